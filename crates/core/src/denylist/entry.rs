@@ -1,0 +1,61 @@
+use crate::time::UnixSeconds;
+
+use super::Fingerprint;
+
+/// Incarnation of the log: 128 random bits, new when the log begins anew (first start, restore from a backup).
+/// A replica never mixes two epochs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Epoch(pub [u8; 16]);
+
+/// What an entry ends. The numbers are wire format.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Kind {
+    /// One login and every token re-issued from it (`sid`).
+    Family = 1,
+    /// Every token of one user whose `rvs` is below this entry's `seq`: log out everywhere.
+    User = 2,
+}
+
+impl Kind {
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Family),
+            2 => Some(Self::User),
+            _ => None,
+        }
+    }
+}
+
+/// A quarter of an hour, counted from the Unix epoch. Entries are grouped, probed and dropped by the slot in which the
+/// session family they concern ends.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Slot(pub u32);
+
+impl Slot {
+    /// Length of a slot, in seconds.
+    pub const SECONDS: u64 = 15 * 60;
+
+    /// The slot that `time` falls into. Times past the year 120 000 share the last slot.
+    pub fn of(time: UnixSeconds) -> Self {
+        Self(u32::try_from(time.0 / Self::SECONDS).unwrap_or(u32::MAX))
+    }
+
+    /// The first second after the slot.
+    pub const fn end(self) -> UnixSeconds {
+        UnixSeconds((self.0 as u64 + 1) * Self::SECONDS)
+    }
+}
+
+/// One line of the denylist log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry {
+    pub kind: Kind,
+    /// Slot of the end of the session family (`fexp`); for a watermark, of the latest end any token it covers can have.
+    pub slot: Slot,
+    pub fingerprint: Fingerprint,
+}

@@ -1,0 +1,77 @@
+use crate::session::Session;
+
+/// Remembers the cryptographic result of exact token bytes, and nothing else: times, denylist and lease are judged on
+/// every request. Bounded: a fixed number of places, each token having one place it may stand in.
+pub struct SessionCache {
+    places: Vec<Place>,
+    /// Where a session is put for the caller to look at when the cache has no places.
+    spare: Place,
+    hits: u64,
+    misses: u64,
+}
+
+#[derive(Default)]
+struct Place {
+    /// The whole token: its last characters alone would let a forged prefix ride on a true tail (attack J34).
+    token: Vec<u8>,
+    session: Option<Session>,
+}
+
+impl SessionCache {
+    /// A cache of `places` tokens; none when 0. A place costs about twice the length of its token.
+    pub fn new(places: usize) -> Self {
+        let mut empty = Vec::new();
+        empty.resize_with(places, Place::default);
+        Self { places: empty, spare: Place::default(), hits: 0, misses: 0 }
+    }
+
+    pub fn hits(&self) -> u64 {
+        self.hits
+    }
+
+    pub fn misses(&self) -> u64 {
+        self.misses
+    }
+
+    /// The tail of a token is a signature or an authentication tag, so it is as good as a hash of it; only tokens that
+    /// verified get a place, so nobody can choose where they fall.
+    fn place_of(&self, token: &[u8]) -> Option<usize> {
+        let (_, tail) = token.split_at(token.len().saturating_sub(12));
+        // FNV-1a; the low bits of its state are weak, so the high ones are used.
+        let hash = tail
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        usize::try_from((hash >> 32).checked_rem(self.places.len() as u64)?).ok()
+    }
+
+    pub(super) fn get_or_open<E>(
+        &mut self,
+        token: &[u8],
+        open: impl FnOnce() -> Result<Session, E>,
+    ) -> Result<&Session, E> {
+        let at = self.place_of(token);
+        let place = match at.and_then(|at| self.places.get_mut(at)) {
+            Some(place) => place,
+            None => {
+                self.spare = Place::default();
+                &mut self.spare
+            }
+        };
+        let known = if place.token == token { place.session.take() } else { None };
+        let session = match known {
+            Some(session) => {
+                self.hits += 1;
+                session
+            }
+            None => {
+                self.misses += 1;
+                // A token that does not verify leaves the place as it was: refused ones must not push out good ones.
+                let session = open()?;
+                place.token.clear();
+                place.token.extend_from_slice(token);
+                session
+            }
+        };
+        Ok(place.session.insert(session))
+    }
+}

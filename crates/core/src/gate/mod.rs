@@ -1,0 +1,197 @@
+//! The one decision: request facts, keys, a view of the denylist and the time go in; a verdict comes out.
+//!
+//! The order is that of the design, cheap and certain things first and the lease last, with the clock read after the
+//! denylist was probed: a lease that ran out during the probe must not count.
+
+mod cache;
+mod identity;
+mod path;
+mod policy;
+mod refusal;
+#[cfg(test)]
+mod tests;
+
+pub use cache::SessionCache;
+pub use identity::{Assertion, IDENTITY_HEADERS, is_reserved_header, percent_encode};
+pub use path::AmbiguousPath;
+pub use policy::{Access, Policy, PolicyError, RouteSettings};
+pub use refusal::{Action, Refusal};
+
+use crate::cookie::{self, Lookup};
+use crate::denylist::fingerprint::DenylistKey;
+use crate::denylist::{Fingerprint, Slot};
+use crate::keys::KeySet;
+use crate::replica::{Replica, State};
+use crate::session::{Session, SessionClaims};
+use crate::time::{UnixMillis, UnixSeconds};
+use crate::token::{self, Kind, Scratch};
+
+/// How far in the future a token's `iat` may lie, in seconds: the maker's clock may be ahead of ours. `exp` gets no
+/// leeway.
+pub const IAT_LEEWAY: u64 = 60;
+
+/// What the decision needs to know of the denylist.
+pub trait DenylistView {
+    fn family_ended(&self, slot: Slot, family: Fingerprint) -> bool;
+    /// The log position before which all of the user's tokens are dead.
+    fn user_watermark(&self, user: Fingerprint) -> Option<u64>;
+    /// The log position up to which this view is complete.
+    fn applied(&self) -> u64;
+    /// Whether the view may be trusted at `now`.
+    fn current(&self, now: UnixMillis) -> bool;
+}
+
+impl DenylistView for Replica {
+    fn family_ended(&self, slot: Slot, family: Fingerprint) -> bool {
+        self.list().family_ended(slot, family)
+    }
+
+    fn user_watermark(&self, user: Fingerprint) -> Option<u64> {
+        self.list().user_watermark(user)
+    }
+
+    fn applied(&self) -> u64 {
+        Replica::applied(self)
+    }
+
+    fn current(&self, now: UnixMillis) -> bool {
+        self.state(now) == State::Fresh
+    }
+}
+
+/// What the decision needs to know of a request.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// The path as it would be sent upstream, without query.
+    pub path: &'a str,
+    /// The `Cookie` header, empty when there is none.
+    pub cookie: &'a [u8],
+}
+
+/// The decision.
+#[derive(Debug)]
+pub enum Verdict<'a> {
+    /// For the origin, which judges for itself.
+    Origin,
+    /// For anybody; no identity is stated.
+    Public,
+    /// For this session.
+    Allow(&'a Session),
+    /// Not decidable on what is known: refresh the view, then decide again.
+    Behind,
+    Refuse(Refusal),
+}
+
+/// Judges whether a verified session holds: times, then watermarks, then the family's entry, then the view itself.
+pub fn judge(
+    session: &Session,
+    realm: &str,
+    view: &impl DenylistView,
+    clock: impl Fn() -> UnixMillis,
+) -> Result<(), Judgement> {
+    let claims = session.claims();
+    if claims.realm != realm {
+        return Err(Judgement::Refuse(Refusal::Realm));
+    }
+    judge_times(claims, clock().seconds())?;
+    if view.user_watermark(session.user).is_some_and(|seq| claims.rvs < seq)
+        || view.family_ended(session.slot(), session.family)
+    {
+        return Err(Judgement::Refuse(Refusal::Ended));
+    }
+    if claims.rvs > view.applied() || !view.current(clock()) {
+        return Err(Judgement::Behind);
+    }
+    Ok(())
+}
+
+/// What [`judge`] says when it does not say yes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Judgement {
+    Refuse(Refusal),
+    /// The view is not current, or the token was made after it.
+    Behind,
+}
+
+fn judge_times(claims: &SessionClaims, now: UnixSeconds) -> Result<(), Judgement> {
+    if claims.iat > now.plus(IAT_LEEWAY) {
+        return Err(Judgement::Refuse(Refusal::NotYetValid));
+    }
+    if now >= claims.exp || now >= claims.fexp {
+        return Err(Judgement::Refuse(Refusal::Expired));
+    }
+    Ok(())
+}
+
+/// Everything the decision is made of but the denylist view, which changes on its own.
+pub struct Gate {
+    policy: Policy,
+    keys: KeySet,
+    denylist_key: DenylistKey,
+    cache: SessionCache,
+    scratch: Scratch,
+}
+
+impl Gate {
+    pub fn new(policy: Policy, keys: KeySet, denylist_key: DenylistKey, cache: SessionCache) -> Self {
+        Self { policy, keys, denylist_key, cache, scratch: Scratch::default() }
+    }
+
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub fn cache(&self) -> &SessionCache {
+        &self.cache
+    }
+
+    /// Decides on one request.
+    pub fn decide(
+        &mut self,
+        facts: &Facts<'_>,
+        view: &impl DenylistView,
+        clock: impl Fn() -> UnixMillis,
+    ) -> Verdict<'_> {
+        let min_auth_level = match self.policy.access(facts.path) {
+            Err(AmbiguousPath) => return Verdict::Refuse(Refusal::Path),
+            Ok(Access::Origin) => return Verdict::Origin,
+            Ok(Access::Public) => return Verdict::Public,
+            Ok(Access::Session { min_auth_level }) => min_auth_level,
+        };
+        if facts.cookie.len() > cookie::MAX_HEADER {
+            return Verdict::Refuse(Refusal::CookieHeader);
+        }
+        let token = match cookie::find(facts.cookie, self.policy.cookie_name()) {
+            Lookup::Absent => return Verdict::Refuse(Refusal::NoSession),
+            Lookup::Ambiguous => return Verdict::Refuse(Refusal::AmbiguousCookie),
+            Lookup::Malformed => return Verdict::Refuse(Refusal::CookieValue),
+            Lookup::One(token) => token,
+        };
+        let session = match Self::session(&self.keys, &self.denylist_key, &mut self.cache, &mut self.scratch, token) {
+            Ok(session) => session,
+            Err(refusal) => return Verdict::Refuse(refusal),
+        };
+        match judge(session, self.policy.realm(), view, clock) {
+            Err(Judgement::Behind) => Verdict::Behind,
+            Err(Judgement::Refuse(refusal)) => Verdict::Refuse(refusal),
+            Ok(()) if session.claims().auth_level < min_auth_level => {
+                Verdict::Refuse(Refusal::AuthLevel { needed: min_auth_level })
+            }
+            Ok(()) => Verdict::Allow(session),
+        }
+    }
+
+    /// The verified session of a token's bytes, from the cache when these exact bytes were verified before.
+    fn session<'a>(
+        keys: &KeySet,
+        denylist_key: &DenylistKey,
+        cache: &'a mut SessionCache,
+        scratch: &mut Scratch,
+        bytes: &[u8],
+    ) -> Result<&'a Session, Refusal> {
+        cache.get_or_open(bytes, || {
+            let verified = token::open::<SessionClaims>(bytes, Kind::Session, keys, scratch).map_err(Refusal::Token)?;
+            Ok(Session::new(verified, denylist_key))
+        })
+    }
+}

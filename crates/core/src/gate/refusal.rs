@@ -1,0 +1,89 @@
+use crate::token::TokenError;
+
+/// Why a request is not let through. The outside sees the [`Action`]; the log sees this.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Refusal {
+    /// The path can be read in two ways.
+    Path,
+    /// The `Cookie` header is longer than [`crate::cookie::MAX_HEADER`].
+    CookieHeader,
+    /// Two cookies of the session's name.
+    AmbiguousCookie,
+    /// The session cookie has bytes that no cookie value has.
+    CookieValue,
+    NoSession,
+    Token(TokenError),
+    /// A token of another realm.
+    Realm,
+    NotYetValid,
+    Expired,
+    /// Logged out.
+    Ended,
+    AuthLevel {
+        needed: u32,
+    },
+    /// The denylist view is not current and could not be made so.
+    Unavailable,
+}
+
+/// What the outside is told.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Action {
+    /// 400: the request itself is at fault.
+    BadRequest,
+    /// 401, or 302 to the login page for a navigation.
+    LogIn,
+    /// 403: the session is good but not good enough.
+    Forbid,
+    /// 503 with `Retry-After`; the cookie is kept, for nothing is known to be wrong with it.
+    TryLater,
+}
+
+impl Refusal {
+    pub const fn action(self) -> Action {
+        match self {
+            Self::Path | Self::CookieHeader | Self::AmbiguousCookie | Self::CookieValue => Action::BadRequest,
+            Self::NoSession | Self::Token(_) | Self::Realm | Self::NotYetValid | Self::Expired | Self::Ended => {
+                Action::LogIn
+            }
+            Self::AuthLevel { .. } => Action::Forbid,
+            Self::Unavailable => Action::TryLater,
+        }
+    }
+
+    /// A stable code for logs and metrics.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Path => "ambiguous_path",
+            Self::CookieHeader => "cookie_header_too_long",
+            Self::AmbiguousCookie => "ambiguous_cookie",
+            Self::CookieValue => "malformed_cookie",
+            Self::NoSession => "no_session",
+            Self::Token(error) => error.code(),
+            Self::Realm => "other_realm",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Expired => "expired",
+            Self::Ended => "ended",
+            Self::AuthLevel { .. } => "auth_level",
+            Self::Unavailable => "denylist_not_current",
+        }
+    }
+
+    /// One sentence for whoever is refused. It says no more than they may know: a token is good or it is not.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::Path => "The path can be read in more than one way.",
+            Self::CookieHeader => "The Cookie header is too long.",
+            Self::AmbiguousCookie => "There are two session cookies. Delete the cookies of this site and log in again.",
+            Self::CookieValue => "The session cookie is malformed. Delete the cookies of this site and log in again.",
+            Self::NoSession => "Log in to continue.",
+            Self::Token(_) | Self::Realm | Self::NotYetValid | Self::Expired | Self::Ended => {
+                "The session is not valid. Log in to continue."
+            }
+            Self::AuthLevel { .. } => "The session's authentication level is too low for this.",
+            Self::Unavailable => {
+                "Sessions cannot be checked at the moment. Try again shortly; you are still logged in."
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+use std::cell::Cell;
+
+use super::*;
+use crate::denylist::{Denylist, Entry, Kind as EntryKind};
+use crate::keys::{ContentKey, KeyState, Kid, MintingKeys, SigningKey};
+use crate::session::{SessionId, TokenId};
+use crate::token::Envelope;
+use crate::token::mint::mint;
+
+const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+
+/// A view that a test sets by hand.
+struct View {
+    list: Denylist,
+    applied: u64,
+    current_until: UnixMillis,
+}
+
+impl DenylistView for View {
+    fn family_ended(&self, slot: Slot, family: Fingerprint) -> bool {
+        self.list.family_ended(slot, family)
+    }
+
+    fn user_watermark(&self, user: Fingerprint) -> Option<u64> {
+        self.list.user_watermark(user)
+    }
+
+    fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    fn current(&self, now: UnixMillis) -> bool {
+        now < self.current_until
+    }
+}
+
+fn view() -> View {
+    View { list: Denylist::default(), applied: 100, current_until: NOW.plus(10_000) }
+}
+
+fn kid(text: &str) -> Kid {
+    Kid::try_from(text.to_owned()).unwrap()
+}
+
+fn minting() -> MintingKeys {
+    MintingKeys::new(
+        Envelope::SignThenEncrypt,
+        Some(SigningKey::ed25519(kid("s"), &[1; 32])),
+        Some(ContentKey::a256gcm(kid("e"), &[2; 32]).unwrap()),
+    )
+    .unwrap()
+}
+
+fn denylist_key() -> DenylistKey {
+    DenylistKey::new(&[3; 32])
+}
+
+fn gate(places: usize) -> Gate {
+    let routes = serde_json::from_value::<Vec<RouteSettings>>(serde_json::json!([
+        {"path": "/public/*", "access": "public"},
+        {"path": "/admin/*", "access": "session", "min_auth_level": 10},
+    ]));
+    let keys = KeySet::new(
+        Envelope::SignThenEncrypt,
+        vec![(KeyState::Active, SigningKey::ed25519(kid("s"), &[1; 32]).verification_key().unwrap())],
+        vec![(KeyState::Active, ContentKey::a256gcm(kid("e"), &[2; 32]).unwrap())],
+    );
+    let policy = Policy::new("/alpha".into(), "sess".into(), &routes.unwrap()).unwrap();
+    Gate::new(policy, keys.unwrap(), denylist_key(), SessionCache::new(places))
+}
+
+fn claims() -> SessionClaims {
+    SessionClaims {
+        sid: SessionId([4; 16]),
+        sub: "demo".into(),
+        realm: "/alpha".into(),
+        iat: NOW.seconds(),
+        exp: NOW.seconds().plus(3600),
+        fexp: NOW.seconds().plus(3600),
+        rvs: 50,
+        auth_level: 5,
+        amr: vec!["pwd".into()],
+        jti: TokenId([5; 12]),
+        properties: [("mail".to_owned(), "demo@example.com".to_owned())].into_iter().collect(),
+    }
+}
+
+fn cookie(claims: &SessionClaims) -> String {
+    let mut count = 0u8;
+    let token = mint(claims, Kind::Session, &minting(), &mut |out: &mut [u8]| {
+        count += 1;
+        out.fill(count);
+    });
+    format!("sess={}", token.unwrap())
+}
+
+fn outcome(gate: &mut Gate, path: &str, cookie: &str, view: &View, now: UnixMillis) -> String {
+    match gate.decide(&Facts { path, cookie: cookie.as_bytes() }, view, || now) {
+        Verdict::Origin => "origin".into(),
+        Verdict::Public => "public".into(),
+        Verdict::Allow(session) => format!("allow {}", session.claims().sub),
+        Verdict::Behind => "behind".into(),
+        Verdict::Refuse(refusal) => refusal.code().into(),
+    }
+}
+
+#[test]
+fn a_good_session_passes_cold_and_cached() {
+    for places in [0, 1, 64] {
+        let mut gate = gate(places);
+        for _ in 0..3 {
+            assert_eq!(outcome(&mut gate, "/", &cookie(&claims()), &view(), NOW), "allow demo");
+        }
+        assert_eq!(gate.cache().hits(), if places == 0 { 0 } else { 2 }, "{places} places");
+    }
+}
+
+#[test]
+fn paths_and_cookies_come_first() {
+    let mut gate = gate(8);
+    let good = cookie(&claims());
+    for (path, cookie, expected) in [
+        ("/am/json", "", "origin"),
+        ("/public/x", "", "public"),
+        ("/public/../x", good.as_str(), "ambiguous_path"),
+        ("/", "", "no_session"),
+        ("/", "other=1", "no_session"),
+        ("/", "sess=a; sess=b", "ambiguous_cookie"),
+        ("/", "sess=\"a\"", "malformed_cookie"),
+        ("/", "sess=garbage", "token_format"),
+        ("/admin/", good.as_str(), "auth_level"),
+        ("/ADMIN/", good.as_str(), "auth_level"),
+    ] {
+        assert_eq!(outcome(&mut gate, path, cookie, &view(), NOW), expected, "{path} {cookie:.20}");
+    }
+    let long = format!("{good}; x={}", "y".repeat(cookie::MAX_HEADER));
+    assert_eq!(outcome(&mut gate, "/", &long, &view(), NOW), "cookie_header_too_long");
+    let strong = cookie(&SessionClaims { auth_level: 10, ..claims() });
+    assert_eq!(outcome(&mut gate, "/admin/", &strong, &view(), NOW), "allow demo");
+}
+
+#[test]
+fn j29_j31_realm_and_times_are_judged_on_every_request() {
+    let mut gate = gate(8);
+    let good = cookie(&claims());
+    let other_realm = cookie(&SessionClaims { realm: "/alpha/".into(), ..claims() });
+    assert_eq!(outcome(&mut gate, "/", &other_realm, &view(), NOW), "other_realm");
+    let mut lasting = view();
+    lasting.current_until = NOW.plus(10_000_000);
+    // S16: the second before the end, the end, and again with the cache warm.
+    assert_eq!(outcome(&mut gate, "/", &good, &lasting, NOW.plus(3_599_999)), "allow demo");
+    assert_eq!(outcome(&mut gate, "/", &good, &lasting, NOW.plus(3_600_000)), "expired");
+    let family_over = cookie(&SessionClaims { fexp: NOW.seconds(), ..claims() });
+    assert_eq!(outcome(&mut gate, "/", &family_over, &view(), NOW), "expired");
+    let early = |ahead| cookie(&SessionClaims { iat: NOW.seconds().plus(ahead), ..claims() });
+    assert_eq!(outcome(&mut gate, "/", &early(60), &view(), NOW), "allow demo");
+    assert_eq!(outcome(&mut gate, "/", &early(61), &view(), NOW), "not_yet_valid");
+}
+
+#[test]
+fn an_ended_family_is_refused_even_when_cached_or_stale() {
+    let mut gate = gate(8);
+    let good = cookie(&claims());
+    let mut view = view();
+    assert_eq!(outcome(&mut gate, "/", &good, &view, NOW), "allow demo");
+    let family = denylist_key().fingerprint(EntryKind::Family, "/alpha", &[4; 16]);
+    let slot = Slot::of(claims().fexp);
+    view.list.apply(101, &Entry { kind: EntryKind::Family, slot, fingerprint: family });
+    view.applied = 101;
+    assert_eq!(outcome(&mut gate, "/", &good, &view, NOW), "ended");
+    view.current_until = UnixMillis(0);
+    assert_eq!(outcome(&mut gate, "/", &good, &view, NOW), "ended");
+    // S05: a token re-issued earlier in the same family is dead with it.
+    let renewed = cookie(&SessionClaims { jti: TokenId([6; 12]), ..claims() });
+    assert_eq!(outcome(&mut gate, "/", &renewed, &view, NOW), "ended");
+}
+
+#[test]
+fn s06_a_watermark_ends_what_was_minted_before_it_and_nothing_after() {
+    let mut gate = gate(8);
+    let mut view = view();
+    let user = denylist_key().fingerprint(EntryKind::User, "/alpha", b"demo");
+    view.list.apply(60, &Entry { kind: EntryKind::User, slot: Slot::of(claims().fexp), fingerprint: user });
+    for (rvs, expected) in [(50, "ended"), (59, "ended"), (60, "allow demo"), (61, "allow demo")] {
+        let token = cookie(&SessionClaims { rvs, ..claims() });
+        assert_eq!(outcome(&mut gate, "/", &token, &view, NOW), expected, "rvs {rvs}");
+    }
+}
+
+#[test]
+fn r34_a_token_from_ahead_of_the_view_asks_for_a_refresh() {
+    let mut gate = gate(8);
+    let ahead = cookie(&SessionClaims { rvs: 101, ..claims() });
+    assert_eq!(outcome(&mut gate, "/", &ahead, &view(), NOW), "behind");
+}
+
+#[test]
+fn the_lease_is_read_after_the_probe() {
+    let mut gate = gate(8);
+    let good = cookie(&claims());
+    let mut view = view();
+    view.current_until = NOW.plus(1);
+    let reads = Cell::new(0);
+    // The clock passes the end of the lease between the first reading (for the times) and the last.
+    let verdict = gate.decide(&Facts { path: "/", cookie: good.as_bytes() }, &view, || {
+        reads.set(reads.get() + 1);
+        if reads.get() == 1 { NOW } else { NOW.plus(1) }
+    });
+    assert!(matches!(verdict, Verdict::Behind));
+}
+
+#[test]
+fn j34_a_cached_tail_does_not_carry_another_head() {
+    let mut gate = gate(8);
+    let good = cookie(&claims());
+    assert_eq!(outcome(&mut gate, "/", &good, &view(), NOW), "allow demo");
+    for at in (5..good.len()).step_by(7) {
+        let mut forged = good.clone().into_bytes();
+        forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
+        if forged == good.as_bytes() {
+            continue;
+        }
+        let forged = String::from_utf8(forged).unwrap();
+        assert_ne!(outcome(&mut gate, "/", &forged, &view(), NOW), "allow demo", "byte {at}");
+    }
+    assert_eq!(outcome(&mut gate, "/", &good, &view(), NOW), "allow demo");
+    assert_eq!(gate.cache().hits(), 1, "refused tokens did not push the good one out");
+}
+
+#[test]
+fn the_assertion_ends_with_the_session() {
+    let mut gate = gate(8);
+    let good = cookie(&claims());
+    let view = view();
+    let Verdict::Allow(session) = gate.decide(&Facts { path: "/", cookie: good.as_bytes() }, &view, || NOW) else {
+        panic!("refused");
+    };
+    let assertion = Assertion::new(session, "https://login.example", "https://app.example", NOW.seconds());
+    assert_eq!(assertion.exp, NOW.seconds().plus(60));
+    let late = Assertion::new(session, "https://login.example", "https://app.example", NOW.seconds().plus(3590));
+    assert_eq!(late.exp, claims().exp);
+    let json = serde_json::to_value(&late).unwrap();
+    assert_eq!(json["sub"], "demo");
+    assert_eq!(json["properties"]["mail"], "demo@example.com");
+}

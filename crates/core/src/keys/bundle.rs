@@ -1,0 +1,156 @@
+//! The edge bundle: all key material one edge holds, as the JSON that `countersign edge bundle` prints.
+//!
+//! It has no key that can mint a session when the realm signs with `EdDSA`. The assertion key (which speaks to the
+//! application, not to Countersign) is in a member of its own that the worker hands to the host's WebCrypto and never
+//! to this code.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ContentKey, DuplicateKid, KeyError, KeySet, KeyState, Kid, SigningAlg, VerificationKey};
+use crate::denylist::fingerprint::DenylistKey;
+use crate::encoding::{decode, decode_array, encode};
+use crate::token::Envelope;
+
+/// The wire form of the bundle. Binary members are base64url.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bundle {
+    /// Always 1.
+    pub version: u32,
+    pub realm: String,
+    /// Layers of the session token.
+    pub envelope: Envelope,
+    /// Keys that verify the session token.
+    pub session_signing: Vec<VerificationJwk>,
+    /// Keys that open the session token.
+    pub session_content: Vec<ContentJwk>,
+    /// Keys that verify heartbeats.
+    pub feed: Vec<VerificationJwk>,
+    /// The denylist key `k_deny`.
+    pub denylist: String,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerificationJwk {
+    pub kid: Kid,
+    pub alg: SigningAlg,
+    pub state: KeyState,
+    /// The public key (`EdDSA`) or the secret (`HS256`).
+    pub key: String,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContentJwk {
+    pub kid: Kid,
+    /// Always `A256GCM`.
+    pub enc: String,
+    pub state: KeyState,
+    pub key: String,
+}
+
+/// A bundle, checked and ready to use.
+#[derive(Clone)]
+pub struct EdgeKeys {
+    pub realm: String,
+    pub session: KeySet,
+    pub feed: KeySet,
+    pub denylist: DenylistKey,
+}
+
+/// Why a bundle is refused. The fault is with the operator who installed it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BundleError {
+    /// Not the JSON expected; the text says where.
+    Json(String),
+    Version(u32),
+    NotBase64Url(&'static str),
+    Enc(String),
+    Key(Kid, KeyError),
+    Duplicate(DuplicateKid),
+    /// A layer of the envelope has no key, or the feed has none.
+    Missing(&'static str),
+}
+
+impl std::fmt::Display for BundleError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Json(what) => write!(f, "the edge bundle is not as expected: {what}"),
+            Self::Version(version) => write!(f, "the edge bundle has version {version}; this edge reads version 1"),
+            Self::NotBase64Url(member) => write!(f, "the edge bundle's {member} is not base64url"),
+            Self::Enc(enc) => write!(f, "the edge bundle has a content key for {enc}; this edge has A256GCM"),
+            Self::Key(kid, error) => write!(f, "the edge bundle's key {kid}: {error}"),
+            Self::Duplicate(error) => write!(f, "the edge bundle: {error}"),
+            Self::Missing(member) => write!(f, "the edge bundle has no {member} key"),
+        }
+    }
+}
+
+impl std::error::Error for BundleError {}
+
+impl Bundle {
+    pub fn parse(json: &str) -> Result<EdgeKeys, BundleError> {
+        let bundle: Self = serde_json::from_str(json).map_err(|error| BundleError::Json(error.to_string()))?;
+        bundle.check()
+    }
+
+    pub fn check(&self) -> Result<EdgeKeys, BundleError> {
+        if self.version != 1 {
+            return Err(BundleError::Version(self.version));
+        }
+        let signs = self.envelope != Envelope::Encrypt;
+        let seals = self.envelope != Envelope::Sign;
+        if signs && self.session_signing.is_empty() {
+            return Err(BundleError::Missing("session_signing"));
+        }
+        if seals && self.session_content.is_empty() {
+            return Err(BundleError::Missing("session_content"));
+        }
+        if self.feed.is_empty() {
+            return Err(BundleError::Missing("feed"));
+        }
+        let signing = verification_keys(&self.session_signing)?;
+        let content = self.session_content.iter().map(ContentJwk::read).collect::<Result<_, _>>()?;
+        let session = KeySet::new(self.envelope, signing, content).map_err(BundleError::Duplicate)?;
+        let feed =
+            KeySet::new(Envelope::Sign, verification_keys(&self.feed)?, Vec::new()).map_err(BundleError::Duplicate)?;
+        let secret = decode_array(self.denylist.as_bytes()).map_err(|_| BundleError::NotBase64Url("denylist"))?;
+        Ok(EdgeKeys { realm: self.realm.clone(), session, feed, denylist: DenylistKey::new(&secret) })
+    }
+}
+
+fn verification_keys(keys: &[VerificationJwk]) -> Result<Vec<(KeyState, VerificationKey)>, BundleError> {
+    keys.iter().map(VerificationJwk::read).collect()
+}
+
+impl VerificationJwk {
+    pub fn new(kid: Kid, alg: SigningAlg, state: KeyState, key: &[u8]) -> Self {
+        Self { kid, alg, state, key: encode(key) }
+    }
+
+    fn read(&self) -> Result<(KeyState, VerificationKey), BundleError> {
+        let bytes = decode(self.key.as_bytes()).map_err(|_| BundleError::NotBase64Url("key"))?;
+        let key = match self.alg {
+            SigningAlg::EdDsa => VerificationKey::ed25519(self.kid.clone(), &bytes),
+            SigningAlg::Hs256 => VerificationKey::hs256(self.kid.clone(), &bytes),
+        };
+        key.map(|key| (self.state, key)).map_err(|error| BundleError::Key(self.kid.clone(), error))
+    }
+}
+
+impl ContentJwk {
+    pub fn new(kid: Kid, state: KeyState, key: &[u8]) -> Self {
+        Self { kid, enc: "A256GCM".to_owned(), state, key: encode(key) }
+    }
+
+    fn read(&self) -> Result<(KeyState, ContentKey), BundleError> {
+        if self.enc != "A256GCM" {
+            return Err(BundleError::Enc(self.enc.clone()));
+        }
+        let bytes = decode(self.key.as_bytes()).map_err(|_| BundleError::NotBase64Url("key"))?;
+        ContentKey::a256gcm(self.kid.clone(), &bytes)
+            .map(|key| (self.state, key))
+            .map_err(|error| BundleError::Key(self.kid.clone(), error))
+    }
+}

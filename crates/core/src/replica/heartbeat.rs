@@ -1,0 +1,55 @@
+use serde::{Deserialize, Serialize};
+
+use super::Nonce;
+use crate::denylist::{Chain, Epoch};
+use crate::encoding;
+use crate::time::UnixMillis;
+
+/// The authority's signed statement to one poller: "as of your nonce the log of this epoch reaches `head`".
+/// The payload of a JWS with `typ` `heartbeat+jwt`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    #[serde(with = "epoch")]
+    pub epoch: Epoch,
+    /// Position of the last entry; 0 for an empty log.
+    pub head: u64,
+    /// Chain value at `head`.
+    #[serde(with = "chain")]
+    pub chain: Chain,
+    /// Position up to which entries have expired and are no longer served.
+    pub floor: u64,
+    /// Chain value at `floor`.
+    #[serde(with = "chain")]
+    pub floor_chain: Chain,
+    /// The poller's nonce.
+    #[serde(with = "nonce")]
+    pub nonce: Nonce,
+    /// The authority's wall clock.
+    pub time: UnixMillis,
+    /// `L`: how long the poller may go on accepting, from when it sent the poll, in milliseconds.
+    pub lease_ms: u64,
+    /// How often to poll, in milliseconds.
+    pub poll_ms: u64,
+}
+
+macro_rules! as_bytes {
+    ($module:ident, $type:ident) => {
+        mod $module {
+            use super::*;
+            use serde::{Deserializer, Serializer};
+
+            pub(super) fn serialize<S: Serializer>(value: &$type, to: S) -> Result<S::Ok, S::Error> {
+                encoding::bytes::serialize(&value.0, to)
+            }
+
+            pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
+                encoding::bytes::deserialize(from).map($type)
+            }
+        }
+    };
+}
+
+as_bytes!(epoch, Epoch);
+as_bytes!(chain, Chain);
+as_bytes!(nonce, Nonce);

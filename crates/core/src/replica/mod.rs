@@ -1,0 +1,306 @@
+//! An edge's copy of the denylist, and the lease that says how long it may be trusted.
+//!
+//! ```text
+//!            poll(now) ─► GET heartbeat?nonce ─► heartbeat(bytes) ─► Fresh | Fetch ─► segment(bytes) ─► …
+//! ```
+//!
+//! The lease counts from the moment the poll was *sent*, by the edge's own clock: whatever the origin acknowledged
+//! before it answered is in what was applied, and what it acknowledged later can be missed only until the lease ends.
+//! No two clocks are compared for that. Everything is in here but the sending and the waiting.
+
+mod heartbeat;
+#[cfg(test)]
+mod tests;
+
+pub use heartbeat::Heartbeat;
+
+use crate::denylist::{Chain, Denylist, Entry, Epoch, segment};
+use crate::keys::KeySet;
+use crate::time::UnixMillis;
+use crate::token::{self, Kind, Scratch, TokenError};
+
+/// Polls that may be under way at once; a new one pushes out the oldest.
+const MAX_POLLS: usize = 4;
+
+/// Entries that may be fetched before they are proven: 4 M, about 100 MB.
+const MAX_BEHIND: u64 = 4 << 20;
+
+/// How far the edge's wall clock may be from the authority's before token times cannot be judged.
+pub const MAX_SKEW_MS: u64 = 60_000;
+
+/// Taken off each lease: the clock of a worker stands still while it computes, and its rate may be off by 0.1 %.
+/// With it the published bound holds as is: `T = L`.
+const MARGIN_MS: u64 = 50;
+
+/// Longest lease that is believed, whatever the authority says.
+const MAX_LEASE_MS: u64 = 10 * 60 * 1000;
+
+/// The one-time number of a poll, echoed in its heartbeat.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Nonce(pub [u8; 16]);
+
+/// What to do next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Nothing: the copy is complete as of the poll.
+    Fresh,
+    /// Fetch the segment of entries `from + 1 ..= to` and hand it to [`Replica::segment`].
+    Fetch { epoch: Epoch, from: u64, to: u64 },
+}
+
+/// What the copy is good for at a moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Never complete: accept nothing.
+    Cold,
+    /// Complete, within the lease.
+    Fresh,
+    /// Was complete, the lease is over: refresh before accepting.
+    Stale,
+    /// The authority contradicted itself: accept nothing until it speaks of a new epoch.
+    Fenced,
+}
+
+/// Why a message was not taken. All but `Clock` are the authority's or the network's fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReplicaError {
+    /// Not a heartbeat signed by the feed key.
+    Token(TokenError),
+    /// Not the answer to a poll under way: late, replayed or cached.
+    Nonce,
+    /// The clocks of edge and authority differ by more than [`MAX_SKEW_MS`]; the number is the difference.
+    Clock(u64),
+    /// More entries behind than are fetched at once.
+    TooFarBehind,
+    /// The segment is not one.
+    Segment(segment::SegmentError),
+    /// The segment is not the one asked for.
+    Unexpected,
+    /// The entries do not lead to the signed chain value: altered on the way. Nothing of them is kept.
+    Chain,
+    /// The signed head went back, or one position has two chain values.
+    Fenced,
+}
+
+impl std::fmt::Display for ReplicaError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Token(error) => write!(f, "heartbeat: {error}"),
+            Self::Nonce => f.write_str("heartbeat: not the answer to a poll under way"),
+            Self::Clock(ms) => write!(f, "heartbeat: the clock here is {ms} ms away from the authority's"),
+            Self::TooFarBehind => f.write_str("heartbeat: too far behind"),
+            Self::Segment(error) => write!(f, "segment: {error}"),
+            Self::Unexpected => f.write_str("segment: not the one asked for"),
+            Self::Chain => f.write_str("segment: does not lead to the signed chain value"),
+            Self::Fenced => f.write_str("fenced: the authority's log went back or changed under one epoch"),
+        }
+    }
+}
+
+impl std::error::Error for ReplicaError {}
+
+#[derive(Clone, Copy)]
+struct Poll {
+    nonce: Nonce,
+    sent: UnixMillis,
+}
+
+/// A heartbeat whose entries are being fetched, and the entries so far, which are not believed before they lead to its
+/// chain value.
+struct Catching {
+    heartbeat: Heartbeat,
+    sent: UnixMillis,
+    entries: Vec<Entry>,
+    chain: Chain,
+}
+
+/// The copy.
+#[derive(Default)]
+pub struct Replica {
+    list: Denylist,
+    position: Option<Position>,
+    fenced: bool,
+    polls: Vec<Poll>,
+    catching: Option<Catching>,
+    lease_until: Option<UnixMillis>,
+    last_sent: Option<UnixMillis>,
+    latest: Option<UnixMillis>,
+    poll_ms: u64,
+    lease_ms: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Position {
+    epoch: Epoch,
+    seq: u64,
+    chain: Chain,
+}
+
+impl Replica {
+    /// Begins a poll: send it now, with this nonce.
+    pub fn poll(&mut self, nonce: Nonce, now: UnixMillis) {
+        self.notice(now);
+        if self.polls.len() >= MAX_POLLS {
+            self.polls.remove(0);
+        }
+        self.polls.push(Poll { nonce, sent: now });
+        self.last_sent = Some(now);
+    }
+
+    /// Takes the answer to a poll.
+    pub fn heartbeat(
+        &mut self,
+        bytes: &[u8],
+        keys: &KeySet,
+        scratch: &mut Scratch,
+        now: UnixMillis,
+    ) -> Result<Step, ReplicaError> {
+        self.notice(now);
+        let heartbeat: Heartbeat =
+            token::open(bytes, Kind::Heartbeat, keys, scratch).map_err(ReplicaError::Token)?.into_claims();
+        let at = self.polls.iter().position(|poll| poll.nonce == heartbeat.nonce).ok_or(ReplicaError::Nonce)?;
+        let Poll { sent, .. } = self.polls.remove(at);
+        let skew = heartbeat.time.0.abs_diff(now.0);
+        if skew > MAX_SKEW_MS {
+            self.lease_until = None;
+            return Err(ReplicaError::Clock(skew));
+        }
+        self.poll_ms = heartbeat.poll_ms;
+        self.lease_ms = heartbeat.lease_ms.min(MAX_LEASE_MS);
+
+        let position = self.position_for(&heartbeat)?;
+        if heartbeat.head == position.seq {
+            if heartbeat.chain != position.chain {
+                return Err(self.fence());
+            }
+            self.position = Some(position);
+            self.catching = None;
+            self.grant(sent, now);
+            return Ok(Step::Fresh);
+        }
+        if heartbeat.head - position.seq > MAX_BEHIND {
+            return Err(ReplicaError::TooFarBehind);
+        }
+        self.position = Some(position);
+        let step = fetch(&heartbeat, position.seq);
+        self.catching = Some(Catching { heartbeat, sent, entries: Vec::new(), chain: position.chain });
+        Ok(step)
+    }
+
+    /// Where to go on from, given what the authority says: the own position, or the floor of its log when the entries
+    /// in between have all expired or the epoch is another. What is listed already stays listed.
+    fn position_for(&mut self, heartbeat: &Heartbeat) -> Result<Position, ReplicaError> {
+        let floor = Position { epoch: heartbeat.epoch, seq: heartbeat.floor, chain: heartbeat.floor_chain };
+        if heartbeat.floor > heartbeat.head {
+            return Err(self.fence());
+        }
+        let Some(own) = self.position.filter(|own| own.epoch == heartbeat.epoch) else {
+            self.fenced = false;
+            self.lease_until = None;
+            return Ok(floor);
+        };
+        if self.fenced || heartbeat.head < own.seq {
+            return Err(self.fence());
+        }
+        Ok(if own.seq < floor.seq { floor } else { own })
+    }
+
+    /// Takes a segment that was asked for.
+    pub fn segment(&mut self, bytes: &[u8], now: UnixMillis) -> Result<Step, ReplicaError> {
+        self.notice(now);
+        let segment = segment::decode(bytes).map_err(ReplicaError::Segment)?;
+        let (Some(position), Some(mut catching)) = (self.position, self.catching.take()) else {
+            return Err(ReplicaError::Unexpected);
+        };
+        let from = position.seq + catching.entries.len() as u64;
+        let to = from.saturating_add(segment.entries.len() as u64);
+        if segment.epoch != position.epoch || segment.from != from || to > catching.heartbeat.head || to == from {
+            return Err(ReplicaError::Unexpected);
+        }
+        for (seq, entry) in (from + 1..).zip(&segment.entries) {
+            catching.chain = catching.chain.append(seq, entry);
+        }
+        catching.entries.extend_from_slice(&segment.entries);
+        if to < catching.heartbeat.head {
+            let step = fetch(&catching.heartbeat, to);
+            self.catching = Some(catching);
+            return Ok(step);
+        }
+        if catching.chain != catching.heartbeat.chain {
+            return Err(ReplicaError::Chain);
+        }
+        for (seq, entry) in (position.seq + 1..).zip(&catching.entries) {
+            self.list.apply(seq, entry);
+        }
+        self.position = Some(Position { epoch: position.epoch, seq: to, chain: catching.chain });
+        self.grant(catching.sent, now);
+        Ok(Step::Fresh)
+    }
+
+    /// Gives the lease of a poll sent at `sent`; all entries up to its head are applied.
+    fn grant(&mut self, sent: UnixMillis, now: UnixMillis) {
+        let usable = self.lease_ms.saturating_sub(MARGIN_MS + self.lease_ms / 1000);
+        let until = sent.plus(usable);
+        self.lease_until = Some(self.lease_until.map_or(until, |current| current.max(until)));
+        self.list.drop_before(crate::time::UnixSeconds(now.0.saturating_sub(MAX_SKEW_MS + self.lease_ms) / 1000));
+    }
+
+    fn fence(&mut self) -> ReplicaError {
+        self.fenced = true;
+        self.lease_until = None;
+        self.catching = None;
+        ReplicaError::Fenced
+    }
+
+    /// A clock that steps back would stretch the lease: it ends it instead, and the polls under way are void.
+    fn notice(&mut self, now: UnixMillis) {
+        if self.latest.is_some_and(|latest| now < latest) {
+            self.lease_until = None;
+            self.polls.clear();
+            self.catching = None;
+        }
+        self.latest = Some(now);
+    }
+
+    pub fn state(&self, now: UnixMillis) -> State {
+        if self.fenced {
+            return State::Fenced;
+        }
+        match self.lease_until {
+            Some(until) if now < until && self.latest.is_none_or(|latest| now >= latest) => State::Fresh,
+            Some(_) => State::Stale,
+            None if self.position.is_some() => State::Stale,
+            None => State::Cold,
+        }
+    }
+
+    /// Whether it is time to poll again: the poll interval has passed, or half the lease.
+    pub fn due(&self, now: UnixMillis) -> bool {
+        let interval = self.poll_ms.min(self.lease_ms / 2);
+        self.last_sent.is_none_or(|sent| now < sent || now.since(sent) >= interval)
+    }
+
+    /// Whether a poll was sent within the last `millis` and has not been answered in full.
+    pub fn polled_within(&self, millis: u64, now: UnixMillis) -> bool {
+        let waiting = self.polls.iter().map(|poll| poll.sent).chain(self.catching.as_ref().map(|c| c.sent));
+        waiting.into_iter().any(|sent| now >= sent && now.since(sent) < millis)
+    }
+
+    pub fn list(&self) -> &Denylist {
+        &self.list
+    }
+
+    /// The position up to which entries are applied.
+    pub fn applied(&self) -> u64 {
+        self.position.map_or(0, |position| position.seq)
+    }
+
+    pub fn lease_until(&self) -> Option<UnixMillis> {
+        self.lease_until
+    }
+}
+
+fn fetch(heartbeat: &Heartbeat, from: u64) -> Step {
+    let to = heartbeat.head.min(from.saturating_add(segment::MAX_ENTRIES as u64));
+    Step::Fetch { epoch: heartbeat.epoch, from, to }
+}

@@ -1,0 +1,282 @@
+#![allow(clippy::cast_possible_truncation, reason = "small numbers, chosen here")]
+
+use super::*;
+use crate::denylist::{Fingerprint, Kind as EntryKind, Slot};
+use crate::keys::{KeyState, Kid, MintingKeys, SigningKey};
+use crate::token::Envelope;
+use crate::token::mint::mint;
+
+const EPOCH: Epoch = Epoch([5; 16]);
+const L: u64 = 10_000;
+const START: UnixMillis = UnixMillis(1_800_000_000_000);
+
+fn at(ms: u64) -> UnixMillis {
+    START.plus(ms)
+}
+
+/// An authority: the log and the key that signs for it.
+struct Authority {
+    epoch: Epoch,
+    entries: Vec<Entry>,
+    floor: u64,
+    seed: [u8; 32],
+}
+
+impl Authority {
+    fn new() -> Self {
+        Self { epoch: EPOCH, entries: Vec::new(), floor: 0, seed: [1; 32] }
+    }
+
+    fn key(&self) -> SigningKey {
+        SigningKey::ed25519(Kid::try_from("feed".to_owned()).unwrap(), &self.seed)
+    }
+
+    fn keys(&self) -> KeySet {
+        KeySet::new(Envelope::Sign, vec![(KeyState::Active, self.key().verification_key().unwrap())], vec![]).unwrap()
+    }
+
+    fn end(&mut self, fingerprint: u64) {
+        let slot = Slot::of(at(3_600_000).seconds());
+        self.entries.push(Entry { kind: EntryKind::Family, slot, fingerprint: Fingerprint(fingerprint) });
+    }
+
+    fn chain(&self, upto: u64) -> Chain {
+        (1..)
+            .zip(self.entries.iter().take(upto as usize))
+            .fold(Chain::genesis(self.epoch), |c, (seq, e)| c.append(seq, e))
+    }
+
+    fn heartbeat(&self, nonce: Nonce, now: UnixMillis) -> Vec<u8> {
+        let head = self.entries.len() as u64;
+        let heartbeat = Heartbeat {
+            epoch: self.epoch,
+            head,
+            chain: self.chain(head),
+            floor: self.floor,
+            floor_chain: self.chain(self.floor),
+            nonce,
+            time: now,
+            lease_ms: L,
+            poll_ms: 2000,
+        };
+        let keys = MintingKeys::new(Envelope::Sign, Some(self.key()), None).unwrap();
+        mint(&heartbeat, Kind::Heartbeat, &keys, &mut |_: &mut [u8]| {}).unwrap().into_bytes()
+    }
+
+    fn segment(&self, from: u64, to: u64) -> Vec<u8> {
+        segment::encode(self.epoch, from, &self.entries[from as usize..to as usize]).unwrap()
+    }
+}
+
+fn ended(replica: &Replica, fingerprint: u64) -> bool {
+    replica.list().family_ended(Slot::of(at(3_600_000).seconds()), Fingerprint(fingerprint))
+}
+
+fn answer(replica: &mut Replica, authority: &Authority, nonce: Nonce, now: UnixMillis) -> Result<Step, ReplicaError> {
+    replica.heartbeat(&authority.heartbeat(nonce, now), &authority.keys(), &mut Scratch::default(), now)
+}
+
+/// A whole refresh without delay.
+fn refresh(replica: &mut Replica, authority: &Authority, now: UnixMillis) -> Result<(), ReplicaError> {
+    let nonce = Nonce((now.0 as u128).to_be_bytes());
+    replica.poll(nonce, now);
+    let mut step = answer(replica, authority, nonce, now)?;
+    while let Step::Fetch { from, to, .. } = step {
+        step = replica.segment(&authority.segment(from, to), now)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn cold_until_the_first_refresh_then_fresh_for_a_lease() {
+    let mut authority = Authority::new();
+    authority.end(1);
+    let mut replica = Replica::default();
+    assert_eq!(replica.state(at(0)), State::Cold);
+    refresh(&mut replica, &authority, at(0)).unwrap();
+    assert!(ended(&replica, 1));
+    assert_eq!(replica.applied(), 1);
+    assert_eq!(replica.state(at(9_900)), State::Fresh);
+    assert_eq!(replica.state(at(L)), State::Stale, "R01");
+}
+
+#[test]
+fn r02_the_lease_counts_from_the_sending() {
+    let authority = Authority::new();
+    let mut replica = Replica::default();
+    let nonce = Nonce([1; 16]);
+    replica.poll(nonce, at(0));
+    answer(&mut replica, &authority, nonce, at(3 * L)).unwrap();
+    assert_eq!(replica.state(at(3 * L)), State::Stale);
+    replica.poll(nonce, at(3 * L));
+    answer(&mut replica, &authority, nonce, at(3 * L + 9_000)).unwrap();
+    assert_eq!(replica.state(at(3 * L + 9_500)), State::Fresh);
+    assert_eq!(replica.state(at(4 * L)), State::Stale);
+}
+
+#[test]
+fn r03_replayed_cached_and_forged_heartbeats_give_nothing() {
+    let authority = Authority::new();
+    let mut replica = Replica::default();
+    let nonce = Nonce([1; 16]);
+    replica.poll(nonce, at(0));
+    let bytes = authority.heartbeat(nonce, at(0));
+    let mut take = |bytes: &[u8], authority: &Authority, ms| {
+        replica.heartbeat(bytes, &authority.keys(), &mut Scratch::default(), at(ms))
+    };
+    assert_eq!(take(&authority.heartbeat(Nonce([2; 16]), at(0)), &authority, 0), Err(ReplicaError::Nonce));
+    let forger = Authority { seed: [2; 32], ..Authority::new() };
+    let forged = forger.heartbeat(nonce, at(0));
+    assert_eq!(take(&forged, &authority, 0), Err(ReplicaError::Token(TokenError::Signature)));
+    assert_eq!(take(b"garbage", &authority, 0), Err(ReplicaError::Token(TokenError::Format)));
+    assert_eq!(take(&bytes, &authority, 0), Ok(Step::Fresh));
+    assert_eq!(take(&bytes, &authority, 5_000), Err(ReplicaError::Nonce), "the nonce is spent");
+    assert_eq!(replica.state(at(L)), State::Stale);
+}
+
+#[test]
+fn r04_r05_an_older_or_gapped_segment_changes_nothing() {
+    let mut authority = Authority::new();
+    for fingerprint in 1..=10 {
+        authority.end(fingerprint);
+    }
+    let mut replica = Replica::default();
+    let nonce = Nonce([1; 16]);
+    replica.poll(nonce, at(0));
+    let step = answer(&mut replica, &authority, nonce, at(0)).unwrap();
+    assert_eq!(step, Step::Fetch { epoch: EPOCH, from: 0, to: 10 });
+    assert_eq!(replica.segment(&authority.segment(2, 10), at(0)), Err(ReplicaError::Unexpected));
+    assert_eq!(replica.state(at(0)), State::Stale);
+    assert!(!ended(&replica, 3), "nothing unproven is applied");
+    refresh(&mut replica, &authority, at(100)).unwrap();
+    assert_eq!(replica.segment(&authority.segment(0, 5), at(100)), Err(ReplicaError::Unexpected));
+    assert_eq!(replica.applied(), 10);
+    assert_eq!(replica.state(at(100)), State::Fresh);
+}
+
+#[test]
+fn segments_may_come_in_pieces() {
+    let mut authority = Authority::new();
+    for fingerprint in 0..segment::MAX_ENTRIES as u64 + 10 {
+        authority.end(fingerprint);
+    }
+    let mut replica = Replica::default();
+    refresh(&mut replica, &authority, at(0)).unwrap();
+    assert_eq!(replica.applied(), segment::MAX_ENTRIES as u64 + 10);
+    assert!(ended(&replica, segment::MAX_ENTRIES as u64 + 9));
+}
+
+#[test]
+fn r07_an_altered_segment_is_discarded_whole() {
+    let mut authority = Authority::new();
+    for fingerprint in 1..=3 {
+        authority.end(fingerprint);
+    }
+    for bit in 32 * 8..(32 + 3 * 13) * 8 {
+        let mut replica = Replica::default();
+        let nonce = Nonce([1; 16]);
+        replica.poll(nonce, at(0));
+        answer(&mut replica, &authority, nonce, at(0)).unwrap();
+        let mut bytes = authority.segment(0, 3);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        assert!(
+            matches!(replica.segment(&bytes, at(0)), Err(ReplicaError::Chain | ReplicaError::Segment(_))),
+            "bit {bit}"
+        );
+        assert!(replica.list().is_empty());
+        assert_ne!(replica.state(at(0)), State::Fresh);
+        refresh(&mut replica, &authority, at(10)).unwrap();
+        assert_eq!(replica.state(at(10)), State::Fresh, "the next one is taken");
+    }
+}
+
+#[test]
+fn r08_r09_a_log_that_goes_back_fences_until_a_new_epoch() {
+    let mut authority = Authority::new();
+    authority.end(1);
+    authority.end(2);
+    let mut replica = Replica::default();
+    refresh(&mut replica, &authority, at(0)).unwrap();
+    let restored = Authority { entries: authority.entries[..1].to_vec(), ..Authority::new() };
+    assert_eq!(refresh(&mut replica, &restored, at(1000)), Err(ReplicaError::Fenced));
+    assert_eq!(replica.state(at(1000)), State::Fenced);
+    assert_eq!(refresh(&mut replica, &authority, at(1500)), Err(ReplicaError::Fenced), "it stays");
+    let anew = Authority { epoch: Epoch([6; 16]), ..Authority::new() };
+    refresh(&mut replica, &anew, at(2000)).unwrap();
+    assert_eq!(replica.state(at(2000)), State::Fresh);
+    assert!(ended(&replica, 2), "G4: what was ended stays ended");
+}
+
+#[test]
+fn one_position_with_two_chain_values_fences() {
+    let mut authority = Authority::new();
+    authority.end(1);
+    let mut replica = Replica::default();
+    refresh(&mut replica, &authority, at(0)).unwrap();
+    let mut other = Authority::new();
+    other.end(99);
+    assert_eq!(refresh(&mut replica, &other, at(1000)), Err(ReplicaError::Fenced));
+}
+
+#[test]
+fn r18_r19_a_clock_that_steps_back_ends_the_lease() {
+    let authority = Authority::new();
+    let mut replica = Replica::default();
+    refresh(&mut replica, &authority, at(100_000)).unwrap();
+    assert_eq!(replica.state(at(100_000)), State::Fresh);
+    assert_eq!(replica.state(at(99_999)), State::Stale);
+    let nonce = Nonce([9; 16]);
+    replica.poll(nonce, at(50_000));
+    assert_eq!(replica.state(at(100_001)), State::Stale);
+}
+
+#[test]
+fn r18_a_wrong_wall_clock_gives_no_lease() {
+    let authority = Authority::new();
+    let mut replica = Replica::default();
+    let nonce = Nonce([1; 16]);
+    replica.poll(nonce, at(0));
+    let bytes = authority.heartbeat(nonce, at(MAX_SKEW_MS + 1));
+    let taken = replica.heartbeat(&bytes, &authority.keys(), &mut Scratch::default(), at(0));
+    assert_eq!(taken, Err(ReplicaError::Clock(MAX_SKEW_MS + 1)));
+    assert_eq!(replica.state(at(0)), State::Cold);
+}
+
+#[test]
+fn r36_below_the_floor_it_goes_on_from_the_floor() {
+    let mut authority = Authority::new();
+    for fingerprint in 1..=10 {
+        authority.end(fingerprint);
+    }
+    authority.floor = 6;
+    let mut replica = Replica::default();
+    let nonce = Nonce([1; 16]);
+    replica.poll(nonce, at(0));
+    assert_eq!(answer(&mut replica, &authority, nonce, at(0)), Ok(Step::Fetch { epoch: EPOCH, from: 6, to: 10 }));
+    assert_eq!(replica.segment(&authority.segment(6, 10), at(0)), Ok(Step::Fresh));
+    assert_eq!(replica.applied(), 10);
+}
+
+#[test]
+fn polls_are_due_by_the_interval_and_half_the_lease() {
+    let authority = Authority::new();
+    let mut replica = Replica::default();
+    assert!(replica.due(at(0)));
+    refresh(&mut replica, &authority, at(0)).unwrap();
+    assert!(!replica.due(at(1_999)));
+    assert!(replica.due(at(2_000)));
+    replica.poll(Nonce([7; 16]), at(2_000));
+    assert!(replica.polled_within(500, at(2_400)));
+    assert!(!replica.polled_within(500, at(2_600)), "a lost poll does not hold up the next");
+}
+
+#[test]
+fn polls_under_way_are_bounded() {
+    let authority = Authority::new();
+    let mut replica = Replica::default();
+    for n in 0..10 {
+        replica.poll(Nonce([n; 16]), at(u64::from(n)));
+    }
+    assert_eq!(answer(&mut replica, &authority, Nonce([0; 16]), at(20)), Err(ReplicaError::Nonce));
+    assert_eq!(answer(&mut replica, &authority, Nonce([9; 16]), at(20)), Ok(Step::Fresh));
+}

@@ -1,0 +1,52 @@
+//! Compact JOSE tokens: parse, verify, open; with the `mint` feature also sign and seal.
+//!
+//! What is read is what Countersign mints, and nothing else: JWS (RFC 7515) with `EdDSA` (Ed25519, RFC 8037) or
+//! `HS256`; JWE (RFC 7516) with `dir` and `A256GCM`; or a JWS inside a JWE. Which of the three a key set takes is
+//! pinned in the key set, the algorithm is pinned to the key, and the `typ` to the kind of token (RFC 8725 §3).
+
+mod error;
+mod header;
+#[cfg(feature = "mint")]
+pub mod mint;
+mod open;
+#[cfg(test)]
+mod tests;
+
+pub use error::TokenError;
+pub use open::{Scratch, Verified, open};
+
+/// Longest token that is looked at, in bytes. A cookie has at most 4,096; the body of a REST call may carry more.
+pub const MAX_TOKEN: usize = 16 * 1024;
+
+/// The kind of a token; its `typ` header must match exactly, so that no kind passes for another (RFC 8725 §3.11).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    /// An authenticated session: the cookie.
+    Session,
+    /// A login in progress: `authId`.
+    Journey,
+    /// The denylist authority's signed statement to one poller.
+    Heartbeat,
+}
+
+impl Kind {
+    pub const fn typ(self) -> &'static str {
+        match self {
+            Self::Session => "session+jwt",
+            Self::Journey => "journey+jwt",
+            Self::Heartbeat => "heartbeat+jwt",
+        }
+    }
+}
+
+/// The layers of a token. A key set is bound to one, so that a layer cannot be left out by whoever makes the token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Envelope {
+    /// JWS alone: the claims can be read by whoever has the token.
+    Sign,
+    /// JWE alone: whoever can open it can also make it.
+    Encrypt,
+    /// JWS inside JWE.
+    SignThenEncrypt,
+}

@@ -1,0 +1,118 @@
+use aes_gcm::aead::AeadInOut;
+use serde::de::DeserializeOwned;
+
+use super::{Envelope, Kind, MAX_TOKEN, TokenError, header};
+use crate::encoding::{decode_array, decode_into};
+use crate::keys::KeySet;
+
+/// Claims whose token was verified. Only [`open`] makes one, so what takes a `Verified` cannot be given anything else.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verified<T>(T);
+
+impl<T> Verified<T> {
+    pub fn claims(&self) -> &T {
+        &self.0
+    }
+
+    pub fn into_claims(self) -> T {
+        self.0
+    }
+}
+
+/// Buffers that [`open`] works in. Keep one, so that opening tokens does not allocate again and again.
+#[derive(Default)]
+pub struct Scratch {
+    header: Vec<u8>,
+    outer: Vec<u8>,
+    inner: Vec<u8>,
+}
+
+/// Verifies `token` as one of `kind` under `keys` and reads its claims. Times are not judged here.
+pub fn open<T: DeserializeOwned>(
+    token: &[u8],
+    kind: Kind,
+    keys: &KeySet,
+    scratch: &mut Scratch,
+) -> Result<Verified<T>, TokenError> {
+    if token.len() > MAX_TOKEN {
+        return Err(TokenError::TooLong);
+    }
+    let Scratch { header, outer, inner } = scratch;
+    let payload = match keys.envelope() {
+        Envelope::Sign => {
+            verify_jws(token, kind, keys, header, inner)?;
+            inner
+        }
+        Envelope::Encrypt => {
+            open_jwe(token, kind, None, keys, header, outer)?;
+            outer
+        }
+        Envelope::SignThenEncrypt => {
+            open_jwe(token, kind, Some(header::NESTED), keys, header, outer)?;
+            verify_jws(outer, kind, keys, header, inner)?;
+            inner
+        }
+    };
+    serde_json::from_slice(payload).map(Verified).map_err(|_| TokenError::Claims)
+}
+
+/// Splits into exactly `N` parts at dots.
+fn parts<const N: usize>(token: &[u8]) -> Result<[&[u8]; N], TokenError> {
+    let mut split = token.split(|&byte| byte == b'.');
+    let mut parts = [&[][..]; N];
+    for part in &mut parts {
+        *part = split.next().ok_or(TokenError::Format)?;
+    }
+    if split.next().is_some() { Err(TokenError::Format) } else { Ok(parts) }
+}
+
+fn verify_jws(
+    token: &[u8],
+    kind: Kind,
+    keys: &KeySet,
+    header: &mut Vec<u8>,
+    payload: &mut Vec<u8>,
+) -> Result<(), TokenError> {
+    let [protected, body, signature] = parts(token)?;
+    decode_into(protected, header).map_err(|_| TokenError::Format)?;
+    let fields: header::Jws<'_> = header::parse(header)?;
+    header::check_type(fields.typ, kind)?;
+    let key = keys.verification_key(fields.kid)?;
+    if key.alg() != fields.alg {
+        return Err(TokenError::Algorithm);
+    }
+    let signing_input = token.get(..protected.len() + 1 + body.len()).ok_or(TokenError::Format)?;
+    key.verify(signing_input, signature)?;
+    decode_into(body, payload).map_err(|_| TokenError::Format)
+}
+
+fn open_jwe(
+    token: &[u8],
+    kind: Kind,
+    cty: Option<&str>,
+    keys: &KeySet,
+    header: &mut Vec<u8>,
+    plaintext: &mut Vec<u8>,
+) -> Result<(), TokenError> {
+    let [protected, encrypted_key, iv, ciphertext, tag] = parts(token)?;
+    decode_into(protected, header).map_err(|_| TokenError::Format)?;
+    let fields: header::Jwe<'_> = header::parse(header)?;
+    header::check_type(fields.typ, kind)?;
+    if fields.cty != cty {
+        return Err(TokenError::Type);
+    }
+    let key = keys.content_key(fields.kid)?;
+    if fields.alg != header::DIR || fields.enc != key.enc() {
+        return Err(TokenError::Algorithm);
+    }
+    // RFC 7518 §4.5: with `dir` the encrypted key is empty.
+    if !encrypted_key.is_empty() {
+        return Err(TokenError::Format);
+    }
+    let iv: [u8; 12] = decode_array(iv).map_err(|_| TokenError::Format)?;
+    let tag: [u8; 16] = decode_array(tag).map_err(|_| TokenError::Format)?;
+    decode_into(ciphertext, plaintext).map_err(|_| TokenError::Format)?;
+    key.cipher()
+        .decrypt_inout_detached(&iv.into(), protected, plaintext.as_mut_slice().into(), &tag.into())
+        .map_err(|_| TokenError::Decryption)
+}
