@@ -1,0 +1,229 @@
+use std::collections::BTreeMap;
+
+use countersign_core::time::UnixSeconds;
+
+use crate::{Store, StoreError, check};
+
+/// What is known of an identity beside its name: each attribute has a list of values, as in AM.
+pub type Attributes = BTreeMap<String, Vec<String>>;
+
+const MAX_ATTRIBUTES: usize = 16 * 1024;
+const MAX_PASSWORD_HASH: usize = 1024;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IdentityStatus {
+    Active,
+    /// May not log in.
+    Inactive,
+}
+
+impl IdentityStatus {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Inactive => "Inactive",
+        }
+    }
+}
+
+/// Someone who can log in. No `Debug`: the password's hash is not for logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub realm: String,
+    pub username: String,
+    /// A PHC string.
+    pub password_hash: String,
+    pub status: IdentityStatus,
+    pub attributes: Attributes,
+    pub created_at: UnixSeconds,
+}
+
+/// What [`Identities::create`] needs.
+#[derive(Clone, Copy)]
+pub struct NewIdentity<'a> {
+    pub realm: &'a str,
+    pub username: &'a str,
+    pub password_hash: &'a str,
+    pub status: IdentityStatus,
+    pub attributes: &'a Attributes,
+}
+
+pub struct Identities<'a>(pub(crate) &'a Store);
+
+type Row = (String, String, String, String, String, i64);
+
+fn identity((realm, username, password_hash, status, attributes, created_at): Row) -> Result<Identity, StoreError> {
+    let status = match status.as_str() {
+        "Active" => IdentityStatus::Active,
+        "Inactive" => IdentityStatus::Inactive,
+        _ => return Err(StoreError::corrupt("identities", "unknown status")),
+    };
+    let attributes = serde_json::from_str(&attributes)
+        .map_err(|_| StoreError::corrupt("identities", "attributes are not a map of lists"))?;
+    let created_at = check::time_out("identities", created_at)?;
+    Ok(Identity { realm, username, password_hash, status, attributes, created_at })
+}
+
+/// Only the beginning of a PHC string is looked at: enough that no clear text is ever stored by mistake.
+fn password_hash(text: &str) -> Result<(), StoreError> {
+    check::line("password hash", text, MAX_PASSWORD_HASH)?;
+    let rule = "must be a PHC string, which begins with $";
+    if text.starts_with('$') { Ok(()) } else { Err(StoreError::Invalid { what: "password hash", rule }) }
+}
+
+impl Identities<'_> {
+    pub async fn create(&self, new: NewIdentity<'_>, now: UnixSeconds) -> Result<(), StoreError> {
+        check::name("username", new.username)?;
+        password_hash(new.password_hash)?;
+        let attributes = serde_json::to_string(new.attributes)
+            .map_err(|error| StoreError::Internal { detail: error.to_string() })?;
+        check::at_most("attributes", attributes.len(), MAX_ATTRIBUTES)?;
+        sqlx::query(
+            "INSERT INTO identities (realm, username, password_hash, status, attributes, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(new.realm)
+        .bind(new.username)
+        .bind(new.password_hash)
+        .bind(new.status.text())
+        .bind(attributes)
+        .bind(check::time_in(now)?)
+        .execute(self.0.writer())
+        .await
+        .map_err(|error| StoreError::of_insert(error, "identity", new.username, Some(new.realm)))?;
+        Ok(())
+    }
+
+    pub async fn get(&self, realm: &str, username: &str) -> Result<Option<Identity>, StoreError> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT realm, username, password_hash, status, attributes, created_at
+             FROM identities WHERE realm = $1 AND username = $2",
+        )
+        .bind(realm)
+        .bind(username)
+        .fetch_optional(self.0.readers())
+        .await?;
+        row.map(identity).transpose()
+    }
+
+    pub async fn set_password_hash(&self, realm: &str, username: &str, hash: &str) -> Result<(), StoreError> {
+        password_hash(hash)?;
+        let done = sqlx::query("UPDATE identities SET password_hash = $3 WHERE realm = $1 AND username = $2")
+            .bind(realm)
+            .bind(username)
+            .bind(hash)
+            .execute(self.0.writer())
+            .await?;
+        one_row(done.rows_affected(), username)
+    }
+
+    pub async fn set_status(&self, realm: &str, username: &str, status: IdentityStatus) -> Result<(), StoreError> {
+        let done = sqlx::query("UPDATE identities SET status = $3 WHERE realm = $1 AND username = $2")
+            .bind(realm)
+            .bind(username)
+            .bind(status.text())
+            .execute(self.0.writer())
+            .await?;
+        one_row(done.rows_affected(), username)
+    }
+
+    pub async fn delete(&self, realm: &str, username: &str) -> Result<(), StoreError> {
+        let done = sqlx::query("DELETE FROM identities WHERE realm = $1 AND username = $2")
+            .bind(realm)
+            .bind(username)
+            .execute(self.0.writer())
+            .await?;
+        one_row(done.rows_affected(), username)
+    }
+
+    /// Up to `limit` (at most 1,000) identities of the realm by username, beginning behind `after`.
+    pub async fn list(&self, realm: &str, after: Option<&str>, limit: u32) -> Result<Vec<Identity>, StoreError> {
+        // No username is empty, so all are behind "".
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT realm, username, password_hash, status, attributes, created_at
+             FROM identities WHERE realm = $1 AND username > $2 ORDER BY username LIMIT $3",
+        )
+        .bind(realm)
+        .bind(after.unwrap_or_default())
+        .bind(check::listed(limit))
+        .fetch_all(self.0.readers())
+        .await?;
+        rows.into_iter().map(identity).collect()
+    }
+}
+
+fn one_row(affected: u64, username: &str) -> Result<(), StoreError> {
+    if affected == 0 { Err(StoreError::NotFound { what: "identity", name: username.to_owned() }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{NOW, store};
+
+    fn new<'a>(username: &'a str, attributes: &'a Attributes) -> NewIdentity<'a> {
+        let status = IdentityStatus::Active;
+        NewIdentity { realm: "/alpha", username, password_hash: "$argon2id$x", status, attributes }
+    }
+
+    #[tokio::test]
+    async fn an_identity_is_created_changed_and_deleted() {
+        let (_dir, store) = store().await;
+        let identities = store.identities();
+        let attributes = Attributes::from([("mail".into(), vec!["a@example.com".into(), "b@example.com".into()])]);
+        identities.create(new("demo", &attributes), NOW).await.unwrap();
+        let again = identities.create(new("demo", &attributes), NOW).await;
+        assert_eq!(again, Err(StoreError::Conflict { what: "identity", name: "demo".into() }));
+
+        identities.set_password_hash("/alpha", "demo", "$argon2id$y").await.unwrap();
+        identities.set_status("/alpha", "demo", IdentityStatus::Inactive).await.unwrap();
+        let found = identities.get("/alpha", "demo").await.unwrap().unwrap();
+        assert_eq!(found.password_hash, "$argon2id$y");
+        assert_eq!((found.status, found.created_at, found.attributes), (IdentityStatus::Inactive, NOW, attributes));
+
+        assert!(identities.get("/alpha", "Demo").await.unwrap().is_none());
+        assert!(identities.get("/beta", "demo").await.unwrap().is_none());
+        identities.delete("/alpha", "demo").await.unwrap();
+        let gone = StoreError::NotFound { what: "identity", name: "demo".into() };
+        assert_eq!(identities.delete("/alpha", "demo").await, Err(gone.clone()));
+        assert_eq!(identities.set_password_hash("/alpha", "demo", "$x").await, Err(gone.clone()));
+        assert_eq!(identities.set_status("/alpha", "demo", IdentityStatus::Active).await, Err(gone));
+    }
+
+    #[tokio::test]
+    async fn what_breaks_a_rule_is_not_stored() {
+        let (_dir, store) = store().await;
+        let (identities, none) = (store.identities(), Attributes::new());
+        for username in ["", "a\nb", &"x".repeat(256)] {
+            assert_eq!(identities.create(new(username, &none), NOW).await.unwrap_err().fault(), crate::Fault::Caller);
+        }
+        let clear = NewIdentity { password_hash: "Ch4ng31t", ..new("demo", &none) };
+        assert!(matches!(identities.create(clear, NOW).await, Err(StoreError::Invalid { .. })));
+        let large = Attributes::from([("a".into(), vec!["x".repeat(MAX_ATTRIBUTES)])]);
+        let error = identities.create(new("demo", &large), NOW).await.unwrap_err();
+        assert_eq!(error, StoreError::TooLarge { what: "attributes", max: MAX_ATTRIBUTES });
+        let nowhere = NewIdentity { realm: "/nowhere", ..new("demo", &none) };
+        let error = identities.create(nowhere, NOW).await.unwrap_err();
+        assert_eq!(error, StoreError::NotFound { what: "realm", name: "/nowhere".into() });
+        assert!(identities.list("/alpha", None, 10).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn listing_goes_on_where_the_last_page_ended() {
+        let (_dir, store) = store().await;
+        for username in ["c", "a", "b"] {
+            store.identities().create(new(username, &Attributes::new()), NOW).await.unwrap();
+        }
+        let page = |found: Vec<Identity>| found.into_iter().map(|i| i.username).collect::<Vec<_>>();
+        assert_eq!(page(store.identities().list("/alpha", None, 2).await.unwrap()), ["a", "b"]);
+        assert_eq!(page(store.identities().list("/alpha", Some("b"), u32::MAX).await.unwrap()), ["c"]);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_row_is_reported() {
+        let (_dir, store) = store().await;
+        store.identities().create(new("demo", &Attributes::new()), NOW).await.unwrap();
+        sqlx::query("UPDATE identities SET attributes = '[1]'").execute(store.writer()).await.unwrap();
+        assert!(matches!(store.identities().get("/alpha", "demo").await.err(), Some(StoreError::Corrupt { .. })));
+    }
+}
