@@ -1,0 +1,126 @@
+//! The hot path: no JavaScript object and no allocation on a cache hit.
+
+use std::cell::{Cell, RefCell};
+
+use countersign_core::cookie;
+use countersign_core::gate::{Facts, Refusal, Verdict};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::{clock, forward, state};
+
+/// Longest URL that is looked at, in bytes.
+const MAX_URL: usize = 16 * 1024;
+
+/// Room for a URL and a `Cookie` header, one after the other.
+pub(crate) const INPUT: usize = MAX_URL + cookie::MAX_HEADER + 1;
+
+/// Answers of [`decide`], in its low four bits; `entry.mjs` has the same list.
+pub(crate) mod answer {
+    pub(crate) const ORIGIN: u32 = 0;
+    pub(crate) const PUBLIC: u32 = 1;
+    pub(crate) const ALLOW: u32 = 2;
+    pub(crate) const BEHIND: u32 = 3;
+    pub(crate) const REFUSE: u32 = 4;
+    /// A good session at `/.countersign/check`: 204.
+    pub(crate) const CHECKED: u32 = 5;
+    /// For the workers-rs router.
+    pub(crate) const ROUTER: u32 = 6;
+    pub(crate) const UNCONFIGURED: u32 = 7;
+
+    /// Set beside the answer: it is time to poll the denylist again.
+    pub(crate) const POLL_DUE: u32 = 1 << 4;
+    /// Set beside the answer: the token had been verified before.
+    pub(crate) const CACHED: u32 = 1 << 5;
+}
+
+/// A forward-auth probe: 204 when the cookie holds, refused like any other path when not.
+const CHECK: &str = "/.countersign/check";
+const STATUS: &str = "/.countersign/status";
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; INPUT]);
+    static LAST: Cell<Option<Refusal>> = const { Cell::new(None) };
+}
+
+/// The refusal of the last decision.
+pub(crate) fn last_refusal() -> Refusal {
+    LAST.get().unwrap_or(Refusal::Unavailable)
+}
+
+/// Where the input is written: address in this module's memory.
+#[wasm_bindgen]
+pub fn input() -> *const u8 {
+    BUFFER.with_borrow(|buffer| buffer.as_ptr())
+}
+
+/// Length of the input buffer, in bytes.
+#[wasm_bindgen]
+pub fn input_size() -> usize {
+    INPUT
+}
+
+/// Decides on the request whose URL and, after it, `Cookie` header stand in the input buffer. A length beyond the
+/// buffer says that the header did not fit. `last` says that refreshing was tried: what is still behind is refused.
+#[wasm_bindgen]
+pub fn decide(url_len: usize, cookie_len: usize, last: bool) -> u32 {
+    // Asked first: an instance that was started anew has not seen the input, which stands in the old one's memory.
+    state::with(|edge| {
+        BUFFER.with_borrow(|buffer| {
+            let (Some(url), Some(cookie)) =
+                (buffer.get(..url_len), buffer.get(url_len..url_len.saturating_add(cookie_len)))
+            else {
+                return refuse(if url_len > buffer.len() { Refusal::Path } else { Refusal::CookieHeader });
+            };
+            match std::str::from_utf8(url).ok().and_then(path_of) {
+                Some(path) => judge(edge, path, cookie, last),
+                None => refuse(Refusal::Path),
+            }
+        })
+    })
+    .unwrap_or(answer::UNCONFIGURED)
+}
+
+fn judge(edge: &mut state::Edge, path: &str, cookie: &[u8], last: bool) -> u32 {
+    if path == STATUS && edge.settings.status {
+        return answer::ROUTER;
+    }
+    #[cfg(feature = "fault-injection")]
+    #[allow(clippy::panic, reason = "that is what it is for")]
+    if path == "/.countersign/panic" {
+        panic!("asked to panic");
+    }
+    #[cfg(feature = "fault-injection")]
+    #[allow(clippy::panic, reason = "that is what it is for")]
+    if path == "/.countersign/panic-later" {
+        wasm_bindgen_futures::spawn_local(async { panic!("asked to panic later") });
+    }
+    let hits = edge.gate.cache().hits();
+    let verdict = edge.gate.decide(&Facts { path, cookie }, &edge.replica, clock::now);
+    let answer = match verdict {
+        Verdict::Origin => answer::ORIGIN,
+        Verdict::Public => answer::PUBLIC,
+        Verdict::Allow(_) if path == CHECK => answer::CHECKED,
+        Verdict::Allow(session) => {
+            forward::remember(session);
+            answer::ALLOW
+        }
+        Verdict::Behind if last => refuse(Refusal::Unavailable),
+        Verdict::Behind => answer::BEHIND,
+        Verdict::Refuse(refusal) => refuse(refusal),
+    };
+    let cached = if edge.gate.cache().hits() > hits { answer::CACHED } else { 0 };
+    let due = if answer > answer::PUBLIC && edge.replica.due(clock::now()) { answer::POLL_DUE } else { 0 };
+    answer | cached | due
+}
+
+fn refuse(refusal: Refusal) -> u32 {
+    LAST.set(Some(refusal));
+    answer::REFUSE
+}
+
+/// The path of an absolute URL, as the host normalized it and as it will be sent upstream.
+fn path_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let (_, path) = rest.split_at_checked(rest.find('/')?)?;
+    path.split(['?', '#']).next()
+}

@@ -1,0 +1,133 @@
+//! Keeping the denylist copy current: poll, fetch what is new, apply. The rules are in `core::replica`; here is the
+//! sending, bounded in time and size.
+
+use std::time::Duration;
+
+use countersign_core::encoding::encode;
+use countersign_core::replica::{Nonce, Step};
+use futures_util::future::{Either, select};
+use futures_util::{StreamExt, pin_mut};
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::{AbortController, CacheMode, Delay, Fetch, Headers, Request, RequestInit, console_log, console_warn};
+
+use crate::{clock, state};
+
+/// How long one fetch may take.
+const TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// A poll younger than this is waited for rather than repeated.
+const COALESCE_MS: u64 = 1000;
+
+const MAX_HEARTBEAT: usize = 4 * 1024;
+const MAX_SEGMENT: usize = 64 * 1024;
+
+/// How a refresh ended; `entry.mjs` has the same list.
+mod ended {
+    pub(super) const FRESH: u32 = 0;
+    /// Another request's refresh is under way.
+    pub(super) const UNDER_WAY: u32 = 1;
+    pub(super) const FAILED: u32 = 2;
+}
+
+/// Refreshes once, unless a refresh is under way.
+#[wasm_bindgen]
+pub async fn refresh() -> u32 {
+    let started = state::with(|edge| {
+        if edge.replica.polled_within(COALESCE_MS, clock::now()) {
+            return Ok(None);
+        }
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce).map_err(|error| format!("no randomness: {error}"))?;
+        edge.replica.poll(Nonce(nonce), clock::now());
+        Ok(Some(nonce))
+    });
+    let outcome = match started {
+        Some(Ok(Some(nonce))) => {
+            let outcome = run(nonce).await;
+            if outcome.is_err() {
+                state::with(|edge| edge.replica.abandon(Nonce(nonce)));
+            }
+            outcome
+        }
+        Some(Ok(None)) => return ended::UNDER_WAY,
+        Some(Err(error)) => Err(error),
+        None => return ended::FAILED,
+    };
+    state::with(|edge| match outcome {
+        Ok(()) => {
+            if edge.complaint.take().is_some() {
+                console_log!("countersign: the denylist feed is back");
+            }
+            ended::FRESH
+        }
+        Err(error) => {
+            if edge.complaint.as_ref() != Some(&error) {
+                console_warn!("countersign: denylist refresh failed: {error}");
+                edge.complaint = Some(error);
+            }
+            ended::FAILED
+        }
+    })
+    .unwrap_or(ended::FAILED)
+}
+
+async fn run(nonce: [u8; 16]) -> Result<(), String> {
+    let path = format!("/countersign/v1/denylist/heartbeat?nonce={}", encode(&nonce));
+    let bytes = get(&path, Some(CacheMode::NoStore), MAX_HEARTBEAT).await?;
+    let mut step = on_edge(|edge| edge.replica.heartbeat(&bytes, &edge.feed_keys, &mut edge.scratch, clock::now()))?;
+    while let Step::Fetch { epoch, from, to } = step {
+        let path = format!("/countersign/v1/denylist/segments/{}/{from}/{to}", encode(&epoch.0));
+        // A segment never changes and is proven by the signed chain value, so any cache may hold it.
+        let bytes = get(&path, None, MAX_SEGMENT).await?;
+        step = on_edge(|edge| edge.replica.segment(&bytes, clock::now()))?;
+    }
+    Ok(())
+}
+
+fn on_edge<E: std::fmt::Display>(work: impl FnOnce(&mut state::Edge) -> Result<Step, E>) -> Result<Step, String> {
+    state::with(|edge| work(edge).map_err(|error| error.to_string()))
+        .unwrap_or_else(|| Err("not configured".to_owned()))
+}
+
+/// A GET to the origin, bounded in time and size.
+async fn get(path: &str, cache: Option<CacheMode>, max: usize) -> Result<Vec<u8>, String> {
+    let (url, authorization) =
+        state::with(|edge| (format!("{}{path}", edge.settings.origin), edge.feed_authorization.clone()))
+            .ok_or("not configured")?;
+    let controller = AbortController::default();
+    let signal = controller.signal();
+    let work = async {
+        let headers = Headers::new();
+        headers.set("authorization", &authorization)?;
+        let mut init = RequestInit::new();
+        init.with_headers(headers);
+        if let Some(cache) = cache {
+            init.with_cache(cache);
+        }
+        let mut response = Fetch::Request(Request::new_with_init(&url, &init)?).send_with_signal(&signal).await?;
+        let status = response.status_code();
+        if status != 200 {
+            return Ok::<_, worker::Error>(Err(format!("the origin answered {status}")));
+        }
+        let mut body = Vec::new();
+        let mut stream = response.stream()?;
+        while let Some(chunk) = stream.next().await {
+            body.extend_from_slice(&chunk?);
+            if body.len() > max {
+                return Ok(Err(format!("the origin's answer is longer than {max} bytes")));
+            }
+        }
+        Ok(Ok(body))
+    };
+    let timeout = Delay::from(TIMEOUT);
+    pin_mut!(work);
+    pin_mut!(timeout);
+    match select(work, timeout).await {
+        Either::Left((Ok(answer), _)) => answer,
+        Either::Left((Err(_), _)) => Err("the origin cannot be reached".to_owned()),
+        Either::Right(_) => {
+            controller.abort();
+            Err(format!("the origin did not answer within {} ms", TIMEOUT.as_millis()))
+        }
+    }
+}

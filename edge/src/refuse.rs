@@ -1,0 +1,113 @@
+//! How a refusal looks: a redirect or a page for people, `application/problem+json` (RFC 9457) for programs.
+
+use countersign_core::encoding::encode;
+use countersign_core::gate::{Action, Refusal};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::{Headers, Response, web_sys};
+
+use crate::{decide, state};
+
+/// The answer to the request that the last decision refused. `navigation` tells a browser that follows a link from a
+/// program; `target` is the path and query to come back to.
+#[wasm_bindgen]
+pub fn refuse(navigation: bool, target: &str) -> Result<web_sys::Response, JsValue> {
+    let refusal = decide::last_refusal();
+    let (login_url, realm) =
+        state::with(|edge| (edge.settings.login_url.clone(), edge.settings.realm.clone())).unwrap_or_default();
+    build(refusal, navigation, target, &login_url, &realm)
+        .map(Into::into)
+        .map_err(|error| JsValue::from(error.to_string()))
+}
+
+fn build(refusal: Refusal, navigation: bool, target: &str, login_url: &str, realm: &str) -> worker::Result<Response> {
+    let headers = Headers::new();
+    headers.set("cache-control", "no-store")?;
+    let status = match refusal.action() {
+        Action::LogIn if navigation => {
+            headers.set("location", &login_location(login_url, target))?;
+            return Ok(Response::empty()?.with_status(302).with_headers(headers));
+        }
+        // RFC 9110 §15.5.2: a 401 names its challenge. The scheme is ours; the session travels in a cookie.
+        Action::LogIn => {
+            headers.set("www-authenticate", &format!("Session realm=\"{realm}\", error=\"{}\"", challenge(refusal)))?;
+            401
+        }
+        Action::BadRequest => 400,
+        Action::Forbid => 403,
+        Action::TryLater => {
+            headers.set("retry-after", "1")?;
+            503
+        }
+    };
+    let title = title(status);
+    let detail = refusal.message();
+    let body = if navigation {
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce).map_err(|error| worker::Error::RustError(error.to_string()))?;
+        let nonce = encode(&nonce);
+        headers.set("content-type", "text/html; charset=utf-8")?;
+        headers.set(
+            "content-security-policy",
+            &format!("default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'"),
+        )?;
+        // Everything put in is ours; nothing of the request is shown.
+        include_str!("refusal.html")
+            .replace("{nonce}", &nonce)
+            .replace("{status}", &status.to_string())
+            .replace("{title}", title)
+            .replace("{detail}", detail)
+            .replace("{more}", more(refusal.action()))
+    } else {
+        headers.set("content-type", "application/problem+json")?;
+        serde_json::json!({ "title": title, "status": status, "detail": detail, "code": outside(refusal) }).to_string()
+    };
+    Ok(Response::ok(body)?.with_status(status).with_headers(headers))
+}
+
+/// The way on from here.
+const fn more(action: Action) -> &'static str {
+    match action {
+        Action::TryLater => "<p><a href=\"\">Try again</a></p>",
+        Action::Forbid => "<p><a href=\"/am/UI/Logout\">Log in as somebody else</a></p>",
+        Action::BadRequest | Action::LogIn => "<p><a href=\"/\">Start page</a></p>",
+    }
+}
+
+const fn title(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        _ => "Service Unavailable",
+    }
+}
+
+/// Whoever presents a session may know that it is not good, not which check it failed.
+const fn challenge(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::NoSession => "no_session",
+        _ => "invalid_session",
+    }
+}
+
+const fn outside(refusal: Refusal) -> &'static str {
+    match refusal.action() {
+        Action::LogIn => challenge(refusal),
+        _ => refusal.code(),
+    }
+}
+
+fn login_location(login_url: &str, target: &str) -> String {
+    let separator = if login_url.contains('?') { '&' } else { '?' };
+    let mut location = format!("{login_url}{separator}goto=");
+    for byte in target.bytes() {
+        // unreserved (RFC 3986 §2.3) and the slash, which a query may hold.
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            location.push(char::from(byte));
+        } else {
+            location.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    location
+}

@@ -1,0 +1,18 @@
+//! One file for each command of the README.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result};
+
+pub mod bench;
+pub mod build_edge;
+pub mod dev;
+pub mod smoke;
+pub mod test;
+
+/// Runs a program in the foreground and gives its exit code as ours.
+fn foreground(command: &mut Command) -> Result<ExitCode> {
+    let status = command.status().with_context(|| format!("cannot run {:?}", command.get_program()))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    Ok(ExitCode::from(code))
+}

@@ -1,0 +1,42 @@
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::foreground;
+use crate::cargo::{self, Profile};
+use crate::edge_build::{self, BuildOptions};
+use crate::stack::Artifacts;
+use crate::tools::{ensure_chromium, ensure_wasm_target, which};
+use crate::{npm, say};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Passed to the runner (cargo nextest, or cargo test where nextest is not installed)
+    #[arg(last = true)]
+    runner: Vec<String>,
+}
+
+/// Everything the tests need is made first, so that no test waits for a build or fails for want of a tool.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    ensure_wasm_target()?;
+    npm::ensure("edge")?;
+    npm::ensure("tests")?;
+    let chromium = ensure_chromium()?;
+    say("building the origin, the demo application and the edge");
+    let artifacts = Artifacts::build(Profile::Dev)?;
+    // The tests ask for this one by the same options and find it made.
+    edge_build::build(&BuildOptions::variant(&["fault-injection"])?)?;
+
+    let nextest = which("cargo-nextest").is_some();
+    let mut runner = cargo::command();
+    if nextest {
+        runner.args(["nextest", "run"]);
+    } else {
+        say("cargo-nextest is not installed: running cargo test");
+        runner.arg("test");
+    }
+    // The edge crate exists for wasm32 alone; its tests are those that drive it in workerd.
+    runner.args(["--workspace", "--exclude", "countersign-edge"]).args(&args.runner);
+    runner.envs(artifacts.env()).env("COUNTERSIGN_CHROMIUM", chromium);
+    foreground(&mut runner)
+}
