@@ -1,0 +1,163 @@
+//! `countersign doctor`: one line per check, `ok`, `warn` or `fail`; exit code 1 when one failed.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use countersign_core::keys::KeySet;
+use countersign_core::token::{self, Kind, Scratch, mint};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::{Outcome, environment, open_store};
+use crate::keyring::{self, Keyring, Pair};
+use crate::passwords::{self, Passwords};
+use crate::settings::Settings;
+use crate::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
+
+/// 2026-01-01: the clock of a machine that is before that has lost its time.
+const BUILT_AFTER: u64 = 1_767_225_600;
+
+#[derive(Default)]
+struct Report {
+    failed: bool,
+}
+
+impl Report {
+    fn ok(&self, what: impl std::fmt::Display) {
+        println!("ok    {what}");
+    }
+
+    fn warn(&self, what: impl std::fmt::Display) {
+        println!("warn  {what}");
+    }
+
+    fn fail(&mut self, what: impl std::fmt::Display) {
+        println!("fail  {what}");
+        self.failed = true;
+    }
+}
+
+pub(super) async fn run(config: &Path) -> Outcome {
+    let mut report = Report::default();
+    match Settings::load(config, environment()) {
+        Err(error) => report.fail(error),
+        Ok(settings) => {
+            report.ok(format_args!("settings {}", config.display()));
+            clock(&mut report);
+            cookie(&report, &settings);
+            for (what, path) in [("master key", &settings.master_key_file), ("database", &settings.database)] {
+                permissions(&mut report, what, path);
+            }
+            argon2(&mut report, &settings).await;
+            store(&mut report, &settings).await;
+        }
+    }
+    Ok(if report.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn clock(report: &mut Report) {
+    match SystemClock.now().seconds().0 {
+        now if now < BUILT_AFTER => report.fail("clock: it is before 2026; set it"),
+        now => report.ok(format_args!("clock: {now} seconds since 1970")),
+    }
+}
+
+fn cookie(report: &Report, settings: &Settings) {
+    let name = &settings.session.cookie_name;
+    let local = matches!(settings.public_url.url().host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match (settings.public_url.is_https(), name.starts_with("__Host-")) {
+        (true, true) => report.ok(format_args!("cookie: {name}, Secure, host-only")),
+        (true, false) => report.warn(format_args!(
+            "cookie: {name} has no __Host- prefix, so a sibling host can set a cookie of this name"
+        )),
+        (false, _) if local => report.ok(format_args!("cookie: {name}, without Secure: public_url is local http")),
+        (false, _) => report.warn(format_args!("cookie: {name} travels in the clear: public_url is http")),
+    }
+    if keyring::edge_could_mint(&settings.session) {
+        report.warn("session: with this signing and envelope every edge holds a key that can mint sessions");
+    }
+}
+
+#[cfg(unix)]
+fn permissions(report: &mut Report, what: &str, path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    match std::fs::metadata(path) {
+        Err(error) => report.fail(format_args!("{what} {}: {error}", path.display())),
+        Ok(metadata) => match metadata.permissions().mode() & 0o777 {
+            mode if mode & 0o077 == 0 => report.ok(format_args!("{what} {}: mode {mode:04o}", path.display())),
+            mode => report.fail(format_args!("{what} {}: mode {mode:04o} lets others in; chmod 600", path.display())),
+        },
+    }
+}
+
+#[cfg(not(unix))]
+fn permissions(_: &mut Report, _: &str, _: &Path) {}
+
+async fn argon2(report: &mut Report, settings: &Settings) {
+    let hashed = passwords::hasher(&settings.argon2)
+        .and_then(|argon2| passwords::hash(&argon2, b"countersign doctor", &SystemEntropy));
+    let passwords = Passwords::new(&settings.argon2, &SystemEntropy);
+    let (Ok(hashed), Ok(passwords)) = (hashed, passwords) else {
+        return report.fail("argon2: no hash can be computed with these parameters");
+    };
+    let began = Instant::now();
+    let verified = passwords.verify(Zeroizing::new("countersign doctor".to_owned()), Some(hashed)).await;
+    let took = began.elapsed();
+    let each = format!("argon2: {} ms for each password check", took.as_millis());
+    match verified {
+        Ok(true) if took > Duration::from_secs(1) => report.warn(format_args!("{each}; logins will feel slow")),
+        Ok(true) => report.ok(each),
+        _ => report.fail("argon2: a password does not verify against its own hash"),
+    }
+    let floor = settings.argon2.memory_kib >= 19456 && settings.argon2.iterations >= 2;
+    if !floor && settings.argon2.memory_kib < 47104 {
+        report.warn("argon2: weaker than OWASP's 19 MiB with 2 iterations or 46 MiB with 1");
+    }
+}
+
+async fn store(report: &mut Report, settings: &Settings) {
+    let store = match open_store(settings).await {
+        Ok(store) => store,
+        Err(super::Failure(what)) => return report.fail(what),
+    };
+    report.ok("database opens, its schema is current, and the master key fits");
+    match store.denylist().head().await {
+        Ok(head) => {
+            report.ok(format_args!("denylist log: {} entries, {} pruned", head.seq - head.floor_seq, head.floor_seq))
+        }
+        Err(error) => report.fail(format_args!("denylist log: {error}")),
+    }
+    match Keyring::load(&store, &settings.session).await {
+        Err(error) => report.fail(format_args!("keys: {error}")),
+        Ok(keys) => {
+            let mut pairs = vec![("feed".to_owned(), Kind::Heartbeat, &keys.feed)];
+            for (realm, of) in &keys.realms {
+                pairs.push((format!("{realm} session"), Kind::Session, &of.session));
+                pairs.push((format!("{realm} journey"), Kind::Journey, &of.journey));
+                pairs.push((format!("{realm} authId"), Kind::Journey, &of.auth_id));
+            }
+            for (what, kind, pair) in pairs {
+                if self_test(pair, kind) {
+                    report.ok(format_args!("keys: {what} mints and verifies"));
+                } else {
+                    report.fail(format_args!("keys: {what} does not verify what it mints"));
+                }
+            }
+            for realm in keys.realms.keys() {
+                if let Err(error) = keys.edge_bundle(realm, &settings.session, &settings.public_url.issuer()) {
+                    report.fail(format_args!("edge bundle of {realm}: {error}"));
+                }
+            }
+        }
+    }
+    store.close().await;
+}
+
+fn self_test(pair: &Pair, kind: Kind) -> bool {
+    let claims = json!({"doctor": SystemClock.now().0});
+    let minted = mint::mint(&claims, kind, &pair.minting, &mut |out: &mut [u8]| SystemEntropy.fill(out));
+    let open =
+        |token: String, keys: &KeySet| token::open::<Value>(token.as_bytes(), kind, keys, &mut Scratch::default());
+    minted.is_ok_and(|token| open(token, &pair.verifying).is_ok_and(|opened| *opened.claims() == claims))
+}

@@ -1,0 +1,45 @@
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::{Failure, Outcome, open_store, realm_path};
+use crate::keyring::{self, Keyring};
+use crate::settings::Settings;
+
+#[derive(Subcommand)]
+pub(super) enum Edge {
+    /// Prints the keys that one edge needs, as JSON. It is a secret.
+    Bundle(Bundle),
+}
+
+#[derive(Args)]
+pub(super) struct Bundle {
+    /// May be left out when there is one realm only.
+    #[arg(long)]
+    realm: Option<String>,
+}
+
+impl Edge {
+    pub(super) async fn run(self, settings: Settings) -> Outcome {
+        let Self::Bundle(Bundle { realm }) = self;
+        let store = open_store(&settings).await?;
+        let keys = Keyring::load(&store, &settings.session).await?;
+        store.close().await;
+        let realm = match (realm, keys.realms.len()) {
+            (Some(realm), _) => realm_path(&realm),
+            (None, 1) => keys.realms.keys().next().cloned().unwrap_or_default(),
+            (None, _) => return Err(Failure("there are several realms; name one with --realm".into())),
+        };
+        if !keys.realms.contains_key(&realm) {
+            return Err(Failure(format!("there is no realm {realm}")));
+        }
+        if keyring::edge_could_mint(&settings.session) {
+            eprintln!(
+                "countersign: warning: with this session.signing and session.envelope the edge holds a key that can \
+                 mint sessions"
+            );
+        }
+        println!("{}", keys.edge_bundle(&realm, &settings.session, &settings.public_url.issuer())?);
+        Ok(ExitCode::SUCCESS)
+    }
+}

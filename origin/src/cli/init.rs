@@ -1,0 +1,93 @@
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use countersign_core::denylist::Epoch;
+use countersign_store::{MasterKey, Store};
+
+use super::{Failure, Outcome, realm_path};
+use crate::ambient::random;
+use crate::keyring;
+use crate::settings::{PublicUrl, template};
+use crate::{Clock as _, SystemClock, SystemEntropy};
+
+#[derive(Args)]
+pub(super) struct Init {
+    /// Directory for settings, master key and database; made if missing.
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    dir: PathBuf,
+    /// The first realm.
+    #[arg(long, default_value = "alpha")]
+    realm: String,
+    /// What browsers will use: scheme, host and port (the edge's, when an edge is in front).
+    #[arg(long, value_name = "URL")]
+    public_url: String,
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    listen: SocketAddr,
+}
+
+impl Init {
+    pub(super) async fn run(self) -> Outcome {
+        let public_url =
+            PublicUrl::parse(&self.public_url).map_err(|rule| Failure(format!("--public-url {rule}")))?.origin();
+        let [config, master_key, database] =
+            ["countersign.toml", "master.key", "countersign.db"].map(|name| self.dir.join(name));
+        for path in [&config, &master_key, &database] {
+            if path.symlink_metadata().is_ok() {
+                return Err(Failure(format!("{} exists already; nothing was changed", path.display())));
+            }
+        }
+        std::fs::create_dir_all(&self.dir)
+            .map_err(|error| Failure(format!("cannot make the directory {}: {error}", self.dir.display())))?;
+
+        // Only one of two attempts at once gets past this; what comes after is its own.
+        let master = MasterKey::generate()?;
+        create(&master_key, 0o600, &format!("{}\n", master.to_text().as_str()))?;
+        if let Err(error) = self.fill(&public_url, master, &config, &database).await {
+            // What is half made would only stand in the way of the next attempt.
+            let beside = ["countersign.db-wal", "countersign.db-shm"].map(|name| self.dir.join(name));
+            for path in [config, master_key, database].iter().chain(&beside) {
+                let _ = std::fs::remove_file(path);
+            }
+            return Err(error);
+        }
+
+        println!("Made {}, {} and {}.", config.display(), master_key.display(), database.display());
+        println!(
+            "Next: countersign --config {} user add --realm {} --username … --password-stdin",
+            config.display(),
+            self.realm
+        );
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn fill(&self, public_url: &str, master: MasterKey, config: &Path, database: &Path) -> Result<(), Failure> {
+        let (now, entropy) = (SystemClock.now().seconds(), SystemEntropy);
+        let store = Store::open(database, master).await?;
+        store.installation().initialise(Epoch(random(&entropy)), now).await?;
+        let realm = store.realms().create(&realm_path(&self.realm), now).await?.name;
+        keyring::generate(&store, None, now, &entropy).await?;
+        keyring::generate(&store, Some(&realm), now, &entropy).await?;
+        store.close().await;
+        // Last: a directory with settings is a finished one.
+        create(config, 0o644, &template(&self.listen.to_string(), public_url))
+    }
+}
+
+/// Never writes over anything.
+fn create(path: &Path, mode: u32, content: &str) -> Result<(), Failure> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    let written = options.open(path).and_then(|mut file| {
+        file.write_all(content.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|error| Failure(format!("cannot write {}: {error}", path.display())))
+}

@@ -1,0 +1,105 @@
+//! The command line. Errors are one line on stderr and exit code 1; usage errors are clap's, with 2.
+
+mod doctor;
+mod edge;
+mod init;
+mod serve;
+mod user;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use countersign_store::{MasterKey, Store};
+
+use crate::settings::Settings;
+
+#[derive(Parser)]
+#[command(name = "countersign", version, about = "Client-side sessions that can be ended: the origin server")]
+struct Cli {
+    /// Settings file.
+    #[arg(long, global = true, env = "COUNTERSIGN_CONFIG", default_value = "countersign.toml", value_name = "FILE")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Creates settings, master key and database of a new installation.
+    Init(init::Init),
+    /// Runs the server.
+    Serve,
+    /// Checks settings, keys and database, and says what is wrong.
+    Doctor,
+    /// Manages users.
+    #[command(subcommand)]
+    User(user::User),
+    /// What an edge needs.
+    #[command(subcommand)]
+    Edge(edge::Edge),
+}
+
+/// What went wrong, in one line for the operator.
+struct Failure(String);
+
+impl<E: std::fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+type Outcome = Result<ExitCode, Failure>;
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Init(init) => block_on(init.run()),
+        Command::Serve => settings(&cli.config).and_then(|settings| block_on(serve::run(settings))),
+        Command::Doctor => block_on(doctor::run(&cli.config)),
+        Command::User(user) => settings(&cli.config).and_then(|settings| block_on(user.run(settings))),
+        Command::Edge(edge) => settings(&cli.config).and_then(|settings| block_on(edge.run(settings))),
+    };
+    outcome.unwrap_or_else(|Failure(what)| {
+        eprintln!("countersign: {what}");
+        ExitCode::FAILURE
+    })
+}
+
+fn block_on(run: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(run);
+    // Password checks that nobody waits for any more end by themselves; the process does not wait for them.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn settings(path: &std::path::Path) -> Result<Settings, Failure> {
+    Ok(Settings::load(path, environment())?)
+}
+
+/// Variables that are not Unicode cannot be ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+async fn open_store(settings: &Settings) -> Result<Store, Failure> {
+    let path = &settings.master_key_file;
+    let text = zeroize::Zeroizing::new(
+        std::fs::read_to_string(path).map_err(|error| Failure(format!("cannot read {}: {error}", path.display())))?,
+    );
+    let master = MasterKey::from_text(&text).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
+    if !settings.database.exists() {
+        return Err(Failure(format!("there is no database {}; run `countersign init`", settings.database.display())));
+    }
+    Ok(Store::open(&settings.database, master).await?)
+}
+
+/// `alpha` and `/alpha` are the same realm; `root` and `/` too.
+fn realm_path(name: &str) -> String {
+    match name.trim_matches('/') {
+        "root" => "/".to_owned(),
+        name => format!("/{name}"),
+    }
+}

@@ -1,0 +1,68 @@
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::{Failure, Outcome, open_store};
+use crate::app::App;
+use crate::settings::{LogFormat, Settings};
+use crate::{SystemClock, SystemEntropy, prune, router};
+
+pub(super) async fn run(settings: Settings) -> Outcome {
+    start_log(&settings)?;
+    // Before anything that takes time, so that an early signal is not lost.
+    let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (listen, grace) = (settings.listen, settings.shutdown_grace);
+    let store = open_store(&settings).await?;
+    let listener =
+        TcpListener::bind(listen).await.map_err(|error| Failure(format!("cannot listen on {listen}: {error}")))?;
+    let listen = listener.local_addr()?; // port 0 is the system's choice
+    let public_url = settings.public_url.origin();
+    let app = App::new(settings, store.clone(), Box::new(SystemClock), Box::new(SystemEntropy)).await?;
+    let pruning = tokio::spawn(prune::run(Arc::clone(&app)));
+    tracing::info!(%listen, %public_url, realms = app.keys.realms.len(), keys = app.keys.len(), "listening");
+
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let mut seen = stopping.clone();
+    let shutdown = async move {
+        let _ = seen.wait_for(|stop| *stop).await;
+    };
+    let serving = axum::serve(listener, router(app)).with_graceful_shutdown(shutdown).into_future();
+    tokio::pin!(serving);
+    tokio::select! {
+        ended = &mut serving => ended?,
+        () = either(terminate, interrupt) => {
+            tracing::info!(grace_seconds = grace.as_secs(), "shutting down");
+            let _ = stop.send(true);
+            match tokio::time::timeout(grace, serving).await {
+                Ok(ended) => ended?,
+                Err(_) => tracing::warn!("connections were still open at the end of the grace time"),
+            }
+        }
+    }
+    pruning.abort();
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn either(mut one: Signal, mut other: Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}
+
+/// To stderr, one line each.
+fn start_log(settings: &Settings) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&settings.log_filter)
+        .map_err(|error| Failure(format!("setting log.filter is not a filter: {error}")))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+use std::io::Read as _;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use countersign_store::{Attributes, IdentityStatus, NewIdentity};
+use zeroize::Zeroizing;
+
+use super::{Failure, Outcome, open_store, realm_path};
+use crate::passwords::{self, MAX_PASSWORD};
+use crate::settings::Settings;
+use crate::{Clock as _, SystemClock, SystemEntropy};
+
+#[derive(Subcommand)]
+pub(super) enum User {
+    /// Adds a user.
+    Add(Add),
+}
+
+#[derive(Args)]
+pub(super) struct Add {
+    #[arg(long)]
+    realm: String,
+    #[arg(long)]
+    username: String,
+    /// The password is the first line of standard input. (Arguments and variables would show it to others.)
+    #[arg(long, required = true)]
+    password_stdin: bool,
+    /// An attribute, such as mail=demo@example.com; may be repeated, also for one name.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = attribute)]
+    attr: Vec<(String, String)>,
+}
+
+fn attribute(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("must be NAME=VALUE".to_owned()),
+    }
+}
+
+impl User {
+    pub(super) async fn run(self, settings: Settings) -> Outcome {
+        let Self::Add(add) = self;
+        let password = read_password()?;
+        let hash = passwords::hash(&passwords::hasher(&settings.argon2)?, password.as_bytes(), &SystemEntropy)?;
+        let mut attributes = Attributes::new();
+        for (name, value) in add.attr {
+            attributes.entry(name).or_default().push(value);
+        }
+        let realm = realm_path(&add.realm);
+        let new = NewIdentity {
+            realm: &realm,
+            username: &add.username,
+            password_hash: &hash,
+            status: IdentityStatus::Active,
+            attributes: &attributes,
+        };
+        let store = open_store(&settings).await?;
+        store.identities().create(new, SystemClock.now().seconds()).await?;
+        store.close().await;
+        println!("Added {} to {realm}.", add.username);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn read_password() -> Result<Zeroizing<String>, Failure> {
+    let mut text = Zeroizing::new(String::new());
+    let limit = u64::try_from(MAX_PASSWORD).unwrap_or(u64::MAX) + 3;
+    std::io::stdin().take(limit).read_to_string(&mut text).map_err(|_| Failure("the password is not UTF-8".into()))?;
+    let password = text.lines().next().unwrap_or_default();
+    if password.is_empty() {
+        return Err(Failure("the password on standard input is empty".into()));
+    }
+    if password.len() > MAX_PASSWORD {
+        return Err(Failure(format!("the password has more than {MAX_PASSWORD} bytes")));
+    }
+    Ok(Zeroizing::new(password.to_owned()))
+}

@@ -1,0 +1,26 @@
+//! Reading a request's body within bounds of size and time.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+
+/// Longest body that is read.
+pub(super) const MAX_BODY: usize = 64 * 1024;
+/// A client that takes longer holds a connection for nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why there is no body. The client's fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum BodyError {
+    /// Longer than [`MAX_BODY`], or cut short.
+    TooLong,
+    TooSlow,
+}
+
+pub(super) async fn read(body: Body) -> Result<Bytes, BodyError> {
+    match tokio::time::timeout(PATIENCE, to_bytes(body, MAX_BODY)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => Err(BodyError::TooLong),
+        Err(_) => Err(BodyError::TooSlow),
+    }
+}

@@ -1,0 +1,149 @@
+use countersign_core::encoding;
+use countersign_core::keys::{Bundle, KeySet};
+use countersign_core::replica::{Nonce, Replica, State, Step};
+use countersign_core::time::UnixMillis;
+use countersign_core::token::Scratch;
+
+use crate::testing::{Answer, Origin};
+
+const HEARTBEAT: &str = "/countersign/v1/denylist/heartbeat";
+
+struct Edge {
+    authorization: String,
+    feed: KeySet,
+    replica: Replica,
+}
+
+impl Edge {
+    /// From the bundle alone, as an edge has it.
+    fn of(origin: &Origin) -> Self {
+        let settings = &origin.app.settings;
+        let mut bundle = origin.app.keys.edge_bundle("/alpha", &settings.session, "issuer").unwrap();
+        let members = bundle.as_object_mut().unwrap();
+        let credential = members.remove("feed_credential").unwrap();
+        members.remove("assertion");
+        members.remove("issuer");
+        let keys = Bundle::parse(&bundle.to_string()).unwrap();
+        let authorization = format!("Bearer {}", credential.as_str().unwrap());
+        Self { authorization, feed: keys.feed, replica: Replica::default() }
+    }
+
+    async fn get(&self, origin: &Origin, path: &str) -> Answer {
+        origin.get_with(path, &[("authorization", &self.authorization)]).await
+    }
+
+    /// Polls until nothing is left to fetch.
+    async fn poll(&mut self, origin: &Origin, nonce: [u8; 16]) {
+        let now = UnixMillis(origin.app.clock.now().0);
+        self.replica.poll(Nonce(nonce), now);
+        let answer = self.get(origin, &format!("{HEARTBEAT}?nonce={}", encoding::encode(&nonce))).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
+        let mut step = self.replica.heartbeat(&answer.body, &self.feed, &mut Scratch::default(), now).unwrap();
+        while let Step::Fetch { epoch, from, to } = step {
+            let path = format!("/countersign/v1/denylist/segments/{}/{from}/{to}", encoding::encode(&epoch.0));
+            let answer = self.get(origin, &path).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
+            assert_eq!(answer.header("content-type"), "application/octet-stream");
+            step = self.replica.segment(&answer.body, now).unwrap();
+        }
+        assert_eq!(self.replica.state(now), State::Fresh);
+    }
+}
+
+#[tokio::test]
+async fn an_edge_follows_the_log() {
+    let origin = Origin::new().await;
+    let mut edge = Edge::of(&origin);
+    edge.poll(&origin, [1; 16]).await;
+    assert_eq!(edge.replica.applied(), 0);
+    for _ in 0..3 {
+        let token = origin.log_in().await;
+        origin.log_out(&token).await;
+    }
+    edge.poll(&origin, [2; 16]).await;
+    assert_eq!(edge.replica.applied(), 3);
+}
+
+#[tokio::test]
+async fn a_heartbeat_is_for_its_own_poll() {
+    let origin = Origin::new().await;
+    let mut edge = Edge::of(&origin);
+    let now = UnixMillis(origin.app.clock.now().0);
+    edge.replica.poll(Nonce([1; 16]), now);
+    let other = edge.get(&origin, &format!("{HEARTBEAT}?nonce={}", encoding::encode(&[2; 16]))).await;
+    assert!(edge.replica.heartbeat(&other.body, &edge.feed, &mut Scratch::default(), now).is_err());
+    for query in [
+        "",
+        "?nonce=",
+        "?nonce=AAAA",
+        "?nonce=AAAAAAAAAAAAAAAAAAAAAB",
+        "?nonce=AAAAAAAAAAAAAAAAAAAAAA&nonce=AAAAAAAAAAAAAAAAAAAAAA",
+    ] {
+        assert_eq!(edge.get(&origin, &format!("{HEARTBEAT}{query}")).await.status, 400, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn the_feed_is_for_the_bearer_of_the_credential() {
+    let origin = Origin::new().await;
+    let edge = Edge::of(&origin);
+    let path = format!("{HEARTBEAT}?nonce={}", encoding::encode(&[1; 16]));
+    let credential = edge.authorization.strip_prefix("Bearer ").unwrap();
+    for wrong in [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer x",
+        credential,
+        &format!("Basic {credential}"),
+        &format!("Bearer {credential}A"),
+    ] {
+        let answer = origin.get_with(&path, &[("authorization", wrong)]).await;
+        assert_eq!((answer.status, answer.header("content-type")), (401, "application/problem+json"), "{wrong:?}");
+        assert!(answer.header("www-authenticate").starts_with("Bearer"));
+    }
+    assert_eq!(origin.get(&path).await.status, 401);
+    assert_eq!(origin.get("/countersign/v1/denylist/segments/x/0/1").await.status, 401);
+    assert_eq!(origin.get_with(&path, &[("authorization", &format!("bearer {credential}"))]).await.status, 200);
+}
+
+#[tokio::test]
+async fn segments_that_are_not_there_are_refused_each_in_its_way() {
+    let origin = Origin::new().await;
+    let edge = Edge::of(&origin);
+    let token = origin.log_in().await;
+    origin.log_out(&token).await;
+    let own = encoding::encode(&origin.app.epoch.0);
+    let other = encoding::encode(&[1; 16]);
+    let at = async |epoch: &str, range: &str| {
+        edge.get(&origin, &format!("/countersign/v1/denylist/segments/{epoch}/{range}")).await
+    };
+    for (epoch, range, status) in [
+        (&own, "0/1", 200),
+        (&other, "0/1", 404),
+        (&own, "0/2", 404),
+        (&own, "7/9", 404),
+        (&own, "1/1", 400),
+        (&own, "1/0", 400),
+        (&own, "0/4097", 400),
+        (&own, "00/1", 400),
+        (&own, "+0/1", 400),
+        (&own, "-1/1", 400),
+        (&own, "x/1", 400),
+        (&own, "18446744073709551614/18446744073709551615", 400),
+        (&"x".to_owned(), "0/1", 400),
+    ] {
+        let answer = at(epoch, range).await;
+        assert_eq!(answer.status, status, "{range}: {}", answer.text());
+        if status != 200 {
+            assert_eq!(
+                (answer.json()["status"].as_u64(), answer.header("cache-control")),
+                (Some(status.into()), "no-store")
+            );
+        }
+    }
+    origin.clock.advance(24 * 3600);
+    crate::prune::once(&origin.app).await;
+    assert_eq!(at(&own, "0/1").await.status, 410);
+}

@@ -1,0 +1,142 @@
+//! The path below `/am/json`: which realm, which resource. All the forms that clients use.
+
+use axum::http::StatusCode;
+
+use super::error::Crest;
+use super::version::Version;
+use crate::app::App;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Target<'a> {
+    pub(super) realm: RealmPath,
+    pub(super) resource: Resource<'a>,
+}
+
+/// The realm as the path names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum RealmPath {
+    /// It does not.
+    Unnamed,
+    Named(String),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Resource<'a> {
+    Authenticate,
+    Sessions { token: Option<&'a str> },
+    ServerInfo { id: &'a str },
+}
+
+impl Resource<'_> {
+    /// The versions of its routes, oldest first.
+    pub(super) const fn versions(self) -> &'static [Version] {
+        match self {
+            Self::Authenticate => &[Version(1, 1), Version(2, 1)],
+            Self::Sessions { .. } => &[Version(1, 2), Version(2, 0), Version(3, 1), Version(4, 0), Version(5, 1)],
+            Self::ServerInfo { id } => match id.as_bytes() {
+                b"version" => &[Version(1, 0)],
+                _ => &[Version(1, 1), Version(2, 0)],
+            },
+        }
+    }
+}
+
+const PREFIX: &str = "/am/json/";
+const MAX_SEGMENTS: usize = 32;
+
+pub(super) fn parse(path: &str) -> Option<Target<'_>> {
+    let path = path.strip_prefix(PREFIX)?;
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let segments: Vec<&str> = path.split('/').take(MAX_SEGMENTS + 1).collect();
+    if segments.len() > MAX_SEGMENTS || segments.iter().any(|segment| segment.is_empty()) {
+        return None;
+    }
+    let mut rest = segments.as_slice();
+    let mut names = Vec::new();
+    if rest.first() == Some(&"realms") {
+        while let ["realms", name, after @ ..] = rest {
+            names.push(*name);
+            rest = after;
+        }
+    } else {
+        // AM's oldest form: the realm's name stands right after `json`.
+        let at = rest.iter().position(|segment| matches!(*segment, "authenticate" | "sessions" | "serverinfo"))?;
+        let (before, after) = rest.split_at_checked(at)?;
+        names.extend_from_slice(before);
+        rest = after;
+    }
+    let resource = match rest {
+        ["authenticate"] => Resource::Authenticate,
+        ["sessions"] => Resource::Sessions { token: None },
+        ["sessions", token] => Resource::Sessions { token: Some(token) },
+        ["serverinfo", "%2A" | "%2a"] => Resource::ServerInfo { id: "*" },
+        ["serverinfo", id] => Resource::ServerInfo { id },
+        _ => return None,
+    };
+    let realm = match names.split_first() {
+        None => RealmPath::Unnamed,
+        Some((first, below)) if first.eq_ignore_ascii_case("root") => RealmPath::Named(format!("/{}", below.join("/"))),
+        Some(_) => RealmPath::Named(format!("/{}", names.join("/"))),
+    };
+    Some(Target { realm, resource })
+}
+
+/// The root realm exists always, if only to hold no journeys: clients ask it for `serverinfo` and `sessions`.
+pub(super) fn resolve(app: &App, realm: RealmPath) -> Result<String, Crest> {
+    match realm {
+        RealmPath::Unnamed => Ok(app.default_realm.clone().unwrap_or_else(|| "/".to_owned())),
+        RealmPath::Named(name) if name == "/" || app.keys.realms.contains_key(&name) => Ok(name),
+        RealmPath::Named(name) => {
+            let shown: String = name.chars().take(255).collect();
+            Err(Crest::new(StatusCode::NOT_FOUND, format!("Realm \"{shown}\" not found")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_forms_of_realms_are_read() {
+        for (path, realm) in [
+            ("authenticate", None),
+            ("authenticate/", None),
+            ("realms/root/authenticate", Some("/")),
+            ("realms/ROOT/authenticate", Some("/")),
+            ("realms/root/realms/alpha/authenticate", Some("/alpha")),
+            ("realms/root/realms/a/realms/b/authenticate/", Some("/a/b")),
+            ("realms/alpha/authenticate", Some("/alpha")),
+            ("alpha/authenticate", Some("/alpha")),
+            ("root/authenticate", Some("/")),
+            ("realms/root/realms/sessions/authenticate", Some("/sessions")),
+        ] {
+            let path = format!("/am/json/{path}");
+            let target = parse(&path).unwrap();
+            assert_eq!(target.resource, Resource::Authenticate);
+            let expected = realm.map_or(RealmPath::Unnamed, |name| RealmPath::Named(name.to_owned()));
+            assert_eq!(target.realm, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn other_resources_and_nonsense() {
+        let of = |path: &'static str| parse(path).map(|target| target.resource);
+        assert_eq!(of("/am/json/serverinfo/*"), Some(Resource::ServerInfo { id: "*" }));
+        assert_eq!(of("/am/json/serverinfo/%2A"), Some(Resource::ServerInfo { id: "*" }));
+        assert_eq!(of("/am/json/realms/root/sessions/"), Some(Resource::Sessions { token: None }));
+        assert_eq!(of("/am/json/sessions/abc"), Some(Resource::Sessions { token: Some("abc") }));
+        for nonsense in [
+            "/am/json/",
+            "/am/json/x",
+            "/am/json//authenticate",
+            "/am/json/realms/root",
+            "/am/json/realms",
+            "/am/json/authenticate/x",
+            "/am/json/serverinfo",
+        ] {
+            assert_eq!(of(nonsense), None, "{nonsense}");
+        }
+        assert_eq!(parse(&format!("/am/json{}/authenticate", "/realms/a".repeat(20))), None);
+    }
+}

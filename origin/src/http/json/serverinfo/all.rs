@@ -1,0 +1,28 @@
+use serde_json::{Value, json};
+
+use super::super::Call;
+
+/// `serverinfo/*`. Several of AM's booleans are strings.
+pub(super) fn body(call: &Call) -> Value {
+    let settings = &call.app.settings;
+    json!({
+        "domains": [],
+        "protectedUserAttributes": ["telephoneNumber", "mail"],
+        "cookieName": settings.session.cookie_name,
+        "secureCookie": settings.session.cookie.secure,
+        "forgotPassword": "false",
+        "forgotUsername": "false",
+        "kbaEnabled": "false",
+        "selfRegistration": "false",
+        "lang": "en-US",
+        "successfulUserRegistrationDestination": "default",
+        "socialImplementations": [],
+        "referralsEnabled": "false",
+        "zeroPageLogin": {"enabled": false, "refererWhitelist": [], "allowedWithoutReferer": true},
+        "realm": call.realm,
+        "xuiUserSessionValidationEnabled": true,
+        "fileBasedConfiguration": false,
+        "userIdAttributes": [],
+        "nodeDesignerXuiEnabled": false,
+    })
+}

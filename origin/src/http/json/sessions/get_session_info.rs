@@ -1,0 +1,44 @@
+//! `?_action=getSessionInfo`: whose session it is and until when. A token in the body alone is enough.
+
+use axum::http::StatusCode;
+use countersign_core::time::UnixSeconds;
+use serde_json::json;
+
+use super::super::error::Crest;
+use super::super::{Answer, Call, crest_json};
+use super::{Subject, universal_id};
+use crate::sessions;
+
+pub(super) async fn post(call: &Call, subject: Option<Subject>) -> Answer {
+    let subject = subject.ok_or_else(Crest::access_denied)?;
+    let session = sessions::judge(&call.app, &subject.token).await?.valid().ok_or_else(Crest::access_denied)?;
+    let claims = session.claims();
+    // A caller with a session of its own sees its own only; without one, the token named is the credential.
+    if let Some(own) = call.presented().token().filter(|_| subject.named)
+        && let Some(caller) = sessions::judge(&call.app, own).await?.valid()
+        && (&caller.claims().sub, &caller.claims().realm) != (&claims.sub, &claims.realm)
+    {
+        return Err(Crest::new(StatusCode::FORBIDDEN, "Forbidden"));
+    }
+    let mut body = json!({
+        "username": claims.sub,
+        "universalId": universal_id(&claims.realm, &claims.sub),
+        "realm": claims.realm,
+        "latestAccessTime": timestamp(claims.iat),
+        // There is no idle time: the session's end is the only one.
+        "maxIdleExpirationTime": timestamp(claims.exp),
+        "maxSessionExpirationTime": timestamp(claims.fexp),
+    });
+    if call.version.0 >= 3
+        && let Some(members) = body.as_object_mut()
+    {
+        members.insert("properties".to_owned(), json!({"AMCtxId": claims.sid.to_string()}));
+    }
+    Ok(crest_json(StatusCode::OK, &body))
+}
+
+/// ISO 8601 in UTC with whole seconds.
+fn timestamp(time: UnixSeconds) -> String {
+    let seconds = i64::try_from(time.0).ok();
+    seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()).unwrap_or(jiff::Timestamp::MAX).to_string()
+}

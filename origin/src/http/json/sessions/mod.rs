@@ -1,0 +1,74 @@
+//! `POST …/sessions?_action=…`: which session is meant, and what is to be done with it.
+
+mod get_session_info;
+mod logout;
+mod validate;
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Map, Value};
+
+use super::error::Crest;
+use super::{Answer, Call};
+
+/// The token to act upon, and whether it was named or is the caller's own.
+#[derive(Clone, PartialEq, Eq)]
+struct Subject {
+    token: Vec<u8>,
+    named: bool,
+}
+
+pub(super) async fn action(call: &Call, path_token: Option<&str>) -> Answer {
+    if call.method != Method::POST {
+        return Err(not_implemented(format!("Method {} not supported", call.method)));
+    }
+    let Some(action) = call.query.filled("_action") else {
+        return Err(Crest::bad_request("The request has no _action"));
+    };
+    match action {
+        "logout" => logout::post(call, subject(call, path_token)?).await,
+        "validate" => validate::post(call, subject(call, path_token)?).await,
+        "getSessionInfo" => get_session_info::post(call, subject(call, path_token)?).await,
+        unknown => {
+            let shown: String = unknown.chars().take(100).collect();
+            Err(not_implemented(format!("Action {shown} not implemented for this resource")))
+        }
+    }
+}
+
+fn not_implemented(message: String) -> Crest {
+    Crest::new(StatusCode::NOT_IMPLEMENTED, message)
+}
+
+/// In AM's order: body (or the old form's path), query, cookie, header.
+fn subject(call: &Call, path_token: Option<&str>) -> Result<Option<Subject>, Crest> {
+    let body = body(call)?;
+    let in_body = body.get("tokenId").and_then(Value::as_str).filter(|token| !token.is_empty());
+    let named = in_body.or(path_token).or_else(|| call.query.filled("tokenId"));
+    Ok(match named {
+        Some(token) => Some(Subject { token: token.into(), named: true }),
+        None => call.presented().token().map(|token| Subject { token: token.into(), named: false }),
+    })
+}
+
+fn body(call: &Call) -> Result<Map<String, Value>, Crest> {
+    if call.body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Map::new());
+    }
+    match serde_json::from_slice(&call.body) {
+        Ok(Value::Object(members)) => Ok(members),
+        _ => Err(Crest::bad_request(
+            "The request could not be processed because the provided content is not a JSON object",
+        )),
+    }
+}
+
+/// `id=demo,ou=user,o=alpha,ou=services,ou=am-config`.
+fn universal_id(realm: &str, username: &str) -> String {
+    let organisations: String =
+        realm.split('/').filter(|name| !name.is_empty()).rev().map(|name| format!("o={name},")).collect();
+    let services = if organisations.is_empty() { "" } else { "ou=services," };
+    format!("id={username},ou=user,{organisations}{services}ou=am-config")
+}
+
+#[cfg(test)]
+mod tests;

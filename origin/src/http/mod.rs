@@ -1,0 +1,41 @@
+//! The HTTP surface. One file per operation: its errors, docs, handler and tests together.
+
+mod body;
+mod feed;
+mod health;
+mod json;
+mod jwks;
+mod log;
+mod pages;
+mod query;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get};
+
+use crate::app::App;
+
+/// All routes, below `/am` where AM has them.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/am/json/{*path}", any(json::dispatch))
+        .route("/am/json/health/live", get(health::live))
+        .route("/am/json/health/ready", get(health::ready))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/.well-known/jwks.json", get(jwks::get))
+        .route("/am/.well-known/jwks.json", get(jwks::get))
+        .merge(feed::routes(&app))
+        .merge(pages::routes())
+        .fallback(not_found)
+        .layer(middleware::from_fn(log::requests))
+        .with_state(app)
+}
+
+async fn not_found() -> Response {
+    StatusCode::NOT_FOUND.into_response()
+}

@@ -1,0 +1,78 @@
+use countersign_core::token::mint::MintError;
+use countersign_store::{Identity, IdentityStatus, StoreError};
+use zeroize::Zeroizing;
+
+use super::{AuthIdError, auth_id};
+use crate::app::App;
+use crate::passwords::HashError;
+
+/// Longest user name that is looked up, in bytes: the store has no longer one.
+pub(crate) const MAX_USERNAME: usize = 255;
+
+/// The page's callbacks in order: type and prompt.
+pub(crate) const CALLBACKS: [(&str, &str); 2] = [("NameCallback", "User Name"), ("PasswordCallback", "Password")];
+
+/// What the page's callbacks came back with.
+pub(crate) struct Answers {
+    pub(crate) username: String,
+    pub(crate) password: Zeroizing<String>,
+}
+
+/// Where the journey went.
+pub(crate) enum Advance {
+    /// To Success, as this identity.
+    Success(Box<Identity>),
+    /// To Failure. Nothing says why: nobody outside learns which names exist.
+    Failure,
+}
+
+/// Why the journey did not go on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum JourneyError {
+    AuthId(AuthIdError),
+    Hash(HashError),
+    Store(StoreError),
+    Mint(MintError),
+    NoSuchRealm,
+}
+
+impl std::fmt::Display for JourneyError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AuthId(error) => write!(f, "authId: {error:?}"),
+            Self::Hash(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Mint(error) => error.fmt(f),
+            Self::NoSuchRealm => f.write_str("the realm has no keys"),
+        }
+    }
+}
+
+/// Begins a journey: the `authId` of its first step.
+pub(crate) fn start(app: &App, realm: &str) -> Result<String, JourneyError> {
+    let keys = app.keys.realms.get(realm).ok_or(JourneyError::NoSuchRealm)?;
+    auth_id::mint(app, realm, keys).map_err(JourneyError::Mint)
+}
+
+/// Whether the journey of an `authId` can go on.
+pub(crate) fn check(app: &App, realm: &str, auth_id: &str) -> Result<(), JourneyError> {
+    let keys = app.keys.realms.get(realm).ok_or(JourneyError::NoSuchRealm)?;
+    auth_id::check(app, realm, keys, auth_id).map_err(JourneyError::AuthId)
+}
+
+/// Leaves the page with the answers. An unknown name, an inactive user, an overlong name and a wrong password cost the
+/// same and look the same.
+pub(crate) async fn advance(app: &App, realm: &str, answers: Answers) -> Result<Advance, JourneyError> {
+    let Answers { username, password } = answers;
+    let plausible = !username.is_empty() && username.len() <= MAX_USERNAME;
+    // Looked up in any case, with a name that the store would take.
+    let name = if plausible { username.as_str() } else { "-" };
+    let identity = app.store.identities().get(realm, name).await.map_err(JourneyError::Store)?;
+    let identity = identity.filter(|identity| plausible && identity.status == IdentityStatus::Active);
+    let stored = identity.as_ref().map(|identity| identity.password_hash.clone());
+    let right = app.passwords.verify(password, stored).await.map_err(JourneyError::Hash)?;
+    Ok(match identity.filter(|_| right) {
+        Some(identity) => Advance::Success(Box::new(identity)),
+        None => Advance::Failure,
+    })
+}

@@ -1,0 +1,29 @@
+//! The origin: it logs people in, mints session tokens, is the authority of the denylist, and has the login pages.
+//!
+//! Handlers take the time and randomness from [`App`], never from the system, so that tests move the clock.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
+)]
+
+mod ambient;
+mod app;
+pub mod cli;
+mod goto;
+mod http;
+mod journey;
+mod keyring;
+mod passwords;
+mod prune;
+mod session_cookie;
+mod sessions;
+mod settings;
+#[cfg(test)]
+mod testing;
+
+pub use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
+pub use app::{App, AppError};
+pub use http::router;
+pub use settings::{Settings, SettingsError};

@@ -1,0 +1,7 @@
+//! The binary `countersign`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    countersign_origin::cli::main()
+}

@@ -1,0 +1,135 @@
+//! Password hashing (argon2id) in a bounded pool: it is the most expensive thing that a stranger can ask of us.
+
+use std::sync::Arc;
+
+use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use crate::ambient::{Entropy, random};
+use crate::settings;
+
+/// Longest password that is checked, in bytes. A longer one costs the same and is wrong.
+pub(crate) const MAX_PASSWORD: usize = 1024;
+
+/// Why there is no answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum HashError {
+    /// As many checks wait as may wait: come back later.
+    Overloaded,
+    /// Not enough memory, or a stored hash that is none: the operator's fault or ours.
+    Failed,
+}
+
+impl std::fmt::Display for HashError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Overloaded => "too many password checks are waiting",
+            Self::Failed => "the password hash could not be computed",
+        })
+    }
+}
+
+pub(crate) struct Passwords {
+    argon2: Argon2<'static>,
+    /// Running and waiting together.
+    admission: Arc<Semaphore>,
+    workers: Arc<Semaphore>,
+    /// What is checked when there is no such user. Of the same parameters, and of a password that nobody has.
+    dummy: Arc<str>,
+}
+
+impl Passwords {
+    pub(crate) fn new(settings: &settings::Argon2, entropy: &dyn Entropy) -> Result<Self, HashError> {
+        let argon2 = hasher(settings)?;
+        let dummy = hash(&argon2, &random::<32>(entropy), entropy)?;
+        let (workers, queue) = (settings.workers as usize, settings.queue as usize);
+        Ok(Self {
+            argon2,
+            admission: Arc::new(Semaphore::new(workers + queue)),
+            workers: Arc::new(Semaphore::new(workers)),
+            dummy: dummy.into(),
+        })
+    }
+
+    /// Whether `password` is the one of `stored`. Without a `stored` the answer is no, after the same work.
+    pub(crate) async fn verify(&self, password: Zeroizing<String>, stored: Option<String>) -> Result<bool, HashError> {
+        let admitted = Arc::clone(&self.admission).try_acquire_owned().map_err(|_| HashError::Overloaded)?;
+        let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| HashError::Failed)?;
+        let (argon2, dummy) = (self.argon2.clone(), Arc::clone(&self.dummy));
+        let checked = tokio::task::spawn_blocking(move || {
+            // Held in here: a client that hangs up must not free a place while the work goes on.
+            let _places = (admitted, worker);
+            let possible = stored.is_some() && password.len() <= MAX_PASSWORD;
+            let password = if password.len() <= MAX_PASSWORD { password.as_bytes() } else { &[] };
+            let against = stored.as_deref().filter(|_| possible).unwrap_or(&dummy);
+            match argon2.verify_password(password, against) {
+                Ok(()) => Ok(possible),
+                Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+                Err(_) => Err(HashError::Failed),
+            }
+        });
+        checked.await.map_err(|_| HashError::Failed)?
+    }
+
+    /// Takes every place, so that a test sees who would need one.
+    #[cfg(test)]
+    pub(crate) fn occupy(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let places = u32::try_from(self.admission.available_permits()).unwrap();
+        Arc::clone(&self.admission).try_acquire_many_owned(places).unwrap()
+    }
+}
+
+pub(crate) fn hasher(settings: &settings::Argon2) -> Result<Argon2<'static>, HashError> {
+    let params = Params::new(settings.memory_kib, settings.iterations, settings.parallelism, None);
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params.map_err(|_| HashError::Failed)?))
+}
+
+/// A PHC string.
+pub(crate) fn hash(argon2: &Argon2<'_>, password: &[u8], entropy: &dyn Entropy) -> Result<String, HashError> {
+    let salt: [u8; 16] = random(entropy);
+    let hash = argon2.hash_password_with_salt(password, &salt).map_err(|_| HashError::Failed)?;
+    Ok(hash.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SystemEntropy;
+
+    const CHEAP: settings::Argon2 =
+        settings::Argon2 { memory_kib: 8, iterations: 1, parallelism: 1, workers: 1, queue: 0 };
+
+    fn text(password: &str) -> Zeroizing<String> {
+        Zeroizing::new(password.to_owned())
+    }
+
+    #[tokio::test]
+    async fn only_the_right_password_of_a_known_user_is_right() {
+        let passwords = Passwords::new(&CHEAP, &SystemEntropy).unwrap();
+        let stored = hash(&passwords.argon2, b"Ch4ng31t", &SystemEntropy).unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=8,t=1,p=1$"));
+        assert_eq!(passwords.verify(text("Ch4ng31t"), Some(stored.clone())).await, Ok(true));
+        assert_eq!(passwords.verify(text("ch4ng31t"), Some(stored.clone())).await, Ok(false));
+        assert_eq!(passwords.verify(text(""), Some(stored)).await, Ok(false));
+        assert_eq!(passwords.verify(text("Ch4ng31t"), None).await, Ok(false));
+        assert_eq!(passwords.verify(text("x"), Some("not a hash".into())).await, Err(HashError::Failed));
+    }
+
+    #[tokio::test]
+    async fn an_overlong_password_is_wrong_even_when_stored() {
+        let passwords = Passwords::new(&CHEAP, &SystemEntropy).unwrap();
+        let long = "x".repeat(MAX_PASSWORD + 1);
+        let stored = hash(&passwords.argon2, long.as_bytes(), &SystemEntropy).unwrap();
+        assert_eq!(passwords.verify(text(&long), Some(stored)).await, Ok(false));
+        let stored = hash(&passwords.argon2, b"", &SystemEntropy).unwrap();
+        assert_eq!(passwords.verify(text(&long), Some(stored)).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn beyond_the_queue_is_overload() {
+        let passwords = Passwords::new(&CHEAP, &SystemEntropy).unwrap();
+        let _busy = passwords.occupy();
+        assert_eq!(passwords.verify(text("x"), None).await, Err(HashError::Overloaded));
+    }
+}

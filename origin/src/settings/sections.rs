@@ -1,0 +1,200 @@
+//! The file's sections as they are written.
+
+use std::path::PathBuf;
+
+use countersign_core::keys::SigningAlg;
+use countersign_core::token::Envelope;
+use serde::Deserialize;
+
+use super::within;
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Document {
+    pub(super) server: Server,
+    pub(super) database: Database,
+    pub(super) secrets: Secrets,
+    pub(super) argon2: Argon2,
+    pub(super) session: Session,
+    pub(super) journey: Journey,
+    pub(super) denylist: Denylist,
+    pub(super) validation: Validation,
+    pub(super) log: Log,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Server {
+    pub(super) listen: String,
+    pub(super) public_url: Option<String>,
+    pub(super) shutdown_grace_seconds: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8080".to_owned(), public_url: None, shutdown_grace_seconds: 10 }
+    }
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Database {
+    pub(super) path: PathBuf,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { path: "countersign.db".into() }
+    }
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Secrets {
+    pub(super) master_key_file: PathBuf,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self { master_key_file: "master.key".into() }
+    }
+}
+
+/// Cost of a password check; the defaults are OWASP's.
+#[derive(Clone, Copy, Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Argon2 {
+    pub(crate) memory_kib: u32,
+    pub(crate) iterations: u32,
+    pub(crate) parallelism: u32,
+    /// Checks at the same time.
+    pub(crate) workers: u32,
+    /// Checks that wait for a worker; beyond, logins are answered 503.
+    pub(crate) queue: u32,
+}
+
+impl Default for Argon2 {
+    fn default() -> Self {
+        Self { memory_kib: 19456, iterations: 2, parallelism: 1, workers: 2, queue: 64 }
+    }
+}
+
+impl Argon2 {
+    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+        within("argon2.parallelism", self.parallelism.into(), 1, 64)?;
+        within("argon2.memory_kib", self.memory_kib.into(), 8 * u64::from(self.parallelism), 4 << 20)?;
+        within("argon2.iterations", self.iterations.into(), 1, 1000)?;
+        within("argon2.workers", self.workers.into(), 1, 1024)?;
+        within("argon2.queue", self.queue.into(), 0, 65536)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Debug)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum SameSite {
+    Lax,
+    Strict,
+    None,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Session {
+    pub(super) max_time_minutes: u64,
+    pub(super) auth_level: u32,
+    pub(super) cookie_name: Option<String>,
+    pub(super) same_site: SameSite,
+    pub(super) signing: SigningAlg,
+    pub(super) envelope: Envelope,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            max_time_minutes: 120,
+            auth_level: 0,
+            cookie_name: None,
+            same_site: SameSite::Lax,
+            signing: SigningAlg::EdDsa,
+            envelope: Envelope::SignThenEncrypt,
+        }
+    }
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Journey {
+    pub(super) max_duration_minutes: u64,
+}
+
+impl Default for Journey {
+    fn default() -> Self {
+        Self { max_duration_minutes: 5 }
+    }
+}
+
+#[derive(Clone, Copy, Deserialize, Debug)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Profile {
+    Default,
+    Strict,
+    Relaxed,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Denylist {
+    pub(super) profile: Profile,
+    pub(super) poll_ms: Option<u64>,
+    pub(super) lease_ms: Option<u64>,
+}
+
+impl Default for Denylist {
+    fn default() -> Self {
+        Self { profile: Profile::Default, poll_ms: None, lease_ms: None }
+    }
+}
+
+impl Denylist {
+    pub(super) fn check(&self) -> Result<super::Denylist, (&'static str, String)> {
+        let (poll_ms, lease_ms) = match self.profile {
+            Profile::Default => (2_000, 10_000),
+            Profile::Strict => (500, 2_000),
+            Profile::Relaxed => (15_000, 60_000),
+        };
+        let (poll_ms, lease_ms) = (self.poll_ms.unwrap_or(poll_ms), self.lease_ms.unwrap_or(lease_ms));
+        within("denylist.poll_ms", poll_ms, 50, 5 * 60 * 1000)?;
+        // Edges believe no longer lease, whatever is said.
+        within("denylist.lease_ms", lease_ms, 100, 10 * 60 * 1000)?;
+        if lease_ms < 2 * poll_ms {
+            return Err(("denylist.lease_ms", format!("must be at least twice poll_ms, which is {poll_ms}")));
+        }
+        Ok(super::Denylist { poll_ms, lease_ms })
+    }
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Validation {
+    pub(super) valid_goto_destinations: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Debug)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Log {
+    pub(super) format: LogFormat,
+    pub(super) filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}

@@ -1,0 +1,59 @@
+/// The file that `countersign init` writes: every setting with its default, as a comment unless `init` was told it.
+/// The two arguments were checked and are written as TOML strings.
+pub(crate) fn template(listen: &str, public_url: &str) -> String {
+    let [listen, public_url] = [listen, public_url].map(|text| toml::Value::String(text.to_owned()).to_string());
+    format!(
+        r#"# Countersign. Relative paths are relative to this file. Lines that begin with # show the defaults.
+# Any setting can be given in the environment instead: COUNTERSIGN__SERVER__LISTEN=0.0.0.0:8080
+
+[server]
+listen = {listen}
+# What browsers use: scheme, host and port. With the edge in front, the edge's. No request header is believed about it.
+public_url = {public_url}
+# shutdown_grace_seconds = 10
+
+[database]
+# path = "countersign.db"
+
+[secrets]
+# 32 bytes in base64url. Every other secret is in the database, sealed under this key. Keep a copy elsewhere.
+# master_key_file = "master.key"
+
+[argon2]
+# memory_kib = 19456
+# iterations = 2
+# parallelism = 1
+# Password checks at once, and how many may wait; beyond, logins are answered 503.
+# workers = 2
+# queue = 64
+
+[session]
+# max_time_minutes = 120
+# auth_level = 0
+# cookie_name = "__Host-iPlanetDirectoryPro"   # on http: "iPlanetDirectoryPro"
+# same_site = "lax"                            # "strict", "none" (needs https)
+# Changing one of the next two ends all sessions, and edges need a new bundle.
+# With "HS256", or with the envelope "encrypt", every edge holds a key that can mint sessions.
+# signing = "EdDSA"                            # "HS256"
+# envelope = "sign-then-encrypt"               # "sign", "encrypt"
+
+[journey]
+# max_duration_minutes = 5
+
+[denylist]
+# A logout is refused everywhere after lease_ms at the latest. "default" polls every 2 s with a lease of 10 s;
+# "strict" 0.5 s and 2 s; "relaxed" 15 s and 60 s.
+# profile = "default"
+# poll_ms = 2000
+# lease_ms = 10000   # at least twice poll_ms, at most 10 minutes
+
+[validation]
+# Where a login may lead beside public_url: origins, or origins with a path that ends in /*.
+# valid_goto_destinations = ["https://app.example.com", "https://www.example.com/shop/*"]
+
+[log]
+# format = "text"    # "json"
+# filter = "info"
+"#
+    )
+}

@@ -1,0 +1,157 @@
+use super::*;
+
+/// The settings that a file and an environment give.
+fn load(text: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c.toml");
+    std::fs::write(&path, text).unwrap();
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Settings::load(&path, environment)
+        .map_err(|error| error.to_string().replace(&format!("{}/", dir.path().display()), ""))
+}
+
+const MINIMAL: &str = "[server]\npublic_url = \"http://localhost:8787\"\n";
+const HTTPS: &str = "[server]\npublic_url = \"https://login.example.com\"\n";
+
+#[test]
+fn the_template_loads_and_shows_the_defaults() {
+    let text = template("127.0.0.1:9000", "https://login.example.com");
+    let settings = load(&text, &[]).unwrap();
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:9000");
+    assert_eq!(settings.session.cookie_name, "__Host-iPlanetDirectoryPro");
+
+    // Every commented setting, uncommented, is the default: the file would say wrong things otherwise.
+    let shown: String = text
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(setting) if setting.split(' ').nth(1) == Some("=") && !setting.starts_with("valid_goto") => setting,
+            _ => line,
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert_eq!(shown.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).count(), 22);
+    let shown = load(&shown, &[]).unwrap();
+    let neutral = |settings: Settings| {
+        let text = format!("{settings:?}");
+        let base = settings.database.parent().unwrap().display().to_string();
+        text.replace(&base, "")
+    };
+    assert_eq!(neutral(shown), neutral(settings));
+}
+
+#[test]
+fn http_and_https_have_their_own_cookie() {
+    let http = load(MINIMAL, &[]).unwrap().session;
+    assert_eq!((http.cookie_name.as_str(), http.cookie.secure), ("iPlanetDirectoryPro", false));
+    let https = load(HTTPS, &[]).unwrap().session;
+    assert_eq!((https.cookie_name.as_str(), https.cookie.secure), ("__Host-iPlanetDirectoryPro", true));
+}
+
+#[test]
+fn errors_say_where_and_what_was_meant() {
+    for (text, expected) in [
+        (
+            "[server]\npublic_url = \"http://a\"\n[session]\nmax_time_minute = 5\n",
+            "c.toml:4:1: unknown key `max_time_minute`; did you mean `max_time_minutes`?",
+        ),
+        ("[sesion]\n", "c.toml:1:2: unknown key `sesion`; did you mean `session`?"),
+        ("[log]\nzzz = 1\n", "c.toml:2:1: unknown key `zzz`; known are format, filter"),
+        ("[session]\nsigning = \"none\"\n", "c.toml:2:11: unknown value `none`; known are EdDSA, HS256"),
+        ("[argon2]\nmemory_kib = \"a\"\n", "c.toml:2:14: invalid type: string \"a\", expected u32"),
+    ] {
+        assert_eq!(load(text, &[]).unwrap_err(), expected);
+    }
+    assert!(load("[server\n", &[]).unwrap_err().starts_with("c.toml:1:"));
+    let missing = Settings::load(Path::new("/no/such.toml"), std::iter::empty()).unwrap_err().to_string();
+    assert!(missing.starts_with("cannot read /no/such.toml: "));
+    for error in [load("[server\n", &[]).unwrap_err(), missing] {
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn the_environment_overrides_and_is_named_in_errors() {
+    let settings = load(
+        "",
+        &[
+            ("COUNTERSIGN__SERVER__PUBLIC_URL", "http://localhost:1"),
+            ("COUNTERSIGN__SERVER__LISTEN", "127.0.0.1:2"),
+            ("COUNTERSIGN__DENYLIST__PROFILE", "strict"),
+            ("COUNTERSIGN__DENYLIST__LEASE_MS", "3000"),
+            ("COUNTERSIGN__VALIDATION__VALID_GOTO_DESTINATIONS", "[\"https://a.example\"]"),
+            ("COUNTERSIGN_CONFIG", "not an override"),
+            ("PATH", "/bin"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:2");
+    assert_eq!((settings.denylist.poll_ms, settings.denylist.lease_ms), (500, 3000));
+    assert!(settings.destinations.check("https://a.example/x").is_some());
+
+    for (name, value, expected) in [
+        ("COUNTERSIGN__SERVER__LISTN", "x", "unknown key `listn`; did you mean `listen`?"),
+        ("COUNTERSIGN__SEVER__LISTEN", "x", "unknown key `sever`; did you mean `server`?"),
+        ("COUNTERSIGN__LISTEN", "x", "must be COUNTERSIGN__SECTION__KEY"),
+        ("COUNTERSIGN__ARGON2__WORKERS", "many", "invalid type: string \"many\", expected u32"),
+        ("COUNTERSIGN__LOG__FILTER", "1\n[server]\nlisten = 2", "x"),
+    ] {
+        let loaded = load(MINIMAL, &[(name, value)]);
+        match expected {
+            "x" => assert_eq!(loaded.unwrap().log_filter, value, "a value is only a value"),
+            _ => assert_eq!(loaded.unwrap_err(), format!("environment variable {name}: {expected}")),
+        }
+    }
+}
+
+#[test]
+fn rules_between_settings_are_checked() {
+    for (text, expected) in [
+        ("", "setting server.public_url is missing"),
+        (
+            "[server]\npublic_url = \"x\"\n",
+            "setting server.public_url must be an absolute URL such as https://login.example.com",
+        ),
+        (
+            "[server]\npublic_url = \"https://a/b\"\n",
+            "setting server.public_url must be scheme, host and port only: the paths below it are fixed",
+        ),
+        ("[server]\npublic_url = \"https://u@a\"\n", "setting server.public_url must not have a user name or password"),
+        (
+            "[server]\npublic_url = \"http://a\"\nlisten = \"x\"\n",
+            "setting server.listen must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080",
+        ),
+    ] {
+        assert_eq!(load(text, &[]).unwrap_err(), expected);
+    }
+    for (more, expected) in [
+        ("[session]\nsame_site = \"none\"", "setting session.same_site none needs Secure, hence an https public_url"),
+        (
+            "[session]\ncookie_name = \"__Host-a\"",
+            "setting session.cookie_name a cookie with a __Host- or __Secure- name needs https",
+        ),
+        ("[session]\nmax_time_minutes = 0", "setting session.max_time_minutes must be from 1 to 576000"),
+        ("[denylist]\nlease_ms = 3999", "setting denylist.lease_ms must be at least twice poll_ms, which is 2000"),
+        ("[denylist]\nlease_ms = 600001", "setting denylist.lease_ms must be from 100 to 600000"),
+        ("[argon2]\nworkers = 0", "setting argon2.workers must be from 1 to 1024"),
+        (
+            "[validation]\nvalid_goto_destinations = [\"x\"]",
+            "setting validation.valid_goto_destinations has \"x\", which is not an absolute URL",
+        ),
+    ] {
+        assert_eq!(load(&format!("{MINIMAL}{more}\n"), &[]).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn paths_are_relative_to_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c.toml");
+    std::fs::write(
+        &path,
+        format!("{MINIMAL}[database]\npath = \"data/x.db\"\n[secrets]\nmaster_key_file = \"/etc/k\"\n"),
+    )
+    .unwrap();
+    let settings = Settings::load(&path, std::iter::empty()).unwrap();
+    assert_eq!(settings.database, dir.path().join("data/x.db"));
+    assert_eq!(settings.master_key_file, Path::new("/etc/k"));
+}

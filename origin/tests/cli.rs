@@ -1,0 +1,178 @@
+//! The binary `countersign`, run as an operator runs it.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+const PUBLIC_URL: &str = "http://localhost:8787";
+
+fn countersign(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    // Nothing of the machine's own settings.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("COUNTERSIGN")) {
+        command.env_remove(name);
+    }
+    command.env("COUNTERSIGN_CONFIG", dir.join("countersign.toml"));
+    command.env("COUNTERSIGN__ARGON2__MEMORY_KIB", "8").env("COUNTERSIGN__ARGON2__ITERATIONS", "1");
+    command
+}
+
+fn init(dir: &Path) -> Output {
+    let mut command = countersign(dir);
+    command.args(["init", "--realm", "alpha", "--public-url", PUBLIC_URL, "--listen", "127.0.0.1:0", "--dir"]).arg(dir);
+    command.output().unwrap()
+}
+
+fn add_user(dir: &Path, username: &str, password: &str) -> Output {
+    let mut command = countersign(dir);
+    command.args(["user", "add", "--realm", "alpha", "--username", username, "--password-stdin", "--attr", "cn=Demo"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn a_new_installation_is_private_and_healthy() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = init(dir.path());
+    assert!(made.status.success(), "{}", stderr(&made));
+    #[cfg(unix)]
+    for name in ["master.key", "countersign.db"] {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+    }
+    let again = init(dir.path());
+    assert_eq!((again.status.code(), stderr(&again).lines().count()), (Some(1), 1));
+    assert!(stderr(&again).contains("exists already"));
+
+    let added = add_user(dir.path(), "demo", "Ch4ng31t\n");
+    assert!(added.status.success(), "{}", stderr(&added));
+    let twice = add_user(dir.path(), "demo", "Ch4ng31t\n");
+    assert_eq!(
+        (twice.status.code(), stderr(&twice).as_str()),
+        (Some(1), "countersign: identity \"demo\" already exists\n")
+    );
+    assert_eq!(add_user(dir.path(), "empty", "\n").status.code(), Some(1));
+    assert_eq!(add_user(dir.path(), "long", &"x".repeat(1025)).status.code(), Some(1));
+
+    let doctor = countersign(dir.path()).arg("doctor").output().unwrap();
+    let report = stdout(&doctor);
+    assert!(doctor.status.success(), "{report}");
+    assert!(report.lines().all(|line| line.starts_with("ok ") || line.contains("weaker than OWASP")), "{report}");
+    std::fs::write(dir.path().join("master.key"), "AAAA").unwrap();
+    let doctor = countersign(dir.path()).arg("doctor").output().unwrap();
+    assert_eq!(doctor.status.code(), Some(1));
+    assert!(stdout(&doctor).contains("fail  "));
+}
+
+#[test]
+fn a_failed_init_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bad = countersign(dir.path());
+    let bad =
+        bad.args(["init", "--realm", "a b", "--public-url", PUBLIC_URL, "--dir"]).arg(dir.path()).output().unwrap();
+    assert_eq!(
+        (bad.status.code(), stderr(&bad).as_str()),
+        (Some(1), "countersign: realm name must be a path such as /alpha\n")
+    );
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    assert!(init(dir.path()).status.success());
+}
+
+#[test]
+fn the_bundle_is_json_and_warns_of_keys_that_mint() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let bundle = countersign(dir.path()).args(["edge", "bundle", "--realm", "alpha"]).output().unwrap();
+    assert_eq!(stderr(&bundle), "");
+    let json: serde_json::Value = serde_json::from_slice(&bundle.stdout).unwrap();
+    assert_eq!((&json["realm"], &json["issuer"]), (&"/alpha".into(), &format!("{PUBLIC_URL}/am").into()));
+    let mut weak = countersign(dir.path());
+    weak.env("COUNTERSIGN__SESSION__SIGNING", "HS256").args(["edge", "bundle"]);
+    assert!(stderr(&weak.output().unwrap()).contains("can mint sessions"));
+    let nope = countersign(dir.path()).args(["edge", "bundle", "--realm", "nope"]).output().unwrap();
+    assert_eq!((nope.status.code(), stderr(&nope).as_str()), (Some(1), "countersign: there is no realm /nope\n"));
+}
+
+/// A running server; killed when the test ends early.
+struct Server(Child, String, BufReader<std::process::ChildStderr>);
+
+impl Server {
+    fn start(dir: &Path) -> Self {
+        let mut child = countersign(dir).arg("serve").stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        // The port is the system's choice; the log tells it.
+        let address = loop {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0, "the server ended");
+            if let Some((_, after)) = line.split_once("listening listen=") {
+                break after.split(' ').next().unwrap().to_owned();
+            }
+        };
+        Self(child, address, log)
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.1).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_server_serves_refuses_a_taken_port_and_stops_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let mut server = Server::start(dir.path());
+    assert!(server.get("/health/ready").starts_with("HTTP/1.1 200"));
+    assert!(server.get("/am/UI/Login").contains("IDToken1"));
+
+    let mut second = countersign(dir.path());
+    let taken = second.arg("serve").env("COUNTERSIGN__SERVER__LISTEN", &server.1).output().unwrap();
+    assert_eq!((taken.status.code(), stderr(&taken).lines().count()), (Some(1), 1));
+    assert!(stderr(&taken).starts_with(&format!("countersign: cannot listen on {}: ", server.1)));
+
+    let pid = server.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(server.0.wait().unwrap().success());
+    let mut rest = String::new();
+    server.2.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("stopped"), "{rest}");
+}
+
+#[test]
+fn errors_are_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = countersign(dir.path()).arg("serve").output().unwrap();
+    assert_eq!((missing.status.code(), stderr(&missing).lines().count()), (Some(1), 1));
+    assert!(init(dir.path()).status.success());
+    let mut wrong = countersign(dir.path());
+    let wrong = wrong.arg("serve").env("COUNTERSIGN__SERVER__LISTN", "x").output().unwrap();
+    assert_eq!(
+        stderr(&wrong),
+        "countersign: environment variable COUNTERSIGN__SERVER__LISTN: unknown key `listn`; did you mean `listen`?\n"
+    );
+    let bad_url =
+        countersign(dir.path()).args(["init", "--public-url", "x", "--dir"]).arg(dir.path()).output().unwrap();
+    assert_eq!((bad_url.status.code(), stderr(&bad_url).lines().count()), (Some(1), 1));
+}
