@@ -147,6 +147,14 @@ impl Replica {
         self.last_sent = Some(now);
     }
 
+    /// Gives up a poll that got no answer, or none that was taken, so that nobody waits for it.
+    pub fn abandon(&mut self, nonce: Nonce) {
+        self.polls.retain(|poll| poll.nonce != nonce);
+        if self.catching.as_ref().is_some_and(|catching| catching.heartbeat.nonce == nonce) {
+            self.catching = None;
+        }
+    }
+
     /// Takes the answer to a poll.
     pub fn heartbeat(
         &mut self,

@@ -268,6 +268,9 @@ fn polls_are_due_by_the_interval_and_half_the_lease() {
     replica.poll(Nonce([7; 16]), at(2_000));
     assert!(replica.polled_within(500, at(2_400)));
     assert!(!replica.polled_within(500, at(2_600)), "a lost poll does not hold up the next");
+    replica.abandon(Nonce([7; 16]));
+    assert!(!replica.polled_within(500, at(2_400)), "nor does one that was given up");
+    assert_eq!(answer(&mut replica, &authority, Nonce([7; 16]), at(2_500)), Err(ReplicaError::Nonce));
 }
 
 #[test]
