@@ -23,6 +23,7 @@ pub fn refuse(navigation: bool, target: &str) -> Result<web_sys::Response, JsVal
 fn build(refusal: Refusal, navigation: bool, target: &str, login_url: &str, realm: &str) -> worker::Result<Response> {
     let headers = Headers::new();
     headers.set("cache-control", "no-store")?;
+    headers.set("x-content-type-options", "nosniff")?;
     let status = match refusal.action() {
         Action::LogIn if navigation => {
             headers.set("location", &login_location(login_url, target))?;

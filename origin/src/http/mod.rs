@@ -12,9 +12,7 @@ mod query;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
 use axum::middleware;
-use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
 
 use crate::app::App;
@@ -31,11 +29,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/am/.well-known/jwks.json", get(jwks::get))
         .merge(feed::routes(&app))
         .merge(pages::routes())
-        .fallback(not_found)
+        .fallback(pages::not_found)
         .layer(middleware::from_fn(log::requests))
         .with_state(app)
-}
-
-async fn not_found() -> Response {
-    StatusCode::NOT_FOUND.into_response()
 }

@@ -29,6 +29,11 @@ pub(super) fn no_realm(app: &App) -> Response {
     show(app, StatusCode::NOT_FOUND, "Unknown realm", "There is no such realm here. Check the address.", None)
 }
 
+pub(super) fn no_page(app: &App) -> Response {
+    let link = Link { href: super::LOGIN, label: "Sign in" };
+    show(app, StatusCode::NOT_FOUND, "No such page", "There is nothing at this address.", Some(link))
+}
+
 pub(super) fn forged(app: &App, back: &str) -> Response {
     let text = "The form did not come from this site, so it was not taken.";
     let link = Link { href: back, label: "Start again" };

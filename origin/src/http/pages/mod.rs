@@ -10,7 +10,8 @@ mod render;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::response::Redirect;
+use axum::extract::State;
+use axum::response::{Redirect, Response};
 use axum::routing::get;
 
 use crate::app::App;
@@ -27,7 +28,14 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route(LOGOUT, get(logout::get).post(logout::post))
         // Where a login leads that was told nothing else; the page says who is signed in.
         .route("/am/console", get(|| async { Redirect::to(LOGIN) }))
+        .route("/am", get(|| async { Redirect::to(LOGIN) }))
+        .route("/am/", get(|| async { Redirect::to(LOGIN) }))
         .route("/am/console/{asset}", get(assets::get))
+}
+
+/// What no route knows.
+pub(super) async fn not_found(State(app): State<Arc<App>>) -> Response {
+    message::no_page(&app)
 }
 
 /// The realm that a page is for: the query's, else the default one. `None` when there is no such realm.

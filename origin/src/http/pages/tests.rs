@@ -220,3 +220,16 @@ async fn on_https_the_cookie_is_secure_and_host_only() {
         set.starts_with("__Host-iPlanetDirectoryPro=") && set.ends_with("; Path=/; Secure; HttpOnly; SameSite=Lax")
     );
 }
+
+#[tokio::test]
+async fn an_address_without_a_page_has_one_that_says_so() {
+    let origin = Origin::new().await;
+    for path in ["/am/nonsense", "/am/UI/", "/nonsense"] {
+        let answer = origin.get(path).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(answer.text().contains("No such page"), "{path}");
+    }
+    for path in ["/am", "/am/", "/am/console"] {
+        assert_eq!((origin.get(path).await.status, origin.get(path).await.header("location")), (303, "/am/UI/Login"));
+    }
+}
