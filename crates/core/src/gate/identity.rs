@@ -67,7 +67,7 @@ impl<'a> Assertion<'a> {
             jti: format!("{}-{}", claims.jti, now.0),
             sid: claims.sid.to_string(),
             realm: &claims.realm,
-            auth_time: claims.iat,
+            auth_time: claims.auth_time(),
             auth_level: claims.auth_level,
             amr: &claims.amr,
             properties: &claims.properties,

@@ -7,9 +7,9 @@ pub enum Refusal {
     Path,
     /// The `Cookie` header is longer than [`crate::cookie::MAX_HEADER`].
     CookieHeader,
-    /// Two cookies of the session's name.
+    /// Two cookies of the session's name, or a cookie and a header of it that differ.
     AmbiguousCookie,
-    /// The session cookie has bytes that no cookie value has.
+    /// The session cookie, or the header named like it, has bytes that no cookie value has.
     CookieValue,
     NoSession,
     Token(TokenError),
@@ -17,6 +17,8 @@ pub enum Refusal {
     Realm,
     NotYetValid,
     Expired,
+    /// Not used for longer than its idle time.
+    Idle,
     /// Logged out.
     Ended,
     AuthLevel {
@@ -43,9 +45,13 @@ impl Refusal {
     pub const fn action(self) -> Action {
         match self {
             Self::Path | Self::CookieHeader | Self::AmbiguousCookie | Self::CookieValue => Action::BadRequest,
-            Self::NoSession | Self::Token(_) | Self::Realm | Self::NotYetValid | Self::Expired | Self::Ended => {
-                Action::LogIn
-            }
+            Self::NoSession
+            | Self::Token(_)
+            | Self::Realm
+            | Self::NotYetValid
+            | Self::Expired
+            | Self::Idle
+            | Self::Ended => Action::LogIn,
             Self::AuthLevel { .. } => Action::Forbid,
             Self::Unavailable => Action::TryLater,
         }
@@ -63,6 +69,7 @@ impl Refusal {
             Self::Realm => "other_realm",
             Self::NotYetValid => "not_yet_valid",
             Self::Expired => "expired",
+            Self::Idle => "idle",
             Self::Ended => "ended",
             Self::AuthLevel { .. } => "auth_level",
             Self::Unavailable => "denylist_not_current",
@@ -74,10 +81,10 @@ impl Refusal {
         match self {
             Self::Path => "The path can be read in more than one way.",
             Self::CookieHeader => "The Cookie header is too long.",
-            Self::AmbiguousCookie => "There are two session cookies. Delete the cookies of this site and log in again.",
+            Self::AmbiguousCookie => "There are two sessions in one request. Delete the cookies of this site and log in again.",
             Self::CookieValue => "The session cookie is malformed. Delete the cookies of this site and log in again.",
             Self::NoSession => "Log in to continue.",
-            Self::Token(_) | Self::Realm | Self::NotYetValid | Self::Expired | Self::Ended => {
+            Self::Token(_) | Self::Realm | Self::NotYetValid | Self::Expired | Self::Idle | Self::Ended => {
                 "The session is not valid. Log in to continue."
             }
             Self::AuthLevel { .. } => "The session's authentication level is too low for this.",
