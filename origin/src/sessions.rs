@@ -16,7 +16,10 @@ use crate::session_cookie;
 /// Attributes of the identity that ride along as session properties.
 const PROPERTIES: [&str; 2] = ["mail", "cn"];
 
-/// A session just made.
+/// From this length on, in bytes, the log warns that a cookie comes near what browsers keep.
+const LARGE_COOKIE: usize = 3000;
+
+/// A token just made.
 pub(crate) struct Issued {
     pub(crate) token: String,
     pub(crate) set_cookie: axum::http::HeaderValue,
@@ -43,19 +46,23 @@ impl std::fmt::Display for IssueError {
     }
 }
 
-/// Mints a session for an identity that has just authenticated.
-pub(crate) async fn issue(app: &App, identity: &Identity) -> Result<Issued, IssueError> {
+/// Mints a session for an identity that has just authenticated. The session that the request presented, its parent, is
+/// ended: with the new token made, so that a login that fails costs nobody a session, and before that is handed out.
+/// What the parent's properties say of the same user goes on to hold.
+pub(crate) async fn issue(app: &App, identity: &Identity, parent: Option<&Session>) -> Result<Issued, IssueError> {
     // The head is read before the token is made: a watermark that comes in between has a higher number than `rvs` and
     // ends the token, which is the safe way to be wrong.
     let rvs = app.store.denylist().head().await.map_err(IssueError::Store)?.seq;
-    let keys = app.keys.realms.get(&identity.realm).ok_or(IssueError::NoSuchRealm)?;
     let settings = &app.settings.session;
     let now = app.clock.now().seconds();
     let end = now.plus(settings.max_seconds);
-    let properties: Properties = PROPERTIES
+    let own = PROPERTIES
         .iter()
-        .filter_map(|name| Some(((*name).to_owned(), identity.attributes.get(*name)?.first()?.clone())))
-        .collect();
+        .filter_map(|name| Some(((*name).to_owned(), identity.attributes.get(*name)?.first()?.clone())));
+    let inherited = parent.map(Session::claims).filter(|claims| is_of(claims, identity));
+    let inherited = inherited.into_iter().flat_map(|claims| claims.properties.iter());
+    let properties: Properties =
+        inherited.map(|(name, value)| (name.to_owned(), value.to_owned())).chain(own).collect();
     let claims = SessionClaims {
         sid: SessionId(random(&*app.entropy)),
         sub: identity.username.clone(),
@@ -63,15 +70,97 @@ pub(crate) async fn issue(app: &App, identity: &Identity) -> Result<Issued, Issu
         iat: now,
         exp: end,
         fexp: end,
+        idle: settings.max_idle_seconds,
+        auth_time: None,
         rvs,
         auth_level: settings.auth_level,
         amr: vec!["pwd".to_owned()],
         jti: TokenId(random(&*app.entropy)),
         properties,
     };
-    let token = mint::mint(&claims, Kind::Session, &keys.session.minting, &mut app.dice()).map_err(IssueError::Mint)?;
-    let set_cookie = session_cookie::set(settings, &token).map_err(IssueError::Cookie)?;
-    Ok(Issued { token, set_cookie })
+    let issued = seal(app, claims)?;
+    if let Some(parent) = parent {
+        revoke(app, parent, "replaced by a new login").await.map_err(IssueError::Store)?;
+    }
+    Ok(issued)
+}
+
+/// Whether a session is of this identity.
+pub(crate) fn is_of(claims: &SessionClaims, identity: &Identity) -> bool {
+    claims.sub == identity.username && claims.realm == identity.realm
+}
+
+/// Re-issues the token of a session that holds, as if it were used just now: of the same family, hence dead with it.
+/// `None` when the session does not hold.
+pub(crate) async fn renew(app: &App, token: &[u8], when: Renew) -> Result<Renewal, IssueError> {
+    // Before the session is judged, for the same reason as above: a watermark that comes after the judgement must not
+    // be older than the new token.
+    let rvs = app.store.denylist().head().await.map_err(IssueError::Store)?.seq;
+    let Some(session) = judge(app, token).await.map_err(IssueError::Store)?.valid() else { return Ok(Renewal::Over) };
+    let now = app.clock.now().seconds();
+    let claims = session.claims();
+    let idle = app.settings.session.max_idle_seconds;
+    if idle.is_none() || when == Renew::IfDue && !claims.renewal_due(now) {
+        return Ok(Renewal::Needless);
+    }
+    seal(
+        app,
+        SessionClaims {
+            iat: now.max(claims.iat),
+            idle,
+            auth_time: Some(claims.auth_time()),
+            rvs,
+            jti: TokenId(random(&*app.entropy)),
+            ..claims.clone()
+        },
+    )
+    .map(Renewal::Issued)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Renew {
+    /// When part of the idle time has passed, so that a busy session does not have a token made for each request.
+    IfDue,
+    Now,
+}
+
+/// What came of [`renew`].
+pub(crate) enum Renewal {
+    Issued(Issued),
+    /// It is too soon, or sessions have no idle time.
+    Needless,
+    /// The session does not hold.
+    Over,
+}
+
+/// Mints the token and its cookie, without droppable properties where that is needed to have browsers keep it.
+fn seal(app: &App, mut claims: SessionClaims) -> Result<Issued, IssueError> {
+    let keys = app.keys.realms.get(&claims.realm).ok_or(IssueError::NoSuchRealm)?;
+    let settings = &app.settings.session;
+    let mut droppable = settings.droppable.iter();
+    loop {
+        let minted = mint::mint(&claims, Kind::Session, &keys.session.minting, &mut app.dice());
+        let made = match minted {
+            Ok(token) => session_cookie::set(settings, &token)
+                .map(|set_cookie| Issued { token, set_cookie })
+                .map_err(IssueError::Cookie),
+            Err(error) => Err(IssueError::Mint(error)),
+        };
+        let (bytes, user) = (made.as_ref().map_or(0, |issued| issued.set_cookie.len()), claims.sub.as_str());
+        match made {
+            Err(IssueError::Cookie(SetCookieError::TooLong(_)) | IssueError::Mint(mint::MintError::TooLong)) => {
+                // The next one that the session has; without one, the error stands.
+                let Some(property) = droppable.find(|name| claims.properties.get(name).is_some()) else { return made };
+                tracing::warn!(user, property, "a session property is left out: the cookie would be too long");
+                claims.properties.remove(property);
+            }
+            Ok(_) if bytes >= LARGE_COOKIE => {
+                tracing::warn!(user, bytes, "a session cookie comes near the 4,096 bytes that browsers keep");
+                return made;
+            }
+            made => return made,
+        }
+    }
 }
 
 /// What a presented token is.

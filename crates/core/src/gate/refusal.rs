@@ -81,7 +81,9 @@ impl Refusal {
         match self {
             Self::Path => "The path can be read in more than one way.",
             Self::CookieHeader => "The Cookie header is too long.",
-            Self::AmbiguousCookie => "There are two sessions in one request. Delete the cookies of this site and log in again.",
+            Self::AmbiguousCookie => {
+                "There are two sessions in one request. Delete the cookies of this site and log in again."
+            }
             Self::CookieValue => "The session cookie is malformed. Delete the cookies of this site and log in again.",
             Self::NoSession => "Log in to continue.",
             Self::Token(_) | Self::Realm | Self::NotYetValid | Self::Expired | Self::Idle | Self::Ended => {

@@ -169,7 +169,8 @@ fn s16_idle_time_is_judged_on_every_request() {
     let idle = cookie(&SessionClaims { idle: Some(1800), ..claims() });
     let mut lasting = view();
     lasting.current_until = NOW.plus(10_000_000);
-    for (after, expected) in [(0, "allow demo"), (1_799_999, "allow demo"), (1_800_000, "idle"), (3_600_000, "expired")] {
+    for (after, expected) in [(0, "allow demo"), (1_799_999, "allow demo"), (1_800_000, "idle"), (3_600_000, "expired")]
+    {
         assert_eq!(outcome(&mut gate, "/", &idle, &lasting, NOW.plus(after)), expected, "{after} ms");
     }
     // Re-issued: as if used just now, but never beyond the family's end.
@@ -280,7 +281,9 @@ fn the_assertion_ends_with_the_session() {
     let mut gate = gate(8);
     let good = cookie(&claims());
     let view = view();
-    let Verdict::Allow(session) = gate.decide(&Facts { path: "/", cookie: good.as_bytes(), header: None }, &view, || NOW) else {
+    let Verdict::Allow(session) =
+        gate.decide(&Facts { path: "/", cookie: good.as_bytes(), header: None }, &view, || NOW)
+    else {
         panic!("refused");
     };
     let assertion = Assertion::new(session, "https://login.example", "https://app.example", NOW.seconds());

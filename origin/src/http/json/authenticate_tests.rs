@@ -308,6 +308,47 @@ async fn a_session_that_is_there_is_kept_and_not_told() {
     assert!(dead["authId"].is_string(), "a dead session is none");
 }
 
+/// S01 and S02: another family, and the old one is over, in whichever way it was presented.
+#[tokio::test]
+async fn s01_s02_an_upgrade_replaces_the_session() {
+    let origin = Origin::new().await;
+    for by_cookie in [true, false] {
+        let old = origin.log_in().await;
+        let cookie = format!("{COOKIE}={old}");
+        let presented = if by_cookie { ("cookie", cookie.as_str()) } else { (COOKIE, old.as_str()) };
+        let headers = [presented, CREDENTIALS[0], CREDENTIALS[1]];
+        let sid = async |token: &str| {
+            let body = json!({"tokenId": token}).to_string();
+            origin.post(&format!("{ALPHA}/sessions?_action=validate"), &[], &body).await.json()["sessionUid"].clone()
+        };
+        let before = sid(&old).await;
+
+        // B7: a login that fails costs nobody the session.
+        let wrong = [presented, CREDENTIALS[0], ("x-openam-password", "x")];
+        let failed = origin.post(&path("?ForceAuth=true"), &wrong, "{}").await;
+        assert_eq!((failed.status, failed.cookie()), (401, None));
+        assert!(origin.is_valid(&old).await);
+
+        let answer = origin.post(&path("?ForceAuth=true"), &headers, "{}").await;
+        assert_eq!((answer.status, &answer.json()["tokenId"]), (200, &json!("")));
+        let new = answer.cookie().unwrap();
+        assert_ne!(sid(&new).await, before);
+        assert!(origin.is_valid(&new).await && !origin.is_valid(&old).await);
+    }
+}
+
+#[tokio::test]
+async fn anothers_session_is_not_upgraded() {
+    let origin = Origin::new().await;
+    origin.add_user("eve", IdentityStatus::Active, &Attributes::new()).await;
+    let token = origin.log_in().await;
+    let cookie = format!("{COOKIE}={token}");
+    let headers = [("cookie", cookie.as_str()), ("x-openam-username", "eve"), CREDENTIALS[1]];
+    let answer = origin.post(&path("?ForceAuth=true"), &headers, "{}").await;
+    assert_eq!((answer.error(), answer.cookie()), ((401, "Login failure".into()), None));
+    assert!(origin.is_valid(&token).await, "and it stays as it was");
+}
+
 #[tokio::test]
 async fn goto_becomes_the_success_url_when_it_is_allowed() {
     let origin = Origin::with("[validation]\nvalid_goto_destinations = [\"https://app.example.com\"]\n").await;
@@ -333,6 +374,28 @@ async fn a_session_too_large_for_a_cookie_is_refused_in_words() {
     assert_eq!(code, 500);
     assert!(message.starts_with("The session cannot be issued: the cookie would take "), "{message}");
     assert_eq!(answer.cookie(), None);
+}
+
+#[tokio::test]
+async fn droppable_properties_are_left_out_in_order_and_only_when_needed() {
+    let origin =
+        Origin::with("[session]\noversize = \"drop\"\ndroppable_properties = [\"absent\", \"cn\", \"mail\"]\n").await;
+    let many = |cn: usize, mail: usize| {
+        let value = |length| vec!["x".repeat(length)];
+        Attributes::from([("cn".to_owned(), value(cn)), ("mail".to_owned(), value(mail))])
+    };
+    origin.add_user("fits", IdentityStatus::Active, &many(100, 100)).await;
+    origin.add_user("one", IdentityStatus::Active, &many(3000, 100)).await;
+    origin.add_user("both", IdentityStatus::Active, &many(3000, 12_000)).await;
+    for (user, cn, mail) in [("fits", true, true), ("one", false, true), ("both", false, false)] {
+        let answer = origin.post(&path(""), &[("x-openam-username", user), CREDENTIALS[1]], "{}").await;
+        assert!(answer.header("set-cookie").len() <= 4096);
+        let token = answer.cookie().unwrap();
+        let standing = crate::sessions::judge(&origin.app, token.as_bytes()).await.unwrap();
+        let session = standing.valid().unwrap();
+        let properties = &session.claims().properties;
+        assert_eq!((properties.get("cn").is_some(), properties.get("mail").is_some()), (cn, mail), "{user}");
+    }
 }
 
 #[tokio::test]

@@ -124,20 +124,19 @@ pub(super) async fn post(State(app): State<Arc<App>>, RawQuery(query): RawQuery,
     }
 }
 
-/// A new session; the one that the browser had, and now forgets, is ended.
+/// A new session; the one that the browser had, whoever's it was, and now forgets, is ended.
 async fn replace(
     app: &App,
     headers: &HeaderMap,
     realm: &str,
     identity: &countersign_store::Identity,
 ) -> Result<sessions::Issued, IssueError> {
-    if let Presented::Cookie(old) = Presented::of(headers, &app.settings.session)
-        && let Some(old) = sessions::judge(app, old).await.map_err(IssueError::Store)?.valid()
-        && old.claims().realm == realm
-    {
-        sessions::revoke(app, &old, "replaced by a new login").await.map_err(IssueError::Store)?;
-    }
-    sessions::issue(app, identity).await
+    let old = match Presented::of(headers, &app.settings.session) {
+        Presented::Cookie(old) => sessions::judge(app, old).await.map_err(IssueError::Store)?.valid(),
+        _ => None,
+    };
+    let old = old.filter(|old| old.claims().realm == realm);
+    sessions::issue(app, identity, old.as_ref()).await
 }
 
 fn show(app: &App, status: StatusCode, form: &Form<'_>) -> Response {

@@ -45,7 +45,7 @@ async fn validate_takes_the_token_from_every_place() {
 
 #[tokio::test]
 async fn a_session_ends_with_its_time() {
-    let origin = Origin::new().await;
+    let origin = Origin::with("[session]\nmax_idle_minutes = 0\n").await;
     let token = origin.log_in().await;
     origin.clock.advance(120 * 60 - 1);
     assert!(origin.is_valid(&token).await);
@@ -69,7 +69,7 @@ async fn session_info_needs_no_cookie() {
                 "universalId": "id=demo,ou=user,o=alpha,ou=services,ou=am-config",
                 "realm": "/alpha",
                 "latestAccessTime": "2027-01-15T08:00:00Z",
-                "maxIdleExpirationTime": "2027-01-15T10:00:00Z",
+                "maxIdleExpirationTime": "2027-01-15T08:30:00Z",
                 "maxSessionExpirationTime": "2027-01-15T10:00:00Z",
                 "properties": {"AMCtxId": body["properties"]["AMCtxId"]},
             })
