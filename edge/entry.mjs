@@ -5,8 +5,8 @@ import * as edge from "./countersign_edge.js";
 import module from "./countersign_edge_bg.wasm";
 
 // The numbers of edge/src/decide.rs and edge/src/refresh.rs.
-const ORIGIN = 0, PUBLIC = 1, ALLOW = 2, BEHIND = 3, REFUSE = 4, CHECKED = 5, ROUTER = 6, UNCONFIGURED = 7;
-const ANSWER = 15, POLL_DUE = 16, CACHED = 32;
+const ORIGIN = 0, PUBLIC = 1, ALLOW = 2, BEHIND = 3, REFUSE = 4, CHECKED = 5, ROUTER = 6, UNCONFIGURED = 7, NO_SESSION = 8;
+const ANSWER = 15, POLL_DUE = 16, CACHED = 32, RENEWAL_DUE = 64;
 const UNDER_WAY = 1, FAILED = 2;
 
 // How long a request waits for a denylist that is not current before it is told to try later, in milliseconds.
@@ -74,9 +74,23 @@ function decide(request, last) {
   const cookie = request.headers.get("cookie");
   const first = encoder.encodeInto(url, input);
   if (first.read < url.length) return edge.decide(input.length + 1, 0, last);
-  if (cookie === null) return edge.decide(first.written, 0, last);
-  const second = encoder.encodeInto(cookie, input.subarray(first.written));
-  return edge.decide(first.written, second.read < cookie.length ? input.length : second.written, last);
+  let answer, second = 0;
+  if (cookie === null) {
+    answer = edge.decide(first.written, 0, last);
+  } else {
+    const copied = encoder.encodeInto(cookie, input.subarray(first.written));
+    second = copied.written;
+    if (copied.read < cookie.length) return edge.decide(first.written, input.length, last);
+    answer = edge.decide(first.written, second, last);
+  }
+  // REST clients have the session in a header named like the cookie. It is looked for where there is no cookie, and where
+  // a request goes on to the application: a session in both must be the same one.
+  const kind = answer & ANSWER;
+  if (kind !== NO_SESSION && kind !== ALLOW) return answer;
+  const header = request.headers.get(options.cookie_name);
+  if (header === null) return answer;
+  const third = encoder.encodeInto(header, input.subarray(first.written + second));
+  return edge.decide_with_header(first.written, second, third.read < header.length ? input.length : third.written, last);
 }
 
 // The denylist is not current: refresh, or wait for the refresh that another request has under way, and decide again.
@@ -107,7 +121,9 @@ async function handle(request, env, context, answer, started) {
     case ALLOW: {
       const identity = JSON.parse(edge.identity());
       const timing = options.server_timing && { started, decided: performance.now(), cached: answer & CACHED, calls };
-      return forward(request, options.upstream, identity, timing);
+      const renewal = answer & RENEWAL_DUE && mayRenew(request) ? edge.renew().catch(() => []) : null;
+      const response = await forward(request, options.upstream, identity, timing);
+      return renewal ? withCookies(response, await renewal) : response;
     }
     case PUBLIC:
       return forward(request, options.upstream, null, null);
@@ -116,10 +132,25 @@ async function handle(request, env, context, answer, started) {
     case ROUTER:
       return edge.fetch(request, env, context);
     case REFUSE:
+    case NO_SESSION:
       return edge.refuse(isNavigation(request), pathAndQuery(request.url));
     default:
       return new Response("The worker is not configured; its log says why.\n", { status: 500 });
   }
+}
+
+// Requests that change nothing are many enough; the answer to a WebSocket upgrade is nobody's to add to.
+function mayRenew(request) {
+  return (request.method === "GET" || request.method === "HEAD") && request.headers.get("upgrade") === null;
+}
+
+// An answer with the session in it is for no cache, whatever the application said of it (attack C13).
+function withCookies(response, cookies) {
+  if (cookies.length === 0 || response.webSocket) return response;
+  const answer = new Response(response.body, response);
+  for (const cookie of cookies) answer.headers.append("set-cookie", cookie);
+  answer.headers.set("cache-control", "no-store");
+  return answer;
 }
 
 // Only a navigation can use a redirect to a login page; a script that follows one gets a page it cannot read.
@@ -164,6 +195,7 @@ async function forward(request, target, identity, timing) {
     const rest = cookie === null ? "" : edge.cookie_without_session(cookie);
     if (rest) headers.set("cookie", rest);
     else headers.delete("cookie");
+    headers.delete(options.cookie_name);
   }
   if (identity) {
     for (const [name, value] of identity.headers) headers.set(name, value);

@@ -20,6 +20,9 @@ impl<'a> Presented<'a> {
     pub(crate) fn of(headers: &'a HeaderMap, settings: &Settings) -> Self {
         let mut found = Lookup::Absent;
         for line in headers.get_all(COOKIE) {
+            if line.len() > cookie::MAX_HEADER {
+                return Self::Unusable;
+            }
             match (found, cookie::find(line.as_bytes(), &settings.cookie_name)) {
                 (_, Lookup::Absent) => {}
                 (Lookup::Absent, here) => found = here,
