@@ -216,6 +216,11 @@ impl Keyring {
         Ok(bundle)
     }
 
+    /// The key of an identifier, whatever it is for.
+    pub(crate) fn find(&self, kid: &str) -> Option<&StoredKey> {
+        self.stored.iter().find(|key| key.kid.as_str() == kid)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.stored.len()
     }

@@ -207,7 +207,7 @@ impl DenylistView for Authority {
 
 /// Judges a token as the edge does, but on the log itself.
 pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreError> {
-    let session = match open(app, token) {
+    let session = match open(app, token, &mut Scratch::default()) {
         Ok(session) => session,
         Err(error) => {
             tracing::debug!(code = error.code(), "a presented token is not ours");
@@ -227,10 +227,9 @@ pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreErro
 }
 
 /// The key identifier tells the realm; the realm's key set must then name the same realm in the claims.
-fn open(app: &App, token: &[u8]) -> Result<Session, TokenError> {
-    let mut scratch = Scratch::default();
+pub(crate) fn open(app: &App, token: &[u8], scratch: &mut Scratch) -> Result<Session, TokenError> {
     for (realm, keys) in &app.keys.realms {
-        match token::open::<SessionClaims>(token, Kind::Session, &keys.session.verifying, &mut scratch) {
+        match token::open::<SessionClaims>(token, Kind::Session, &keys.session.verifying, scratch) {
             Err(TokenError::UnknownKey) => {}
             Err(error) => return Err(error),
             Ok(verified) if verified.claims().realm == *realm => return Ok(Session::new(verified, &app.keys.denylist)),

@@ -176,3 +176,38 @@ fn errors_are_one_line() {
         countersign(dir.path()).args(["init", "--public-url", "x", "--dir"]).arg(dir.path()).output().unwrap();
     assert_eq!((bad_url.status.code(), stderr(&bad_url).lines().count()), (Some(1), 1));
 }
+
+#[test]
+fn a_cookie_is_explained_from_standard_input_file_or_argument() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let decode = |arguments: &[&str], input: &str| {
+        let mut command = countersign(dir.path());
+        command.args(["session", "decode"]).args(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let file = dir.path().join("cookie");
+    std::fs::write(&file, "eyJhbGciOiJub25lIn0.e30.").unwrap();
+    let file = file.to_str().unwrap();
+    for (arguments, input) in [
+        (&[][..], "eyJhbGciOiJub25lIn0.e30."),
+        (&["--file", "-"], "eyJhbGciOiJub25lIn0.e30.\n"),
+        (&["--file", file], ""),
+        (&["iPlanetDirectoryPro=eyJhbGciOiJub25lIn0.e30."], ""),
+    ] {
+        let told = decode(arguments, input);
+        assert!(told.status.success(), "{}", stderr(&told));
+        let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+        assert_eq!((&told["valid"], &told["bytes"]), (&false.into(), &24.into()), "{arguments:?}");
+        assert_eq!(
+            (&told["layers"][0]["header"]["alg"], &told["refused"][0]),
+            (&"none".into(), &"token_format".into())
+        );
+    }
+    for (arguments, input) in [(&[][..], " \n"), (&["--file", "/no/such/file"], "")] {
+        let failed = decode(arguments, input);
+        assert_eq!((failed.status.code(), stderr(&failed).lines().count()), (Some(1), 1), "{arguments:?}");
+    }
+}

@@ -27,6 +27,13 @@ pub struct Scratch {
     inner: Vec<u8>,
 }
 
+impl Scratch {
+    /// What the outer layer of the last token held, whether or not the inner one verified: for explaining a token.
+    pub fn unsealed(&self) -> &[u8] {
+        &self.outer
+    }
+}
+
 /// Verifies `token` as one of `kind` under `keys` and reads its claims. Times are not judged here.
 pub fn open<T: DeserializeOwned>(
     token: &[u8],

@@ -3,12 +3,12 @@
 
 use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
-use countersign_core::time::UnixSeconds;
 use serde_json::json;
 
 use super::super::error::Crest;
 use super::super::{Answer, Call, crest_json};
 use super::{Subject, reset_idle, universal_id};
+use crate::explain::timestamp;
 use crate::sessions::{self, Renew};
 
 pub(super) async fn post(call: &Call, subject: Option<Subject>, reset: Option<Renew>) -> Answer {
@@ -51,10 +51,4 @@ pub(super) async fn post(call: &Call, subject: Option<Subject>, reset: Option<Re
     let mut response = crest_json(StatusCode::OK, &body);
     response.headers_mut().extend(renewed.map(|cookie| (SET_COOKIE, cookie)));
     Ok(response)
-}
-
-/// ISO 8601 in UTC with whole seconds.
-fn timestamp(time: UnixSeconds) -> String {
-    let seconds = i64::try_from(time.0).ok();
-    seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
