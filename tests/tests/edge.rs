@@ -339,4 +339,9 @@ fn the_status_route_is_off_unless_asked_for() {
     let fresh = status(&base).json();
     assert_eq!(fresh["state"], "fresh", "{fresh}");
     assert!((1..=10_000).contains(&fresh["lease_remaining_ms"].as_u64().unwrap()), "{fresh}");
+    // The metric of the decrypt cache: the second look at a token is a hit.
+    assert_eq!(check(&base, &token), 204);
+    let cache = |status: &serde_json::Value, name: &str| status["cache"][name].as_u64().unwrap();
+    let after = status(&base).json();
+    assert_eq!((cache(&after, "hits"), cache(&after, "misses")), (cache(&fresh, "hits") + 1, cache(&fresh, "misses")));
 }

@@ -1,4 +1,5 @@
 use axum::http::Method;
+use countersign_store::{Attributes, IdentityStatus};
 
 use crate::testing::{Answer, COOKIE, Origin, PASSWORD};
 
@@ -232,4 +233,22 @@ async fn an_address_without_a_page_has_one_that_says_so() {
     for path in ["/am", "/am/", "/am/console"] {
         assert_eq!((origin.get(path).await.status, origin.get(path).await.header("location")), (303, "/am/UI/Login"));
     }
+}
+
+/// Two people at one browser: the second one's session is a new one, with nothing of the first one's, which is over.
+#[tokio::test]
+async fn s01_anothers_login_takes_nothing_over() {
+    let origin = Origin::new().await;
+    origin.add_user("eve", IdentityStatus::Active, &Attributes::new()).await;
+    let old = origin.log_in().await;
+    let cookie = format!("{COOKIE}={old}");
+    let auth_id = hidden(&origin.get(LOGIN).await, "authId").unwrap();
+    let fields = [("authId", auth_id.as_str()), ("IDToken1", "eve"), ("IDToken2", PASSWORD)];
+    let headers = [OWN[0], OWN[1], ("cookie", cookie.as_str())];
+    let answer = origin.send(Method::POST, LOGIN, &headers, &form(&fields)).await;
+    let new = answer.cookie().unwrap();
+    let standing = crate::sessions::judge(&origin.app, new.as_bytes()).await.unwrap();
+    let session = standing.valid().unwrap();
+    assert_eq!((session.claims().sub.as_str(), session.claims().properties.get("mail")), ("eve", None));
+    assert!(!origin.is_valid(&old).await);
 }

@@ -119,6 +119,27 @@ async fn s04_s05_a_re_issued_token_is_dead_with_its_family() {
     assert!(!origin.is_valid(&renewed).await);
 }
 
+/// However they come to lie, a logout that was acknowledged leaves no token of the family behind.
+#[tokio::test]
+async fn s04_a_logout_meets_a_re_issue_in_flight() {
+    let origin = Origin::new().await;
+    for round in 0..40 {
+        let token = origin.log_in().await;
+        origin.clock.advance(10 * MINUTE);
+        let renewed = async {
+            for _ in 0..round % 8 {
+                tokio::task::yield_now().await;
+            }
+            renew(&origin, &token).await
+        };
+        let (renewed, ()) = tokio::join!(renewed, origin.log_out(&token));
+        assert!(matches!(renewed.status, 200 | 403));
+        if let Some(renewed) = renewed.cookie() {
+            assert!(!origin.is_valid(&renewed).await, "round {round}");
+        }
+    }
+}
+
 /// The new token has the new position in the log: what the watermark ended before must not be carried over it.
 #[tokio::test]
 async fn s06_a_watermark_stops_re_issue_and_what_was_re_issued_before_it() {

@@ -179,3 +179,30 @@ async fn the_entry_is_what_an_edge_looks_for() {
     let [line] = origin.app.store.denylist().list(1).await.unwrap().try_into().unwrap();
     assert_eq!(line.entry.fingerprint, fingerprint);
 }
+
+/// C12 and C14: what sets the cookie and what takes it away agree in all by which browsers tell cookies apart.
+#[tokio::test]
+async fn c12_c14_the_cookie_is_cleared_as_it_was_set() {
+    for (more, name, attributes) in [
+        ("", "__Host-iPlanetDirectoryPro", "Secure; HttpOnly; SameSite=Lax"),
+        (
+            "cookie_domains = [\".example.com\"]\npartitioned = true\nsame_site = \"none\"\n",
+            "__Secure-iPlanetDirectoryPro",
+            "Domain=example.com; Secure; HttpOnly; SameSite=None; Partitioned",
+        ),
+    ] {
+        let origin = Origin::at("https://login.example.com", &format!("[session]\n{more}")).await;
+        let headers = [("x-openam-username", "demo"), ("x-openam-password", PASSWORD)];
+        let login = origin.post(&format!("{ALPHA}/authenticate"), &headers, "{}").await;
+        let token = login.json()["tokenId"].as_str().unwrap().to_owned();
+        assert_eq!(login.header("set-cookie"), format!("{name}={token}; Path=/; {attributes}"));
+        let cookie = format!("{name}={token}");
+        for status in [200, 401] {
+            let logout = act(&origin, "logout", &[("cookie", &cookie)], "").await;
+            let cleared = format!("{name}=; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; {attributes}");
+            assert_eq!((logout.status, logout.header("set-cookie")), (status, cleared.as_str()));
+        }
+        let domains = origin.get("/am/json/serverinfo/cookieDomains").await.json()["domains"].clone();
+        assert_eq!(domains, if more.is_empty() { json!([]) } else { json!(["example.com"]) });
+    }
+}
