@@ -188,6 +188,11 @@ fn c_cookies() {
         assert_eq!(ask(&world, "/", &lines), [200, 200], "{shown:.60}");
     }
 
+    let headers = [("accept", "application/json"), (name, token.as_str())];
+    let seen = send("GET", &world.edge("/?format=json"), &headers, "").json();
+    assert_eq!((&seen["user"], &seen["assertion"]["verified"]), (&json!("demo"), &json!(true)));
+    assert!(!seen["headers"].to_string().contains(&token), "the session is not passed on: {seen}");
+
     let mut cases: Vec<Case> = Vec::new();
     for other in ["sess", "iplanetdirectorypro", "IPLANETDIRECTORYPRO", "__Host-iPlanetDirectoryPro", "__Secure-sess"] {
         cases.push(("C01", vec![line(format!("cookie: {other}={token}"))]));
