@@ -39,7 +39,8 @@ pub(crate) mod answer {
 
 /// A forward-auth probe: 204 when the cookie holds, refused like any other path when not.
 const CHECK: &str = "/.countersign/check";
-const STATUS: &str = "/.countersign/status";
+/// The edge's own paths; those that are not hot go to the workers-rs router.
+const OWN: &str = "/.countersign/";
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; INPUT]);
@@ -63,6 +64,12 @@ pub fn input_size() -> usize {
     INPUT
 }
 
+/// How much of it is for the URL, in bytes.
+#[wasm_bindgen]
+pub fn max_url() -> usize {
+    MAX_URL
+}
+
 /// Decides on the request whose URL and, after it, `Cookie` header stand in the input buffer. A length beyond the
 /// buffer says that the header did not fit. `last` says that refreshing was tried: what is still behind is refused.
 #[wasm_bindgen]
@@ -80,10 +87,11 @@ fn on_input(url_len: usize, cookie_len: usize, header_len: Option<usize>, last: 
     // Asked first: an instance that was started anew has not seen the input, which stands in the old one's memory.
     state::with(|edge| {
         BUFFER.with_borrow(|buffer| {
-            let (Some(url), Some(cookie)) =
-                (buffer.get(..url_len), buffer.get(url_len..url_len.saturating_add(cookie_len)))
-            else {
-                return refuse(if url_len > buffer.len() { Refusal::Path } else { Refusal::CookieHeader });
+            let Some(url) = buffer.get(..url_len).filter(|url| url.len() <= MAX_URL) else {
+                return refuse(Refusal::Url);
+            };
+            let Some(cookie) = buffer.get(url_len..url_len.saturating_add(cookie_len)) else {
+                return refuse(Refusal::CookieHeader);
             };
             let header = header_len.map(|length| buffer.get(url_len + cookie_len..)?.get(..length));
             let header = match header {
@@ -101,10 +109,8 @@ fn on_input(url_len: usize, cookie_len: usize, header_len: Option<usize>, last: 
 }
 
 fn judge(edge: &mut state::Edge, facts: &Facts<'_>, last: bool) -> u32 {
+    edge.replica.notice(clock::now());
     let path = facts.path;
-    if path == STATUS && edge.settings.status {
-        return answer::ROUTER;
-    }
     #[cfg(feature = "fault-injection")]
     #[allow(clippy::panic, reason = "that is what it is for")]
     if path == "/.countersign/panic" {
@@ -114,6 +120,9 @@ fn judge(edge: &mut state::Edge, facts: &Facts<'_>, last: bool) -> u32 {
     #[allow(clippy::panic, reason = "that is what it is for")]
     if path == "/.countersign/panic-later" {
         wasm_bindgen_futures::spawn_local(async { panic!("asked to panic later") });
+    }
+    if path.starts_with(OWN) && path != CHECK {
+        return answer::ROUTER;
     }
     let hits = edge.gate.cache().hits();
     let verdict = edge.gate.decide(facts, &edge.replica, clock::now);

@@ -3,6 +3,7 @@ use std::cell::RefCell;
 use countersign_core::gate::{Gate, SessionCache};
 use countersign_core::keys::{Bundle, KeySet};
 use countersign_core::replica::Replica;
+use countersign_core::time::UnixMillis;
 use countersign_core::token::Scratch;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::console_error;
@@ -22,6 +23,8 @@ pub(crate) struct Edge {
     pub(crate) scratch: Scratch,
     /// The last complaint of the refresh, so that an outage is logged once and not on every poll.
     pub(crate) complaint: Option<String>,
+    /// When the last refresh failed.
+    pub(crate) failed: Option<UnixMillis>,
 }
 
 thread_local! {
@@ -68,5 +71,6 @@ fn read(settings: &str, bundle: &str, feed_credential: &str, issuer: &str) -> Re
         replica: Replica::default(),
         scratch: Scratch::default(),
         complaint: None,
+        failed: None,
     })
 }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::time::UnixSeconds;
 
@@ -11,7 +11,7 @@ use super::{Entry, Fingerprint, Kind, Slot};
 #[derive(Default, Clone)]
 pub struct Denylist {
     families: BTreeMap<Slot, Bucket>,
-    users: HashMap<Fingerprint, Watermark>,
+    users: BTreeMap<Fingerprint, Watermark>,
 }
 
 #[derive(Clone, Copy)]
@@ -28,7 +28,8 @@ struct Bucket {
     recent: Vec<Fingerprint>,
 }
 
-/// How long the tail may grow before it is merged: the longest linear scan that a lookup pays.
+/// How long the tail may grow before it is merged, at least; a long run takes a longer tail, a sixty-fourth of itself,
+/// so that merging stays cheap. A lookup scans the tail.
 const TAIL: usize = 64;
 
 impl Bucket {

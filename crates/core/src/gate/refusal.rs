@@ -3,6 +3,8 @@ use crate::token::TokenError;
 /// Why a request is not let through. The outside sees the [`Action`]; the log sees this.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Refusal {
+    /// The URL is longer than what is looked at.
+    Url,
     /// The path can be read in two ways.
     Path,
     /// The `Cookie` header is longer than [`crate::cookie::MAX_HEADER`].
@@ -44,7 +46,9 @@ pub enum Action {
 impl Refusal {
     pub const fn action(self) -> Action {
         match self {
-            Self::Path | Self::CookieHeader | Self::AmbiguousCookie | Self::CookieValue => Action::BadRequest,
+            Self::Url | Self::Path | Self::CookieHeader | Self::AmbiguousCookie | Self::CookieValue => {
+                Action::BadRequest
+            }
             Self::NoSession
             | Self::Token(_)
             | Self::Realm
@@ -60,6 +64,7 @@ impl Refusal {
     /// A stable code for logs and metrics.
     pub const fn code(self) -> &'static str {
         match self {
+            Self::Url => "url_too_long",
             Self::Path => "ambiguous_path",
             Self::CookieHeader => "cookie_header_too_long",
             Self::AmbiguousCookie => "ambiguous_cookie",
@@ -79,6 +84,7 @@ impl Refusal {
     /// One sentence for whoever is refused. It says no more than they may know: a token is good or it is not.
     pub const fn message(self) -> &'static str {
         match self {
+            Self::Url => "The URL is too long.",
             Self::Path => "The path can be read in more than one way.",
             Self::CookieHeader => "The Cookie header is too long.",
             Self::AmbiguousCookie => {
