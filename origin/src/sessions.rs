@@ -1,17 +1,23 @@
 //! Authenticated sessions: issue, judge, revoke.
 
-use countersign_core::cookie::SetCookieError;
+use std::sync::atomic::Ordering;
+
+use countersign_core::cookie::{MAX_SET_COOKIE, SetCookieError};
 use countersign_core::denylist::{Entry, Fingerprint, Kind as EntryKind, Slot};
 use countersign_core::gate::{self, DenylistView, Judgement, Refusal};
 use countersign_core::session::{Properties, Session, SessionClaims, SessionId, TokenId};
-use countersign_core::time::UnixMillis;
+use countersign_core::time::{UnixMillis, UnixSeconds};
+use countersign_core::token::mint::MintError;
 use countersign_core::token::{self, Kind, Scratch, TokenError, mint};
 use countersign_store::denylist::{Lookup, NewEntry};
-use countersign_store::{Identity, StoreError};
+use countersign_store::{Attributes, StoreError};
 
-use crate::ambient::random;
+use crate::ambient::{Entropy, random};
 use crate::app::App;
+use crate::journey::Authenticated;
+use crate::keyring::RealmKeys;
 use crate::session_cookie;
+use crate::settings::Session as Settings;
 
 /// Attributes of the identity that ride along as session properties.
 const PROPERTIES: [&str; 2] = ["mail", "cn"];
@@ -25,17 +31,21 @@ pub(crate) struct Issued {
 /// Why no session was made.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum IssueError {
-    Store(StoreError),
-    /// The cookie would be too long for browsers; the operator's or the identity's attributes are.
+    /// The cookie would be too long for browsers: the identity's attributes are.
+    TooLarge,
     Cookie(SetCookieError),
-    Mint(mint::MintError),
+    Mint(MintError),
     NoSuchRealm,
 }
 
 impl std::fmt::Display for IssueError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Store(error) => error.fmt(f),
+            Self::TooLarge => write!(
+                f,
+                "user name and attributes ({}) are too long for a cookie, of which browsers keep {MAX_SET_COOKIE} bytes",
+                PROPERTIES.join(", ")
+            ),
             Self::Cookie(error) => error.fmt(f),
             Self::Mint(error) => error.fmt(f),
             Self::NoSuchRealm => f.write_str("the realm has no keys"),
@@ -44,33 +54,57 @@ impl std::fmt::Display for IssueError {
 }
 
 /// Mints a session for an identity that has just authenticated.
-pub(crate) async fn issue(app: &App, identity: &Identity) -> Result<Issued, IssueError> {
-    // The head is read before the token is made: a watermark that comes in between has a higher number than `rvs` and
-    // ends the token, which is the safe way to be wrong.
-    let rvs = app.store.denylist().head().await.map_err(IssueError::Store)?.seq;
+///
+/// Nothing is revoked here: a session that the new one replaces is ended once there is a new one.
+pub(crate) fn issue(app: &App, authenticated: &Authenticated) -> Result<Issued, IssueError> {
+    let Authenticated { identity, rvs } = authenticated;
     let keys = app.keys.realms.get(&identity.realm).ok_or(IssueError::NoSuchRealm)?;
-    let settings = &app.settings.session;
-    let now = app.clock.now().seconds();
+    let subject = Subject { realm: &identity.realm, username: &identity.username, attributes: &identity.attributes };
+    mint(&app.settings.session, keys, subject, *rvs, app.clock.now().seconds(), &*app.entropy)
+}
+
+/// Whom a session is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) realm: &'a str,
+    pub(crate) username: &'a str,
+    pub(crate) attributes: &'a Attributes,
+}
+
+/// A token and its cookie, whether anybody gets it or not.
+pub(crate) fn mint(
+    settings: &Settings,
+    keys: &RealmKeys,
+    subject: Subject<'_>,
+    rvs: u64,
+    now: UnixSeconds,
+    entropy: &dyn Entropy,
+) -> Result<Issued, IssueError> {
     let end = now.plus(settings.max_seconds);
-    let properties: Properties = PROPERTIES
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), identity.attributes.get(*name)?.first()?.clone())))
-        .collect();
+    let properties: Properties =
+        PROPERTIES.iter().filter_map(|name| Some((*name, subject.attributes.get(*name)?.first()?))).collect();
     let claims = SessionClaims {
-        sid: SessionId(random(&*app.entropy)),
-        sub: identity.username.clone(),
-        realm: identity.realm.clone(),
+        sid: SessionId(random(entropy)),
+        sub: subject.username.to_owned(),
+        realm: subject.realm.to_owned(),
         iat: now,
         exp: end,
         fexp: end,
         rvs,
         auth_level: settings.auth_level,
         amr: vec!["pwd".to_owned()],
-        jti: TokenId(random(&*app.entropy)),
+        jti: TokenId(random(entropy)),
         properties,
     };
-    let token = mint::mint(&claims, Kind::Session, &keys.session.minting, &mut app.dice()).map_err(IssueError::Mint)?;
-    let set_cookie = session_cookie::set(settings, &token).map_err(IssueError::Cookie)?;
+    let mut dice = |out: &mut [u8]| entropy.fill(out);
+    let token = mint::mint(&claims, Kind::Session, &keys.session.minting, &mut dice).map_err(|error| match error {
+        MintError::TooLong => IssueError::TooLarge,
+        error => IssueError::Mint(error),
+    })?;
+    let set_cookie = session_cookie::set(settings, &token).map_err(|error| match error {
+        SetCookieError::TooLong(_) => IssueError::TooLarge,
+        error => IssueError::Cookie(error),
+    })?;
     Ok(Issued { token, set_cookie })
 }
 
@@ -157,6 +191,9 @@ pub(crate) async fn revoke(app: &App, session: &Session, reason: &str) -> Result
     let entry = Entry { kind: EntryKind::Family, slot: session.slot(), fingerprint: session.family() };
     let actor = claims.sub.clone();
     let new = NewEntry { entry, realm: claims.realm.clone(), reason: reason.to_owned(), actor };
-    app.store.denylist().append(new, app.clock.now().seconds()).await?;
-    Ok(())
+    let appended = app.store.denylist().append(new, app.clock.now().seconds()).await;
+    if appended == Err(StoreError::Closed) {
+        app.log_closed.store(true, Ordering::Relaxed);
+    }
+    appended.map(drop)
 }

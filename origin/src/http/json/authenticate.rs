@@ -20,6 +20,8 @@ use crate::sessions::{self, IssueError};
 /// Where a login leads that was told nothing else: AM's default.
 const SUCCESS_URL: &str = "/am/console";
 
+const TOO_LARGE: &str = "The session cannot be issued: it does not fit into a cookie";
+
 pub(super) async fn post(call: &Call) -> Answer {
     handle(call).await.or_else(|error| failed(call, error))
 }
@@ -73,8 +75,8 @@ async fn handle(call: &Call) -> Answer {
 }
 
 async fn advance(call: &Call, realm: &str, existing: Option<Session>, answers: Answers) -> Answer {
-    let identity = match journey::advance(&call.app, realm, answers).await.map_err(refused)? {
-        Advance::Success(identity) => identity,
+    let authenticated = match journey::advance(&call.app, realm, answers).await.map_err(refused)? {
+        Advance::Success(authenticated) => authenticated,
         Advance::Failure => {
             let mut error = Crest::new(StatusCode::UNAUTHORIZED, "Login failure");
             let failure_url = call.query.only("gotoOnFail").and_then(|url| call.app.settings.destinations.check(url));
@@ -85,18 +87,18 @@ async fn advance(call: &Call, realm: &str, existing: Option<Session>, answers: A
     if call.query.is_true("noSession") {
         return Ok(success(call, realm, None));
     }
-    // The browser forgets the old session here; nobody else shall go on with it.
-    if let (Some(old), Presented::Cookie(_)) = (&existing, call.presented()) {
-        sessions::revoke(&call.app, old, "replaced by a new login").await?;
-    }
-    let issued = sessions::issue(&call.app, &identity).await.map_err(|error| match error {
-        IssueError::Store(error) => error.into(),
-        IssueError::Cookie(error) => {
-            tracing::error!(%error, "the session does not fit into a cookie");
-            Crest::new(StatusCode::INTERNAL_SERVER_ERROR, format!("The session cannot be issued: {error}"))
+    let issued = sessions::issue(&call.app, &authenticated).map_err(|error| match error {
+        IssueError::TooLarge => {
+            tracing::error!(%error, username = authenticated.identity.username, "a session could not be issued");
+            Crest::new(StatusCode::INTERNAL_SERVER_ERROR, TOO_LARGE)
         }
         error => Crest::internal(error),
     })?;
+    // The browser forgets the old session here; nobody else shall go on with it. Not before there is a new one: whoever
+    // gets none keeps what it had.
+    if let (Some(old), Presented::Cookie(_)) = (&existing, call.presented()) {
+        sessions::revoke(&call.app, old, "replaced by a new login").await?;
+    }
     let shown = if existing.is_some() { "" } else { issued.token.as_str() };
     let mut response = success(call, realm, Some(shown));
     response.headers_mut().append(SET_COOKIE, issued.set_cookie);

@@ -179,3 +179,21 @@ async fn the_entry_is_what_an_edge_looks_for() {
     let [line] = origin.app.store.denylist().list(1).await.unwrap().try_into().unwrap();
     assert_eq!(line.entry.fingerprint, fingerprint);
 }
+
+#[test]
+fn a_universal_id_is_one_distinguished_name_whatever_the_user_is_called() {
+    for (name, expected) in [
+        ("demo", "demo"),
+        ("Anna Bell", "Anna Bell"),
+        ("démo", "démo"),
+        ("a,ou=admin", "a\\,ou\\=admin"),
+        ("a+b\"c\\d<e>f;g", "a\\+b\\\"c\\\\d\\<e\\>f\\;g"),
+        ("#a#", "\\#a#"),
+        (" a b ", "\\ a b\\ "),
+        (" ", "\\ "),
+        ("", ""),
+    ] {
+        let id = super::universal_id("/alpha", name);
+        assert_eq!(id, format!("id={expected},ou=user,o=alpha,ou=services,ou=am-config"));
+    }
+}
