@@ -1,6 +1,7 @@
 //! Everything that the handlers share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use countersign_core::denylist::Epoch;
 use countersign_core::token::mint::Entropy as MintEntropy;
@@ -23,6 +24,8 @@ pub struct App {
     /// The realm of a URL that names none, as AM finds it by a DNS alias of the host: the root realm where there is
     /// one, else the only one.
     pub(crate) default_realm: Option<String>,
+    /// The denylist log took no entry any more because its writer is gone. It does not come back in this process.
+    pub(crate) log_closed: AtomicBool,
 }
 
 /// Why the origin cannot start. The operator's fault, or the store's.
@@ -69,7 +72,8 @@ impl App {
             1 => keys.realms.keys().next().cloned(),
             _ => keys.realms.contains_key("/").then(|| "/".to_owned()),
         };
-        Ok(Arc::new(Self { settings, store, keys, passwords, clock, entropy, epoch, default_realm }))
+        let log_closed = AtomicBool::new(false);
+        Ok(Arc::new(Self { settings, store, keys, passwords, clock, entropy, epoch, default_realm, log_closed }))
     }
 
     /// The form of randomness that minting takes.

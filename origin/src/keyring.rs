@@ -212,6 +212,7 @@ impl Keyring {
             let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": x, "d": d});
             members.insert("assertion".into(), json!({"kid": assertion.kid, "jwk": jwk}));
             members.insert("issuer".into(), issuer.into());
+            members.insert("cookie_name".into(), session.cookie_name.as_str().into());
         }
         Ok(bundle)
     }
@@ -351,6 +352,7 @@ mod tests {
             let mut bundle = bundle(&origin);
             let members = bundle.as_object_mut().unwrap();
             assert_eq!(members.remove("issuer").unwrap(), "http://localhost:8787/am");
+            assert_eq!(members.remove("cookie_name").unwrap(), "iPlanetDirectoryPro");
             assert_eq!(members.remove("feed_credential").unwrap().as_str().unwrap().len(), 43);
             assert_eq!(members.remove("assertion").unwrap()["jwk"]["crv"], "Ed25519");
             assert_eq!(members["session_signing"].as_array().unwrap().is_empty(), envelope == "encrypt");

@@ -18,6 +18,7 @@ mod journey;
 mod keyring;
 mod passwords;
 mod prune;
+mod server;
 mod session_cookie;
 mod sessions;
 mod settings;

@@ -1,17 +1,23 @@
 //! Authenticated sessions: issue, judge, revoke.
 
-use countersign_core::cookie::SetCookieError;
+use std::sync::atomic::Ordering;
+
+use countersign_core::cookie::{MAX_SET_COOKIE, SetCookieError};
 use countersign_core::denylist::{Entry, Fingerprint, Kind as EntryKind, Slot};
 use countersign_core::gate::{self, DenylistView, Judgement, Refusal};
 use countersign_core::session::{Properties, Session, SessionClaims, SessionId, TokenId};
-use countersign_core::time::UnixMillis;
+use countersign_core::time::{UnixMillis, UnixSeconds};
+use countersign_core::token::mint::MintError;
 use countersign_core::token::{self, Kind, Scratch, TokenError, mint};
 use countersign_store::denylist::{Lookup, NewEntry};
-use countersign_store::{Identity, StoreError};
+use countersign_store::{Attributes, Identity, StoreError};
 
-use crate::ambient::random;
+use crate::ambient::{Entropy, random};
 use crate::app::App;
+use crate::journey::Authenticated;
+use crate::keyring::RealmKeys;
 use crate::session_cookie;
+use crate::settings::Session as Settings;
 
 /// Attributes of the identity that ride along as session properties.
 const PROPERTIES: [&str; 2] = ["mail", "cn"];
@@ -29,9 +35,10 @@ pub(crate) struct Issued {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum IssueError {
     Store(StoreError),
-    /// The cookie would be too long for browsers; the operator's or the identity's attributes are.
+    /// The cookie would be too long for browsers: the identity's attributes are.
+    TooLarge,
     Cookie(SetCookieError),
-    Mint(mint::MintError),
+    Mint(MintError),
     NoSuchRealm,
 }
 
@@ -39,6 +46,11 @@ impl std::fmt::Display for IssueError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Store(error) => error.fmt(f),
+            Self::TooLarge => write!(
+                f,
+                "user name and attributes ({}) are too long for a cookie, of which browsers keep {MAX_SET_COOKIE} bytes",
+                PROPERTIES.join(", ")
+            ),
             Self::Cookie(error) => error.fmt(f),
             Self::Mint(error) => error.fmt(f),
             Self::NoSuchRealm => f.write_str("the realm has no keys"),
@@ -47,38 +59,23 @@ impl std::fmt::Display for IssueError {
 }
 
 /// Mints a session for an identity that has just authenticated. The session that the request presented, its parent, is
-/// ended: with the new token made, so that a login that fails costs nobody a session, and before that is handed out.
-/// What the parent's properties say of the same user goes on to hold.
-pub(crate) async fn issue(app: &App, identity: &Identity, parent: Option<&Session>) -> Result<Issued, IssueError> {
-    // The head is read before the token is made: a watermark that comes in between has a higher number than `rvs` and
-    // ends the token, which is the safe way to be wrong.
-    let rvs = app.store.denylist().head().await.map_err(IssueError::Store)?.seq;
-    let settings = &app.settings.session;
-    let now = app.clock.now().seconds();
-    let end = now.plus(settings.max_seconds);
-    let own = PROPERTIES
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), identity.attributes.get(*name)?.first()?.clone())));
+/// ended: with the new token made, so that whoever gets none keeps what it had, and before that is handed out. What the
+/// parent's properties say of the same user goes on to hold.
+pub(crate) async fn issue(
+    app: &App,
+    authenticated: &Authenticated,
+    parent: Option<&Session>,
+) -> Result<Issued, IssueError> {
+    let Authenticated { identity, rvs } = authenticated;
+    let keys = app.keys.realms.get(&identity.realm).ok_or(IssueError::NoSuchRealm)?;
     let inherited = parent.map(Session::claims).filter(|claims| is_of(claims, identity));
-    let inherited = inherited.into_iter().flat_map(|claims| claims.properties.iter());
-    let properties: Properties =
-        inherited.map(|(name, value)| (name.to_owned(), value.to_owned())).chain(own).collect();
-    let claims = SessionClaims {
-        sid: SessionId(random(&*app.entropy)),
-        sub: identity.username.clone(),
-        realm: identity.realm.clone(),
-        iat: now,
-        exp: end,
-        fexp: end,
-        idle: settings.max_idle_seconds,
-        auth_time: None,
-        rvs,
-        auth_level: settings.auth_level,
-        amr: vec!["pwd".to_owned()],
-        jti: TokenId(random(&*app.entropy)),
-        properties,
+    let subject = Subject {
+        realm: &identity.realm,
+        username: &identity.username,
+        attributes: &identity.attributes,
+        inherited: inherited.map(|claims| &claims.properties),
     };
-    let issued = seal(app, claims)?;
+    let issued = mint(&app.settings.session, keys, subject, *rvs, app.clock.now().seconds(), &*app.entropy)?;
     if let Some(parent) = parent {
         revoke(app, parent, "replaced by a new login").await.map_err(IssueError::Store)?;
     }
@@ -90,11 +87,51 @@ pub(crate) fn is_of(claims: &SessionClaims, identity: &Identity) -> bool {
     claims.sub == identity.username && claims.realm == identity.realm
 }
 
+/// Whom a session is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) realm: &'a str,
+    pub(crate) username: &'a str,
+    pub(crate) attributes: &'a Attributes,
+    /// Properties of a session that the new one replaces.
+    pub(crate) inherited: Option<&'a Properties>,
+}
+
+/// A token and its cookie, whether anybody gets it or not.
+pub(crate) fn mint(
+    settings: &Settings,
+    keys: &RealmKeys,
+    subject: Subject<'_>,
+    rvs: u64,
+    now: UnixSeconds,
+    entropy: &dyn Entropy,
+) -> Result<Issued, IssueError> {
+    let end = now.plus(settings.max_seconds);
+    let own = PROPERTIES.iter().filter_map(|name| Some((*name, subject.attributes.get(*name)?.first()?.as_str())));
+    // The first of two values stays: what the identity says now.
+    let properties: Properties = own.chain(subject.inherited.into_iter().flat_map(Properties::iter)).collect();
+    let claims = SessionClaims {
+        sid: SessionId(random(entropy)),
+        sub: subject.username.to_owned(),
+        realm: subject.realm.to_owned(),
+        iat: now,
+        exp: end,
+        fexp: end,
+        idle: settings.max_idle_seconds,
+        auth_time: None,
+        rvs,
+        auth_level: settings.auth_level,
+        amr: vec!["pwd".to_owned()],
+        jti: TokenId(random(entropy)),
+        properties,
+    };
+    seal(settings, keys, claims, entropy)
+}
+
 /// Re-issues the token of a session that holds, as if it were used just now: of the same family, hence dead with it.
-/// `None` when the session does not hold.
 pub(crate) async fn renew(app: &App, token: &[u8], when: Renew) -> Result<Renewal, IssueError> {
-    // Before the session is judged, for the same reason as above: a watermark that comes after the judgement must not
-    // be older than the new token.
+    // Before the session is judged, as at a login before the password is checked: a watermark that comes after the
+    // judgement must not be older than the new token.
     let rvs = app.store.denylist().head().await.map_err(IssueError::Store)?.seq;
     let Some(session) = judge(app, token).await.map_err(IssueError::Store)?.valid() else { return Ok(Renewal::Over) };
     let now = app.clock.now().seconds();
@@ -103,18 +140,16 @@ pub(crate) async fn renew(app: &App, token: &[u8], when: Renew) -> Result<Renewa
     if idle.is_none() || when == Renew::IfDue && !claims.renewal_due(now) {
         return Ok(Renewal::Needless);
     }
-    seal(
-        app,
-        SessionClaims {
-            iat: now.max(claims.iat),
-            idle,
-            auth_time: Some(claims.auth_time()),
-            rvs,
-            jti: TokenId(random(&*app.entropy)),
-            ..claims.clone()
-        },
-    )
-    .map(Renewal::Issued)
+    let keys = app.keys.realms.get(&claims.realm).ok_or(IssueError::NoSuchRealm)?;
+    let renewed = SessionClaims {
+        iat: now.max(claims.iat),
+        idle,
+        auth_time: Some(claims.auth_time()),
+        rvs,
+        jti: TokenId(random(&*app.entropy)),
+        ..claims.clone()
+    };
+    seal(&app.settings.session, keys, renewed, &*app.entropy).map(Renewal::Issued)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,34 +168,50 @@ pub(crate) enum Renewal {
     Over,
 }
 
-/// Mints the token and its cookie, without droppable properties where that is needed to have browsers keep it.
-fn seal(app: &App, mut claims: SessionClaims) -> Result<Issued, IssueError> {
-    let keys = app.keys.realms.get(&claims.realm).ok_or(IssueError::NoSuchRealm)?;
-    let settings = &app.settings.session;
+/// Signs, seals and puts into a cookie; without droppable properties where that is needed to have browsers keep it.
+fn seal(
+    settings: &Settings,
+    keys: &RealmKeys,
+    mut claims: SessionClaims,
+    entropy: &dyn Entropy,
+) -> Result<Issued, IssueError> {
     let mut droppable = settings.droppable.iter();
     loop {
-        let minted = mint::mint(&claims, Kind::Session, &keys.session.minting, &mut app.dice());
-        let made = match minted {
-            Ok(token) => session_cookie::set(settings, &token)
-                .map(|set_cookie| Issued { token, set_cookie })
-                .map_err(IssueError::Cookie),
-            Err(error) => Err(IssueError::Mint(error)),
-        };
-        let (bytes, user) = (made.as_ref().map_or(0, |issued| issued.set_cookie.len()), claims.sub.as_str());
-        match made {
-            Err(IssueError::Cookie(SetCookieError::TooLong(_)) | IssueError::Mint(mint::MintError::TooLong)) => {
-                // The next one that the session has; without one, the error stands.
-                let Some(property) = droppable.find(|name| claims.properties.get(name).is_some()) else { return made };
+        match seal_as_it_is(settings, keys, &claims, entropy) {
+            Err(IssueError::TooLarge) => {
+                // The next one that the session has.
+                let property = droppable.find(|name| claims.properties.get(name).is_some());
+                let property = property.ok_or(IssueError::TooLarge)?;
+                let user = claims.sub.as_str();
                 tracing::warn!(user, property, "a session property is left out: the cookie would be too long");
                 claims.properties.remove(property);
             }
-            Ok(_) if bytes >= LARGE_COOKIE => {
+            Ok(issued) if issued.set_cookie.len() >= LARGE_COOKIE => {
+                let (user, bytes) = (claims.sub.as_str(), issued.set_cookie.len());
                 tracing::warn!(user, bytes, "a session cookie comes near the 4,096 bytes that browsers keep");
-                return made;
+                return Ok(issued);
             }
             made => return made,
         }
     }
+}
+
+fn seal_as_it_is(
+    settings: &Settings,
+    keys: &RealmKeys,
+    claims: &SessionClaims,
+    entropy: &dyn Entropy,
+) -> Result<Issued, IssueError> {
+    let mut dice = |out: &mut [u8]| entropy.fill(out);
+    let token = mint::mint(claims, Kind::Session, &keys.session.minting, &mut dice).map_err(|error| match error {
+        MintError::TooLong => IssueError::TooLarge,
+        error => IssueError::Mint(error),
+    })?;
+    let set_cookie = session_cookie::set(settings, &token).map_err(|error| match error {
+        SetCookieError::TooLong(_) => IssueError::TooLarge,
+        error => IssueError::Cookie(error),
+    })?;
+    Ok(Issued { token, set_cookie })
 }
 
 /// What a presented token is.
@@ -245,6 +296,9 @@ pub(crate) async fn revoke(app: &App, session: &Session, reason: &str) -> Result
     let entry = Entry { kind: EntryKind::Family, slot: session.slot(), fingerprint: session.family() };
     let actor = claims.sub.clone();
     let new = NewEntry { entry, realm: claims.realm.clone(), reason: reason.to_owned(), actor };
-    app.store.denylist().append(new, app.clock.now().seconds()).await?;
-    Ok(())
+    let appended = app.store.denylist().append(new, app.clock.now().seconds()).await;
+    if appended == Err(StoreError::Closed) {
+        app.log_closed.store(true, Ordering::Relaxed);
+    }
+    appended.map(drop)
 }

@@ -31,6 +31,7 @@ pub struct Settings {
     /// What browsers and clients use. No request header is believed about it.
     pub(crate) public_url: PublicUrl,
     pub(crate) shutdown_grace: Duration,
+    pub(crate) max_connections: usize,
     pub(crate) database: PathBuf,
     pub(crate) master_key_file: PathBuf,
     pub(crate) argon2: Argon2,
@@ -127,6 +128,7 @@ impl Settings {
         let max_idle_seconds = u32::try_from(session.max_idle_minutes * 60).ok().filter(|_| has_idle);
         within("journey.max_duration_minutes", journey.max_duration_minutes, 1, 24 * 60)?;
         within("server.shutdown_grace_seconds", server.shutdown_grace_seconds, 0, 3600)?;
+        within("server.max_connections", u64::from(server.max_connections), 1, 65536)?;
         argon2.check()?;
         let denylist = denylist.check()?;
         let destinations = Destinations::parse(&public_url, &validation.valid_goto_destinations)
@@ -135,6 +137,7 @@ impl Settings {
             listen,
             public_url,
             shutdown_grace: Duration::from_secs(server.shutdown_grace_seconds),
+            max_connections: server.max_connections as usize,
             database: base.join(database.path),
             master_key_file: base.join(secrets.master_key_file),
             argon2,

@@ -28,11 +28,18 @@ pub(super) struct Server {
     pub(super) listen: String,
     pub(super) public_url: Option<String>,
     pub(super) shutdown_grace_seconds: u64,
+    /// Connections at the same time; beyond, new ones wait until one ends.
+    pub(super) max_connections: u32,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned(), public_url: None, shutdown_grace_seconds: 10 }
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            public_url: None,
+            shutdown_grace_seconds: 10,
+            max_connections: 1024,
+        }
     }
 }
 

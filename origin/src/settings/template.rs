@@ -11,6 +11,8 @@ listen = {listen}
 # What browsers use: scheme, host and port. With the edge in front, the edge's. No request header is believed about it.
 public_url = {public_url}
 # shutdown_grace_seconds = 10
+# Beyond this, new connections wait. Each needs a file descriptor (ulimit -n).
+# max_connections = 1024
 
 [database]
 # path = "countersign.db"

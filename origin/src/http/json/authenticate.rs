@@ -19,6 +19,8 @@ use crate::sessions::{self, IssueError};
 /// Where a login leads that was told nothing else: AM's default.
 const SUCCESS_URL: &str = "/am/console";
 
+const TOO_LARGE: &str = "The session cannot be issued: it does not fit into a cookie";
+
 pub(super) async fn post(call: &Call) -> Answer {
     handle(call).await.or_else(|error| failed(call, error))
 }
@@ -72,21 +74,21 @@ async fn handle(call: &Call) -> Answer {
 }
 
 async fn advance(call: &Call, realm: &str, existing: Option<Session>, answers: Answers) -> Answer {
-    let Advance::Success(identity) = journey::advance(&call.app, realm, answers).await.map_err(refused)? else {
+    let Advance::Success(authenticated) = journey::advance(&call.app, realm, answers).await.map_err(refused)? else {
         return Err(failure(call));
     };
     if call.query.is_true("noSession") {
         return Ok(success(call, realm, None));
     }
     // A session is upgraded by its own user only (§3.3 of the contract); somebody else's stays as it is.
-    if existing.as_ref().is_some_and(|session| !sessions::is_of(session.claims(), &identity)) {
+    if existing.as_ref().is_some_and(|session| !sessions::is_of(session.claims(), &authenticated.identity)) {
         return Err(failure(call));
     }
-    let issued = sessions::issue(&call.app, &identity, existing.as_ref()).await.map_err(|error| match error {
+    let issued = sessions::issue(&call.app, &authenticated, existing.as_ref()).await.map_err(|error| match error {
         IssueError::Store(error) => error.into(),
-        IssueError::Cookie(error) => {
-            tracing::error!(%error, "the session does not fit into a cookie");
-            Crest::new(StatusCode::INTERNAL_SERVER_ERROR, format!("The session cannot be issued: {error}"))
+        IssueError::TooLarge => {
+            tracing::error!(%error, username = authenticated.identity.username, "a session could not be issued");
+            Crest::new(StatusCode::INTERNAL_SERVER_ERROR, TOO_LARGE)
         }
         error => Crest::internal(error),
     })?;

@@ -369,11 +369,65 @@ async fn a_session_too_large_for_a_cookie_is_refused_in_words() {
     let origin = Origin::new().await;
     let attributes = Attributes::from([("cn".to_owned(), vec!["x".repeat(4000)])]);
     origin.add_user("large", IdentityStatus::Active, &attributes).await;
-    let answer = origin.post(&path(""), &[("x-openam-username", "large"), CREDENTIALS[1]], "{}").await;
-    let (code, message) = answer.error();
-    assert_eq!(code, 500);
-    assert!(message.starts_with("The session cannot be issued: the cookie would take "), "{message}");
+    // From before the attribute grew.
+    let (app, none) = (&origin.app, Attributes::new());
+    let small = crate::sessions::Subject { realm: "/alpha", username: "large", attributes: &none, inherited: None };
+    let (settings, keys) = (&app.settings.session, &app.keys.realms["/alpha"]);
+    let old = crate::sessions::mint(settings, keys, small, 0, app.clock.now().seconds(), &*app.entropy).unwrap().token;
+    assert!(origin.is_valid(&old).await);
+    let cookie = format!("{COOKIE}={old}");
+    let headers = [("x-openam-username", "large"), CREDENTIALS[1], ("cookie", cookie.as_str())];
+    let answer = origin.post(&path("?ForceAuth=true"), &headers, "{}").await;
+    let message = "The session cannot be issued: it does not fit into a cookie";
+    assert_eq!(answer.error(), (500, message.to_owned()));
     assert_eq!(answer.cookie(), None);
+    assert!(origin.is_valid(&old).await, "whoever gets no new session keeps the old one");
+}
+
+/// A watermark between the look at the identity and the token: the password may have been changed with it.
+#[tokio::test]
+async fn what_happens_during_a_login_ends_its_session() {
+    use countersign_core::denylist::{Entry, Kind, Slot};
+    use countersign_store::denylist::NewEntry;
+
+    let origin = Origin::new().await;
+    let app = &origin.app;
+    let answers = || crate::journey::Answers { username: "demo".into(), password: PASSWORD.to_owned().into() };
+    let authenticated = async || match crate::journey::advance(app, "/alpha", answers()).await.unwrap() {
+        crate::journey::Advance::Success(authenticated) => authenticated,
+        crate::journey::Advance::Failure => panic!("the password is right"),
+    };
+    let before = authenticated().await;
+    let fingerprint = app.keys.denylist.fingerprint(Kind::User, "/alpha", b"demo");
+    let entry = Entry { kind: Kind::User, slot: Slot(u32::MAX), fingerprint };
+    let new = NewEntry { entry, realm: "/alpha".into(), reason: "password".into(), actor: "admin".into() };
+    app.store.denylist().append(new, app.clock.now().seconds()).await.unwrap();
+    let token = crate::sessions::issue(app, &before, None).await.unwrap().token;
+    assert!(!origin.is_valid(&token).await);
+    let token = crate::sessions::issue(app, &*authenticated().await, None).await.unwrap().token;
+    assert!(origin.is_valid(&token).await);
+}
+
+#[tokio::test]
+async fn a_login_renews_a_hash_of_other_parameters() {
+    let origin = Origin::new().await;
+    let identities = origin.app.store.identities();
+    let stored = async || identities.get("/alpha", "demo").await.unwrap().unwrap().password_hash;
+    let other = argon2::Argon2::new(
+        argon2::Algorithm::Argon2id,
+        argon2::Version::V0x13,
+        argon2::Params::new(16, 2, 1, None).unwrap(),
+    );
+    let old = crate::passwords::hash(&other, PASSWORD.as_bytes(), &crate::SystemEntropy).unwrap();
+    identities.set_password_hash("/alpha", "demo", &old).await.unwrap();
+    let wrong = [CREDENTIALS[0], ("x-openam-password", "x")];
+    assert_eq!(origin.post(&path(""), &wrong, "{}").await.status, 401);
+    assert_eq!(stored().await, old);
+    assert_eq!(origin.post(&path(""), &CREDENTIALS, "{}").await.status, 200);
+    let renewed = stored().await;
+    assert!(renewed.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{renewed}");
+    assert_eq!(origin.post(&path(""), &CREDENTIALS, "{}").await.status, 200);
+    assert_eq!(stored().await, renewed);
 }
 
 #[tokio::test]
@@ -427,7 +481,12 @@ async fn the_log_has_no_secrets() {
     let origin = Origin::new().await;
     let lines = Lines::default();
     let writer = lines.clone();
-    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
+    let log = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone());
+    // With one subscriber only, an event that another test's thread comes to first is switched off for all threads.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
     let guard = tracing::subscriber::set_default(log.finish());
     let secret = "Pa55w0rd-in-a-query";
     let answer = origin.post(&path(&format!("?x={secret}")), &CREDENTIALS, "{}").await;
@@ -435,13 +494,27 @@ async fn the_log_has_no_secrets() {
     origin.post(&path(""), &[("x-openam-username", secret), ("x-openam-password", "wrong-password")], "{}").await;
     origin.post(&format!("/am/json/sessions/{token}?_action=validate"), &[], "").await;
     origin.post(&format!("/am/json/sessions?_action=validate&tokenId={token}"), &[], "").await;
+    // Wherever in a path a token is put, and whatever it is mistaken for.
+    for wrong in
+        ["/am/json/%73essions/", "/sessionsx/", "/am/json/", "/am/json/realms/", "/am/UI/Login/", "/", "/am/console/"]
+    {
+        for path in [format!("{wrong}{token}"), format!("{wrong}{token}/authenticate")] {
+            origin.post(&path, &[], "").await;
+            origin.send(Method::from_bytes(b"LEAK-IN-A-METHOD").unwrap(), &path, &[], "").await;
+        }
+    }
     origin.log_out(&token).await;
     origin.app.store.close().await;
     origin.post(&path(""), &CREDENTIALS, "{}").await;
     drop(guard);
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    assert!(text.contains("/authenticate") && text.contains("could not answer"), "{text}");
-    for secret in [secret, PASSWORD, "wrong-password", token.as_str(), token.rsplit_once('.').unwrap().1] {
+    for route in ["/am/json/…/authenticate", "/am/json/…/sessions/{token}", "/am/console/{asset}", "no route"] {
+        assert!(text.contains(&format!("route=\"{route}\"")), "{route} is not in the log: {text}");
+    }
+    assert!(text.contains("could not answer"), "{text}");
+    for secret in
+        [secret, PASSWORD, "wrong-password", "LEAK-IN-A-METHOD", token.as_str(), token.rsplit_once('.').unwrap().1]
+    {
         assert!(!text.contains(secret), "{secret} is in the log");
     }
 }

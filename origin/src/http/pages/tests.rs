@@ -167,6 +167,49 @@ async fn a_new_login_ends_the_session_it_replaces() {
 }
 
 #[tokio::test]
+async fn a_session_that_cannot_be_replaced_goes_on() {
+    let origin = Origin::new().await;
+    let attributes = Attributes::from([("cn".to_owned(), vec!["x".repeat(4000)])]);
+    origin.add_user("large", IdentityStatus::Active, &attributes).await;
+    let old = origin.log_in().await;
+    let cookie = format!("{COOKIE}={old}");
+    let page = origin.get(LOGIN).await;
+    let fields = form(&[("authId", &hidden(&page, "authId").unwrap()), ("IDToken1", "large"), ("IDToken2", PASSWORD)]);
+    let answer = origin.send(Method::POST, LOGIN, &[OWN[0], OWN[1], ("cookie", &cookie)], &fields).await;
+    assert_eq!((answer.status, answer.cookie()), (503, None));
+    assert!(origin.is_valid(&old).await);
+}
+
+/// An edge that refuses what the origin takes for valid would otherwise send the browser round for ever.
+#[tokio::test]
+async fn whoever_is_signed_in_can_be_asked_again() {
+    let origin = Origin::new().await;
+    let old = origin.log_in().await;
+    let cookie = format!("{COOKIE}={old}");
+    let forced = "/am/UI/Login?realm=/alpha&goto=/app&ForceAuth=true";
+    let page = origin.get_with(forced, &[("cookie", &cookie)]).await;
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("Please sign in again."));
+    assert!(origin.is_valid(&old).await, "asking ends nothing");
+
+    let action = |page: &Answer| page.text().split_once("action=\"").unwrap().1.split('"').next().unwrap().to_owned();
+    let to = "/am/UI/Login?realm=%2Falpha&ForceAuth=true";
+    assert_eq!(action(&page).replace("&#38;", "&").replace("&amp;", "&"), to);
+    let headers = [OWN[0], OWN[1], ("cookie", cookie.as_str())];
+    let fields = |page: &Answer, password: &str| {
+        let (auth_id, goto) = (hidden(page, "authId").unwrap(), hidden(page, "goto").unwrap());
+        form(&[("authId", &auth_id), ("goto", &goto), ("IDToken1", "demo"), ("IDToken2", password)])
+    };
+    let wrong = origin.send(Method::POST, to, &headers, &fields(&page, "wrong")).await;
+    assert_eq!((wrong.status, action(&wrong)), (401, action(&page)), "the flag stays");
+    assert!(origin.is_valid(&old).await);
+    let done = origin.send(Method::POST, to, &headers, &fields(&wrong, PASSWORD)).await;
+    assert_eq!((done.status, done.header("location")), (303, "http://localhost:8787/app"));
+    assert!(!origin.is_valid(&old).await);
+    assert!(origin.is_valid(&done.cookie().unwrap()).await);
+}
+
+#[tokio::test]
 async fn an_applications_own_button_signs_out() {
     let origin = Origin::new().await;
     let token = origin.log_in().await;
