@@ -56,7 +56,10 @@ fn errors_say_where_and_what_was_meant() {
         ),
         ("[sesion]\n", "c.toml:1:2: unknown key `sesion`; did you mean `session`?"),
         ("[log]\nzzz = 1\n", "c.toml:2:1: unknown key `zzz`; known are format, filter"),
-        ("[session]\nsigning = \"none\"\n", "c.toml:2:11: unknown value `none`; known are EdDSA, HS256"),
+        (
+            "[session]\nsigning = \"none\"\n",
+            "c.toml:2:11: unknown value `none`; known are EdDSA, HS256, HS384, HS512, ES256, ES384, ES512, RS256",
+        ),
         ("[argon2]\nmemory_kib = \"a\"\n", "c.toml:2:14: invalid type: string \"a\", expected u32"),
     ] {
         assert_eq!(load(text, &[]).unwrap_err(), expected);
