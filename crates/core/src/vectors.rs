@@ -78,4 +78,12 @@ pub mod primitive {
         key.open(aad, encrypted_key.as_bytes(), iv.as_bytes(), tag.as_bytes(), &mut content)?;
         Ok(content)
     }
+
+    /// The key inside a wrapped one, of whatever length.
+    #[cfg(feature = "aes-kw")]
+    pub fn unwrap_key(alg: crate::keys::KeyAlg, key: &[u8], wrapped: &[u8]) -> Option<Vec<u8>> {
+        use crate::token::jwe::key_wrap::{KeyWrap, MAX_WRAPPED};
+        let mut room = [0; MAX_WRAPPED];
+        KeyWrap::new(alg, key).ok()?.key(wrapped, &mut room).ok().map(<[u8]>::to_vec)
+    }
 }

@@ -9,7 +9,7 @@ use crate::keys::{ContentAlg, KeyAlg, KeyError};
 use crate::token::TokenError;
 
 /// The longest content key, and its integrity block.
-const MAX_WRAPPED: usize = 64 + 8;
+pub(crate) const MAX_WRAPPED: usize = 64 + 8;
 
 #[derive(Clone)]
 pub(crate) enum KeyWrap {
@@ -35,12 +35,20 @@ impl KeyWrap {
             return Err(TokenError::Format);
         }
         let mut room = Zeroizing::new([0; MAX_WRAPPED]);
-        let key = match self {
-            Self::A128(kek) => kek.unwrap_key(&wrapped, room.as_mut_slice()),
-            Self::A192(kek) => kek.unwrap_key(&wrapped, room.as_mut_slice()),
-            Self::A256(kek) => kek.unwrap_key(&wrapped, room.as_mut_slice()),
-        };
-        Cipher::new(enc, key.map_err(|_| TokenError::Decryption)?).map_err(|_| TokenError::Decryption)
+        Cipher::new(enc, self.key(&wrapped, &mut room)?).map_err(|_| TokenError::Decryption)
+    }
+
+    pub(crate) fn key<'a>(&self, wrapped: &[u8], room: &'a mut [u8; MAX_WRAPPED]) -> Result<&'a [u8], TokenError> {
+        // RFC 3394 §2: a key has at least two blocks.
+        if wrapped.len() < 24 {
+            return Err(TokenError::Decryption);
+        }
+        match self {
+            Self::A128(kek) => kek.unwrap_key(wrapped, room),
+            Self::A192(kek) => kek.unwrap_key(wrapped, room),
+            Self::A256(kek) => kek.unwrap_key(wrapped, room),
+        }
+        .map_err(|_| TokenError::Decryption)
     }
 
     #[cfg(feature = "mint")]
