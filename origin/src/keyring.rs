@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use countersign_core::denylist::fingerprint::DenylistKey;
 use countersign_core::encoding;
 use countersign_core::keys::{
-    Bundle, ContentJwk, ContentKey, KeySet, KeyState, Kid, MintingKeys, SigningAlg, SigningKey, VerificationJwk,
+    Bundle, ContentAlg, ContentJwk, ContentKey, KeyAlg, KeySet, KeyState, Kid, MintingKeys, SigningAlg, SigningKey,
+    VerificationJwk,
 };
 use countersign_core::time::UnixSeconds;
 use countersign_core::token::Envelope;
+use countersign_core::token::mint::MintError;
 use countersign_store::{NewKey, Store, StoreError, StoredKey};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -100,6 +102,8 @@ pub(crate) enum KeyringError {
         kid: Kid,
     },
     NoRealm,
+    /// The settings name an envelope or algorithm that is read but not minted.
+    Minting(MintError),
 }
 
 impl std::fmt::Display for KeyringError {
@@ -114,6 +118,7 @@ impl std::fmt::Display for KeyringError {
                 f.write_str("; there must be one")
             }
             Self::Material { kid } => write!(f, "the key {kid} does not fit its algorithm"),
+            Self::Minting(error) => error.fmt(f),
             Self::NoRealm => f.write_str("the database has no realm"),
         }
     }
@@ -188,8 +193,7 @@ impl Keyring {
     pub(crate) fn edge_bundle(&self, realm: &str, session: &Session, issuer: &str) -> Result<Value, KeyringError> {
         let live = |purpose, realm| of(&self.stored, realm, purpose).filter(|key| key.state != KeyState::Retired);
         let verification = |purpose, realm| live(purpose, realm).map(verification_jwk).collect::<Result<Vec<_>, _>>();
-        let signs = session.envelope != Envelope::Encrypt;
-        let seals = session.envelope != Envelope::Sign;
+        let (signs, seals) = (session.envelope.signs(), session.envelope.encrypts());
         let bundle = Bundle {
             version: 1,
             realm: realm.to_owned(),
@@ -197,7 +201,7 @@ impl Keyring {
             session_signing: if signs { verification(session_signing(session.signing), Some(realm))? } else { vec![] },
             session_content: live(SESSION_CONTENT, Some(realm))
                 .filter(|_| seals)
-                .map(|key| ContentJwk::new(key.kid.clone(), key.state, &key.secret))
+                .map(|key| ContentJwk::new(key.kid.clone(), KeyAlg::Dir, ContentAlg::A256Gcm, key.state, &key.secret))
                 .collect(),
             feed: verification(FEED, None)?,
             denylist: encoding::encode(&active(&self.stored, None, DENYLIST)?.secret),
@@ -231,17 +235,18 @@ const fn session_signing(alg: SigningAlg) -> Purpose {
     match alg {
         SigningAlg::EdDsa => SESSION_EDDSA,
         SigningAlg::Hs256 => SESSION_HS256,
+        other => purpose("session-signing", other.name()),
     }
 }
 
 /// Whether an edge with the bundle holds a key that can mint sessions.
 pub(crate) fn edge_could_mint(session: &Session) -> bool {
-    session.envelope == Envelope::Encrypt || session.signing == SigningAlg::Hs256
+    !session.envelope.signs() || session.signing.is_symmetric()
 }
 
 fn session_pair(stored: &[StoredKey], realm: &str, session: &Session) -> Result<Pair, KeyringError> {
-    let signing = Some(session_signing(session.signing)).filter(|_| session.envelope != Envelope::Encrypt);
-    let content = Some(SESSION_CONTENT).filter(|_| session.envelope != Envelope::Sign);
+    let signing = Some(session_signing(session.signing)).filter(|_| session.envelope.signs());
+    let content = Some(SESSION_CONTENT).filter(|_| session.envelope.encrypts());
     pair(stored, Some(realm), session.envelope, signing, content)
 }
 
@@ -267,10 +272,9 @@ fn pair(
             contents.push((key.state, content_key(key)?));
         }
     }
-    // Neither can fail: the active keys were just found, and the store's primary key is the identifier.
-    let minting = MintingKeys::new(envelope, active_signing, active_content).map_err(|_| KeyringError::NoRealm)?;
+    let minting = MintingKeys::new(envelope, active_signing, active_content).map_err(KeyringError::Minting)?;
     let verifying = KeySet::new(envelope, verification, contents)
-        .map_err(|duplicate| KeyringError::Material { kid: duplicate.0 })?;
+        .map_err(|error| KeyringError::Material { kid: error.kid().clone() })?;
     Ok(Pair { minting, verifying })
 }
 
@@ -298,11 +302,9 @@ fn secret(key: &StoredKey) -> Result<Zeroizing<[u8; 32]>, KeyringError> {
 }
 
 fn signing_key(key: &StoredKey) -> Result<SigningKey, KeyringError> {
-    if key.algorithm == "EdDSA" {
-        Ok(SigningKey::ed25519(key.kid.clone(), &*secret(key)?))
-    } else {
-        SigningKey::hs256(key.kid.clone(), &key.secret).map_err(|_| KeyringError::Material { kid: key.kid.clone() })
-    }
+    let material = || KeyringError::Material { kid: key.kid.clone() };
+    let alg = SigningAlg::named(&key.algorithm).ok_or_else(material)?;
+    SigningKey::new(key.kid.clone(), alg, &key.secret).map_err(|_| material())
 }
 
 fn content_key(key: &StoredKey) -> Result<ContentKey, KeyringError> {
@@ -311,10 +313,9 @@ fn content_key(key: &StoredKey) -> Result<ContentKey, KeyringError> {
 
 fn verification_jwk(key: &StoredKey) -> Result<VerificationJwk, KeyringError> {
     let signing = signing_key(key)?;
-    Ok(match signing.public() {
-        Some(public) => VerificationJwk::new(key.kid.clone(), SigningAlg::EdDsa, key.state, &public),
-        None => VerificationJwk::new(key.kid.clone(), SigningAlg::Hs256, key.state, &key.secret),
-    })
+    let public = signing.public_bytes();
+    let key_bytes = public.as_deref().unwrap_or(&key.secret);
+    Ok(VerificationJwk::new(key.kid.clone(), signing.algorithm(), key.state, key_bytes))
 }
 
 fn credential_text(key: &StoredKey) -> Zeroizing<String> {

@@ -129,6 +129,13 @@ impl Settings {
         within("journey.max_duration_minutes", journey.max_duration_minutes, 1, 24 * 60)?;
         within("server.shutdown_grace_seconds", server.shutdown_grace_seconds, 0, 3600)?;
         within("server.max_connections", u64::from(server.max_connections), 1, 65536)?;
+        // Core reads and mints with more; the origin makes keys for these.
+        if !matches!(session.signing, SigningAlg::EdDsa | SigningAlg::Hs256) {
+            return Err(("session.signing", "must be EdDSA or HS256: there are no keys for others yet".to_owned()));
+        }
+        if session.envelope == Envelope::EncryptThenSign {
+            return Err(("session.envelope", "encrypt-then-sign is read for migration and not minted".to_owned()));
+        }
         argon2.check()?;
         let denylist = denylist.check()?;
         let destinations = Destinations::parse(&public_url, &validation.valid_goto_destinations)

@@ -101,7 +101,18 @@ fn errors_say_where_and_what_was_meant() {
         ),
         ("[sesion]\n", "c.toml:1:2: unknown key `sesion`; did you mean `session`?"),
         ("[log]\nzzz = 1\n", "c.toml:2:1: unknown key `zzz`; known are format, filter"),
-        ("[session]\nsigning = \"none\"\n", "c.toml:2:11: unknown value `none`; known are EdDSA, HS256"),
+        (
+            "[session]\nsigning = \"none\"\n",
+            "c.toml:2:11: unknown value `none`; known are EdDSA, HS256, HS384, HS512, ES256, ES384, ES512, RS256",
+        ),
+        (
+            "[server]\npublic_url = \"http://a\"\n[session]\nsigning = \"ES256\"\n",
+            "setting session.signing must be EdDSA or HS256: there are no keys for others yet",
+        ),
+        (
+            "[server]\npublic_url = \"http://a\"\n[session]\nenvelope = \"encrypt-then-sign\"\n",
+            "setting session.envelope encrypt-then-sign is read for migration and not minted",
+        ),
         ("[argon2]\nmemory_kib = \"a\"\n", "c.toml:2:14: invalid type: string \"a\", expected u32"),
     ] {
         assert_eq!(load(text, &[]).unwrap_err(), expected);
