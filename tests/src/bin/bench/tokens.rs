@@ -4,7 +4,8 @@ use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::keys::{
-    Bundle, ContentJwk, ContentKey, KeyState, Kid, MintingKeys, SigningAlg, SigningKey, VerificationJwk,
+    Bundle, ContentAlg, ContentJwk, ContentKey, KeyAlg, KeyState, Kid, MintingKeys, SigningAlg, SigningKey,
+    VerificationJwk,
 };
 use countersign_core::session::{Properties, SessionClaims, SessionId, TokenId};
 use countersign_core::time::UnixSeconds;
@@ -35,10 +36,7 @@ pub(crate) fn feed_key() -> Result<SigningKey> {
 }
 
 fn signing_key(alg: SigningAlg) -> Result<SigningKey> {
-    Ok(match alg {
-        SigningAlg::EdDsa => SigningKey::ed25519(kid(SIGNING_KID)?, &SIGNING_SECRET),
-        SigningAlg::Hs256 => SigningKey::hs256(kid(SIGNING_KID)?, &SIGNING_SECRET)?,
-    })
+    Ok(SigningKey::new(kid(SIGNING_KID)?, alg, &SIGNING_SECRET)?)
 }
 
 /// Both layers, as new realms have them.
@@ -65,7 +63,13 @@ pub(crate) fn bundle(alg: SigningAlg) -> Result<Bundle> {
             KeyState::Active,
             &verifying_bytes(&signing_key(alg)?),
         )],
-        session_content: vec![ContentJwk::new(kid(CONTENT_KID)?, KeyState::Active, &CONTENT_SECRET)],
+        session_content: vec![ContentJwk::new(
+            kid(CONTENT_KID)?,
+            KeyAlg::Dir,
+            ContentAlg::A256Gcm,
+            KeyState::Active,
+            &CONTENT_SECRET,
+        )],
         feed: vec![VerificationJwk::new(feed.kid().clone(), SigningAlg::EdDsa, KeyState::Active, &public)],
         denylist: URL_SAFE_NO_PAD.encode(DENYLIST_SECRET),
     })
