@@ -1,3 +1,5 @@
+//! The J cases of the attack list. Above 600 lines because they share one forge of keys and tokens.
+
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
