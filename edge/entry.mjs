@@ -31,11 +31,12 @@ function configure(env) {
   } else if (env.SETTINGS === undefined) {
     mistake = "the variable SETTINGS is missing; see wrangler.toml";
   } else {
-    const { assertion, feed_credential, issuer, ...verification } = bundle;
+    const { assertion, feed_credential, issuer, delivery, ...verification } = bundle;
     const settings = typeof env.SETTINGS === "string" ? env.SETTINGS : JSON.stringify(env.SETTINGS);
     assertionKey = importAssertionKey(assertion);
     assertionKey.catch(() => {}); // told to the first request that needs it
-    mistake = edge.configure(settings, JSON.stringify(verification), String(feed_credential ?? ""), String(issuer ?? ""));
+    const strings = [settings, JSON.stringify(verification), String(feed_credential ?? ""), String(issuer ?? "")];
+    mistake = edge.configure(...strings, JSON.stringify(delivery ?? null));
     options = JSON.parse(settings);
   }
   if (mistake) console.error(`countersign: ${mistake}`);

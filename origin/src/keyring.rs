@@ -1,20 +1,24 @@
-//! The keys of the installation: what they are for, how they are made, and the ring that is loaded at start.
+//! The keys of the installation: what they are for, how they are made, and the ring of one generation of them. How they
+//! come and go is in `key_plan` and `key_upkeep`.
 
 use std::collections::BTreeMap;
 
 use countersign_core::denylist::fingerprint::DenylistKey;
 use countersign_core::encoding;
 use countersign_core::keys::{
-    Bundle, ContentJwk, ContentKey, KeySet, KeyState, Kid, MintingKeys, SigningAlg, SigningKey, VerificationJwk,
+    Bundle, ContentJwk, ContentKey, DeliveryKey, KeySet, KeyState, KeysDigest, Kid, MintingKeys, SigningAlg,
+    SigningKey, VerificationJwk,
 };
 use countersign_core::time::UnixSeconds;
 use countersign_core::token::Envelope;
-use countersign_store::{NewKey, Store, StoreError, StoredKey};
+use countersign_store::{Change, KeyRows, NewKey, Store, StoreError, StoredKey};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::ambient::{Entropy, random};
+use crate::seal_budgets::SealBudgets;
 use crate::settings::Session;
 
 /// What a key is for, as stored.
@@ -39,10 +43,84 @@ const FEED: Purpose = purpose("feed-signing", "EdDSA");
 const DENYLIST: Purpose = purpose("denylist", "HS256");
 /// The bearer secret with which an edge reads the feed.
 const FEED_CREDENTIAL: Purpose = purpose("feed-credential", "bearer");
+/// From which each edge bundle's delivery key is derived.
+const EDGE_DELIVERY: Purpose = purpose("edge-delivery", "HMAC-SHA256");
 
 /// Each realm has its own.
 const OF_REALM: [Purpose; 5] = [JOURNEY_SIGNING, JOURNEY_CONTENT, SESSION_EDDSA, SESSION_HS256, SESSION_CONTENT];
-const OF_INSTALLATION: [Purpose; 4] = [ASSERTION, FEED, DENYLIST, FEED_CREDENTIAL];
+const OF_INSTALLATION: [Purpose; 5] = [ASSERTION, FEED, DENYLIST, FEED_CREDENTIAL, EDGE_DELIVERY];
+
+/// A purpose in one place: a realm, or the whole installation.
+pub(crate) type Place = (Purpose, Option<String>);
+
+/// The purposes whose keys are changed in place, in use under these settings. The others are in every edge's bundle or
+/// in every line of the log, and change with those.
+pub(crate) fn rotatable(rows: &[StoredKey], session: &Session) -> Vec<Place> {
+    let used = |purpose: &Purpose| {
+        let name = purpose.name;
+        (name != SESSION_HS256.name
+            || session.envelope != Envelope::Encrypt && *purpose == session_signing(session.signing))
+            && (name != SESSION_CONTENT.name || session.envelope != Envelope::Sign)
+    };
+    let mut places: Vec<Place> = vec![(FEED, None)];
+    for realm in rows.iter().filter(|key| key.purpose == JOURNEY_SIGNING.name).filter_map(|key| key.realm.clone()) {
+        for purpose in OF_REALM.iter().filter(|purpose| used(purpose)) {
+            let place = (*purpose, Some(realm.clone()));
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+    }
+    places
+}
+
+/// The purpose of a stored key, when it is one of ours.
+pub(crate) fn purpose_of(purpose: &str, algorithm: &str) -> Option<Purpose> {
+    let known = OF_REALM.into_iter().chain(OF_INSTALLATION);
+    known.into_iter().find(|known| known.name == purpose && known.algorithm == algorithm)
+}
+
+impl Purpose {
+    pub(crate) fn is_of_realm(self) -> bool {
+        OF_REALM.contains(&self)
+    }
+
+    /// Whether sessions hang on the key; else, when it is of a realm, journeys do.
+    pub(crate) fn is_of_sessions(self) -> bool {
+        self.name == SESSION_CONTENT.name || self.name == SESSION_EDDSA.name
+    }
+
+    /// Whether the key encrypts with random IVs, which bounds how often it may.
+    pub(crate) fn is_content(self) -> bool {
+        self == SESSION_CONTENT || self == JOURNEY_CONTENT
+    }
+
+    /// Why a secret from outside does not do. The signing secret of journeys may be as short as AM's, 128 bits; every
+    /// other key has what its algorithm asks for.
+    pub(crate) fn check_secret(self, secret: &[u8]) -> Result<(), String> {
+        let bits = secret.len() * 8;
+        let wanted = match self.algorithm {
+            _ if self == JOURNEY_SIGNING => (bits < 128).then_some("at least 128 bits"),
+            "HS256" => (bits < 256).then_some("at least 256 bits (RFC 7518 section 3.2)"),
+            _ => (bits != 256).then_some("exactly 256 bits"),
+        };
+        match wanted {
+            Some(wanted) => {
+                Err(format!("a {} key for {} has {wanted}; this one has {bits}", self.name, self.algorithm))
+            }
+            None if secret.iter().all(|byte| Some(byte) == secret.first()) => {
+                Err("all bytes of the key are the same".to_owned())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// A new secret for the purpose, and its identifier.
+pub(crate) fn new_secret(purpose: Purpose, entropy: &dyn Entropy) -> (Kid, Zeroizing<Vec<u8>>) {
+    let secret = Zeroizing::new(random::<32>(entropy));
+    (kid(purpose, secret.as_slice(), entropy), Zeroizing::new(secret.to_vec()))
+}
 
 /// Makes and stores one active key of each of the purposes.
 pub(crate) async fn generate(
@@ -52,31 +130,54 @@ pub(crate) async fn generate(
     entropy: &dyn Entropy,
 ) -> Result<(), StoreError> {
     let purposes: &[Purpose] = if realm.is_some() { &OF_REALM } else { &OF_INSTALLATION };
-    for purpose in purposes {
-        let secret = Zeroizing::new(random::<32>(entropy));
-        let kid = kid(*purpose, &secret, entropy);
-        let key = NewKey {
-            kid: &kid,
-            realm,
-            purpose: purpose.name,
-            algorithm: purpose.algorithm,
-            state: KeyState::Active,
-            secret: secret.as_slice(),
-        };
-        store.keys().insert(key, now).await?;
+    add(store, purposes, realm, None, now, entropy).await
+}
+
+/// Makes what an installation of an earlier version lacks.
+pub(crate) async fn complete(store: &Store, now: UnixSeconds, entropy: &dyn Entropy) -> Result<(), StoreError> {
+    let KeyRows { generation, keys } = store.keys().rows().await?;
+    let missing: Vec<Purpose> =
+        OF_INSTALLATION.into_iter().filter(|purpose| of(&keys, None, *purpose).next().is_none()).collect();
+    // An installation that has none at all is not an old one: it was never initialised.
+    if missing.is_empty() || missing.len() == OF_INSTALLATION.len() {
+        return Ok(());
     }
-    Ok(())
+    match add(store, &missing, None, Some(generation), now, entropy).await {
+        // Another process had the same thought.
+        Err(StoreError::Outdated { .. }) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+async fn add(
+    store: &Store,
+    purposes: &[Purpose],
+    realm: Option<&str>,
+    on: Option<u64>,
+    now: UnixSeconds,
+    entropy: &dyn Entropy,
+) -> Result<(), StoreError> {
+    let made: Vec<_> = purposes.iter().map(|purpose| (purpose, new_secret(*purpose, entropy))).collect();
+    let changes: Vec<_> = made
+        .iter()
+        .map(|(purpose, (kid, secret))| {
+            let Purpose { name, algorithm } = **purpose;
+            let state = KeyState::Active;
+            Change::Add(NewKey { kid, realm, purpose: name, algorithm, state, activates_at: None, secret })
+        })
+        .collect();
+    store.keys().change(&changes, on, "installation", now).await.map(drop)
 }
 
 /// The first 16 characters of the hash over the purpose and the public key, or random bytes where there is none: it
 /// tells nothing of a secret, and nothing of where the key is kept.
-fn kid(purpose: Purpose, secret: &[u8; 32], entropy: &dyn Entropy) -> Kid {
+pub(crate) fn kid(purpose: Purpose, secret: &[u8], entropy: &dyn Entropy) -> Kid {
     let mut hash = Sha256::new();
     hash.update(purpose.name);
     hash.update([0]);
     let named = |text: &str| Kid::try_from(text.to_owned());
-    let public = named("unnamed").ok().and_then(|kid| SigningKey::ed25519(kid, secret).public());
-    match public.filter(|_| purpose.algorithm == "EdDSA") {
+    let seed: Option<&[u8; 32]> = secret.try_into().ok().filter(|_| purpose.algorithm == "EdDSA");
+    match seed.and_then(|seed| SigningKey::ed25519(named("unnamed").ok()?, seed).public()) {
         Some(public) => hash.update(public),
         None => hash.update(random::<32>(entropy)),
     }
@@ -141,6 +242,10 @@ pub(crate) struct RealmKeys {
 
 pub(crate) struct Keyring {
     stored: Vec<StoredKey>,
+    /// Of the rows that this was made from.
+    pub(crate) generation: u64,
+    /// Of what edges have of it.
+    pub(crate) digest: KeysDigest,
     /// By realm name.
     pub(crate) realms: BTreeMap<String, RealmKeys>,
     pub(crate) feed: Pair,
@@ -150,32 +255,35 @@ pub(crate) struct Keyring {
 }
 
 impl Keyring {
-    pub(crate) async fn load(store: &Store, session: &Session) -> Result<Self, KeyringError> {
-        let stored = store.keys().list().await?;
+    pub(crate) async fn load(store: &Store, session: &Session, budgets: &SealBudgets) -> Result<Self, KeyringError> {
+        let KeyRows { generation, keys: stored } = store.keys().rows().await?;
+        budgets.top_up(store, active_contents(&stored)).await?;
         let mut realms = BTreeMap::new();
         for realm in store.realms().list().await?.into_iter().filter(|realm| realm.active) {
             let keys = RealmKeys {
-                auth_id: pair(&stored, Some(&realm.name), Envelope::Sign, Some(JOURNEY_SIGNING), None)?,
-                journey: pair(&stored, Some(&realm.name), Envelope::Encrypt, None, Some(JOURNEY_CONTENT))?,
-                session: session_pair(&stored, &realm.name, session)?,
+                auth_id: pair(&stored, Some(&realm.name), Envelope::Sign, Some(JOURNEY_SIGNING), None, budgets)?,
+                journey: pair(&stored, Some(&realm.name), Envelope::Encrypt, None, Some(JOURNEY_CONTENT), budgets)?,
+                session: session_pair(&stored, &realm.name, session, budgets)?,
             };
             realms.insert(realm.name, keys);
         }
         if realms.is_empty() {
             return Err(KeyringError::NoRealm);
         }
-        let feed = pair(&stored, None, Envelope::Sign, Some(FEED), None)?;
+        let feed = pair(&stored, None, Envelope::Sign, Some(FEED), None, budgets)?;
         active(&stored, None, ASSERTION)?;
+        active(&stored, None, EDGE_DELIVERY)?;
         let denylist = DenylistKey::new(&*secret(active(&stored, None, DENYLIST)?)?);
         let credential = credential_text(active(&stored, None, FEED_CREDENTIAL)?);
         let feed_credential = Sha256::digest(credential.as_bytes()).into();
-        Ok(Self { stored, realms, feed, denylist, feed_credential })
+        let digest = digest(&stored, session);
+        Ok(Self { stored, generation, digest, realms, feed, denylist, feed_credential })
     }
 
     /// The published keys that verify assertions (RFC 7517, RFC 8037).
     pub(crate) fn jwks(&self) -> Value {
         let keys: Vec<Value> = of(&self.stored, None, ASSERTION)
-            .filter(|key| key.state != KeyState::Retired)
+            .filter(|key| key.state.verifies())
             .filter_map(|key| {
                 let x = encoding::encode(&signing_key(key).ok()?.public()?);
                 Some(json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key.kid, "x": x}))
@@ -184,13 +292,13 @@ impl Keyring {
         json!({ "keys": keys })
     }
 
-    /// What `countersign edge bundle` prints: core's bundle, and beside it what the worker's JavaScript keeps to itself.
-    pub(crate) fn edge_bundle(&self, realm: &str, session: &Session, issuer: &str) -> Result<Value, KeyringError> {
-        let live = |purpose, realm| of(&self.stored, realm, purpose).filter(|key| key.state != KeyState::Retired);
+    /// What an edge verifies with, as core reads it.
+    pub(crate) fn verification(&self, realm: &str, session: &Session) -> Result<Bundle, KeyringError> {
+        let live = |purpose, realm| of(&self.stored, realm, purpose).filter(|key| key.state.verifies());
         let verification = |purpose, realm| live(purpose, realm).map(verification_jwk).collect::<Result<Vec<_>, _>>();
         let signs = session.envelope != Envelope::Encrypt;
         let seals = session.envelope != Envelope::Sign;
-        let bundle = Bundle {
+        Ok(Bundle {
             version: 1,
             realm: realm.to_owned(),
             envelope: session.envelope,
@@ -201,10 +309,15 @@ impl Keyring {
                 .collect(),
             feed: verification(FEED, None)?,
             denylist: encoding::encode(&active(&self.stored, None, DENYLIST)?.secret),
-        };
+        })
+    }
+
+    /// What `countersign edge bundle` prints, but for the delivery key: core's bundle, and beside it what the worker's
+    /// JavaScript keeps to itself.
+    pub(crate) fn edge_bundle(&self, realm: &str, session: &Session, issuer: &str) -> Result<Value, KeyringError> {
         let assertion = active(&self.stored, None, ASSERTION)?;
         let public = signing_key(assertion)?.public().ok_or(KeyringError::Material { kid: assertion.kid.clone() })?;
-        let mut bundle = json!(bundle);
+        let mut bundle = json!(self.verification(realm, session)?);
         if let Some(members) = bundle.as_object_mut() {
             let credential = active(&self.stored, None, FEED_CREDENTIAL)?;
             members.insert("feed_credential".into(), credential_text(credential).as_str().into());
@@ -216,9 +329,34 @@ impl Keyring {
         Ok(bundle)
     }
 
+    /// The delivery key of the bundle `id` for an edge of `realm`. Derived, so that nothing need be kept of a bundle.
+    pub(crate) fn delivery_key(&self, realm: &str, id: Kid) -> Result<DeliveryKey, KeyringError> {
+        let master = active(&self.stored, None, EDGE_DELIVERY)?;
+        let mac = Hmac::<Sha256>::new_from_slice(&master.secret);
+        let mut mac = mac.map_err(|_| KeyringError::Material { kid: master.kid.clone() })?;
+        for part in ["edge delivery", realm, id.as_str()] {
+            mac.update(part.as_bytes());
+            mac.update(&[0]); // in none of the parts
+        }
+        let key = encoding::encode(&mac.finalize().into_bytes());
+        Ok(DeliveryKey { id, key, keys: self.digest })
+    }
+
+    /// The content keys in use: those that a budget is kept for.
+    pub(crate) fn content_kids(&self) -> Vec<Kid> {
+        active_contents(&self.stored).cloned().collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.stored.len()
     }
+}
+
+fn active_contents(stored: &[StoredKey]) -> impl Iterator<Item = &Kid> {
+    let content = |key: &&StoredKey| {
+        key.state == KeyState::Active && purpose_of(&key.purpose, &key.algorithm).is_some_and(Purpose::is_content)
+    };
+    stored.iter().filter(content).map(|key| &key.kid)
 }
 
 const fn session_signing(alg: SigningAlg) -> Purpose {
@@ -233,10 +371,34 @@ pub(crate) fn edge_could_mint(session: &Session) -> bool {
     session.envelope == Envelope::Encrypt || session.signing == SigningAlg::Hs256
 }
 
-fn session_pair(stored: &[StoredKey], realm: &str, session: &Session) -> Result<Pair, KeyringError> {
+/// Of what [`Keyring::verification`] tells, in all realms. Which key is active is not in it: edges need not know.
+fn digest(stored: &[StoredKey], session: &Session) -> KeysDigest {
+    let mut hash = Sha256::new();
+    let told = [SESSION_CONTENT.name, SESSION_EDDSA.name, FEED.name, DENYLIST.name];
+    let mut line = |fields: &[&str]| {
+        for field in fields {
+            hash.update((field.len() as u64).to_be_bytes());
+            hash.update(field);
+        }
+    };
+    line(&[session.signing.name(), &json!(session.envelope).to_string()]);
+    for key in stored.iter().filter(|key| key.state.verifies() && told.contains(&key.purpose.as_str())) {
+        line(&[&key.purpose, &key.algorithm, key.realm.as_deref().unwrap_or_default(), key.kid.as_str()]);
+    }
+    let mut short = [0; 16];
+    short.iter_mut().zip(hash.finalize()).for_each(|(out, byte)| *out = byte);
+    KeysDigest(short)
+}
+
+fn session_pair(
+    stored: &[StoredKey],
+    realm: &str,
+    session: &Session,
+    budgets: &SealBudgets,
+) -> Result<Pair, KeyringError> {
     let signing = Some(session_signing(session.signing)).filter(|_| session.envelope != Envelope::Encrypt);
     let content = Some(SESSION_CONTENT).filter(|_| session.envelope != Envelope::Sign);
-    pair(stored, Some(realm), session.envelope, signing, content)
+    pair(stored, Some(realm), session.envelope, signing, content, budgets)
 }
 
 fn pair(
@@ -245,6 +407,7 @@ fn pair(
     envelope: Envelope,
     signing: Option<Purpose>,
     content: Option<Purpose>,
+    budgets: &SealBudgets,
 ) -> Result<Pair, KeyringError> {
     let (mut verification, mut contents) = (Vec::new(), Vec::new());
     let (mut active_signing, mut active_content) = (None, None);
@@ -262,7 +425,9 @@ fn pair(
         }
     }
     // Neither can fail: the active keys were just found, and the store's primary key is the identifier.
+    let budget = active_content.as_ref().map(|key| budgets.of(key.kid()));
     let minting = MintingKeys::new(envelope, active_signing, active_content).map_err(|_| KeyringError::NoRealm)?;
+    let minting = budget.into_iter().fold(minting, MintingKeys::with_budget);
     let verifying = KeySet::new(envelope, verification, contents)
         .map_err(|duplicate| KeyringError::Material { kid: duplicate.0 })?;
     Ok(Pair { minting, verifying })
@@ -295,7 +460,12 @@ fn signing_key(key: &StoredKey) -> Result<SigningKey, KeyringError> {
     if key.algorithm == "EdDSA" {
         Ok(SigningKey::ed25519(key.kid.clone(), &*secret(key)?))
     } else {
-        SigningKey::hs256(key.kid.clone(), &key.secret).map_err(|_| KeyringError::Material { kid: key.kid.clone() })
+        // Zeros after a short key make the same HMAC (RFC 2104 section 2); only an imported journey-signing secret is short.
+        let mut padded = key.secret.clone();
+        if key.purpose == JOURNEY_SIGNING.name && padded.len() < 32 {
+            padded.resize(32, 0);
+        }
+        SigningKey::hs256(key.kid.clone(), &padded).map_err(|_| KeyringError::Material { kid: key.kid.clone() })
     }
 }
 
@@ -326,7 +496,7 @@ mod tests {
     /// The bundle as core reads it, without the members that core never sees.
     fn bundle(origin: &Origin) -> Value {
         let settings = &origin.app.settings;
-        origin.app.keys.edge_bundle("/alpha", &settings.session, &settings.public_url.issuer()).unwrap()
+        origin.app.keys().edge_bundle("/alpha", &settings.session, &settings.public_url.issuer()).unwrap()
     }
 
     #[tokio::test]
@@ -364,7 +534,7 @@ mod tests {
     async fn the_default_bundle_cannot_mint() {
         let origin = Origin::new().await;
         let text = bundle(&origin).to_string();
-        for key in &origin.app.keys.stored {
+        for key in &origin.app.keys().stored {
             let private = key.algorithm == "EdDSA" || key.purpose.starts_with("journey") || key.algorithm == "HS256";
             let shared = matches!(key.purpose.as_str(), "assertion-signing" | "denylist");
             if private && !shared {
@@ -377,13 +547,14 @@ mod tests {
     async fn a_purpose_without_its_one_active_key_is_named() {
         let origin = Origin::new().await;
         let session = &origin.app.settings.session;
-        let feed = origin.app.keys.stored.iter().find(|key| key.purpose == "feed-signing").unwrap();
+        let ring = origin.app.keys();
+        let feed = ring.stored.iter().find(|key| key.purpose == "feed-signing").unwrap();
         origin.app.store.keys().set_state(&feed.kid, KeyState::VerifyOnly).await.unwrap();
-        let error = Keyring::load(&origin.app.store, session).await.err().unwrap();
+        let error = Keyring::load(&origin.app.store, session, &SealBudgets::none()).await.err().unwrap();
         assert_eq!(error.to_string(), "there are 0 active feed-signing EdDSA keys; there must be one");
         origin.app.store.keys().set_state(&feed.kid, KeyState::Active).await.unwrap();
         generate(&origin.app.store, Some("/alpha"), UnixSeconds(1), &crate::SystemEntropy).await.unwrap();
-        let error = Keyring::load(&origin.app.store, session).await.err().unwrap();
+        let error = Keyring::load(&origin.app.store, session, &SealBudgets::none()).await.err().unwrap();
         assert_eq!(
             error.to_string(),
             "there are 2 active journey-signing HS256 keys of realm /alpha; there must be one"

@@ -48,7 +48,8 @@ pub(crate) async fn issue(app: &App, identity: &Identity) -> Result<Issued, Issu
     // The head is read before the token is made: a watermark that comes in between has a higher number than `rvs` and
     // ends the token, which is the safe way to be wrong.
     let rvs = app.store.denylist().head().await.map_err(IssueError::Store)?.seq;
-    let keys = app.keys.realms.get(&identity.realm).ok_or(IssueError::NoSuchRealm)?;
+    let ring = app.keys();
+    let keys = ring.realms.get(&identity.realm).ok_or(IssueError::NoSuchRealm)?;
     let settings = &app.settings.session;
     let now = app.clock.now().seconds();
     let end = now.plus(settings.max_seconds);
@@ -71,6 +72,7 @@ pub(crate) async fn issue(app: &App, identity: &Identity) -> Result<Issued, Issu
     };
     let token = mint::mint(&claims, Kind::Session, &keys.session.minting, &mut app.dice()).map_err(IssueError::Mint)?;
     let set_cookie = session_cookie::set(settings, &token).map_err(IssueError::Cookie)?;
+    app.issued.count(&keys.session.minting, end);
     Ok(Issued { token, set_cookie })
 }
 
@@ -118,7 +120,11 @@ impl DenylistView for Authority {
 
 /// Judges a token as the edge does, but on the log itself.
 pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreError> {
-    let session = match open(app, token) {
+    let mut opened = open(app, token);
+    if opened.as_ref().is_err_and(|error| *error == TokenError::UnknownKey) && app.keys_current().await.is_ok() {
+        opened = open(app, token); // another origin may use a key that was not known here yet
+    }
+    let session = match opened {
         Ok(session) => session,
         Err(error) => {
             tracing::debug!(code = error.code(), "a presented token is not ours");
@@ -140,11 +146,12 @@ pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreErro
 /// The key identifier tells the realm; the realm's key set must then name the same realm in the claims.
 fn open(app: &App, token: &[u8]) -> Result<Session, TokenError> {
     let mut scratch = Scratch::default();
-    for (realm, keys) in &app.keys.realms {
+    let ring = app.keys();
+    for (realm, keys) in &ring.realms {
         match token::open::<SessionClaims>(token, Kind::Session, &keys.session.verifying, &mut scratch) {
             Err(TokenError::UnknownKey) => {}
             Err(error) => return Err(error),
-            Ok(verified) if verified.claims().realm == *realm => return Ok(Session::new(verified, &app.keys.denylist)),
+            Ok(verified) if verified.claims().realm == *realm => return Ok(Session::new(verified, &ring.denylist)),
             Ok(_) => return Err(TokenError::Claims),
         }
     }

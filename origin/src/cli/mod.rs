@@ -3,6 +3,7 @@
 mod doctor;
 mod edge;
 mod init;
+mod keys;
 mod serve;
 mod user;
 
@@ -35,6 +36,9 @@ enum Command {
     /// Manages users.
     #[command(subcommand)]
     User(user::User),
+    /// Shows, rotates, imports and ends keys.
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// What an edge needs.
     #[command(subcommand)]
     Edge(edge::Edge),
@@ -59,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Serve => settings(&cli.config).and_then(|settings| block_on(serve::run(settings))),
         Command::Doctor => block_on(doctor::run(&cli.config)),
         Command::User(user) => settings(&cli.config).and_then(|settings| block_on(user.run(settings))),
+        Command::Keys(keys) => settings(&cli.config).and_then(|settings| block_on(keys.run(settings))),
         Command::Edge(edge) => settings(&cli.config).and_then(|settings| block_on(edge.run(settings))),
     };
     outcome.unwrap_or_else(|Failure(what)| {

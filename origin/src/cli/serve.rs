@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 use super::{Failure, Outcome, open_store};
 use crate::app::App;
 use crate::settings::{LogFormat, Settings};
-use crate::{SystemClock, SystemEntropy, prune, router};
+use crate::{SystemClock, SystemEntropy, key_upkeep, prune, router};
 
 pub(super) async fn run(settings: Settings) -> Outcome {
     start_log(&settings)?;
@@ -22,14 +22,16 @@ pub(super) async fn run(settings: Settings) -> Outcome {
     let public_url = settings.public_url.origin();
     let app = App::new(settings, store.clone(), Box::new(SystemClock), Box::new(SystemEntropy)).await?;
     let pruning = tokio::spawn(prune::run(Arc::clone(&app)));
-    tracing::info!(%listen, %public_url, realms = app.keys.realms.len(), keys = app.keys.len(), "listening");
+    let upkeep = tokio::spawn(key_upkeep::run(Arc::clone(&app)));
+    let keys = app.keys();
+    tracing::info!(%listen, %public_url, realms = keys.realms.len(), keys = keys.len(), "listening");
 
     let (stop, stopping) = tokio::sync::watch::channel(false);
     let mut seen = stopping.clone();
     let shutdown = async move {
         let _ = seen.wait_for(|stop| *stop).await;
     };
-    let serving = axum::serve(listener, router(app)).with_graceful_shutdown(shutdown).into_future();
+    let serving = axum::serve(listener, router(Arc::clone(&app))).with_graceful_shutdown(shutdown).into_future();
     tokio::pin!(serving);
     tokio::select! {
         ended = &mut serving => ended?,
@@ -43,6 +45,10 @@ pub(super) async fn run(settings: Settings) -> Outcome {
         }
     }
     pruning.abort();
+    upkeep.abort();
+    if let Err(error) = key_upkeep::flush(&app).await {
+        tracing::warn!(%error, "the last second's count of sessions was not written");
+    }
     store.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

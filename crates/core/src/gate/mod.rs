@@ -24,7 +24,7 @@ use crate::keys::KeySet;
 use crate::replica::{Replica, State};
 use crate::session::{Session, SessionClaims};
 use crate::time::{UnixMillis, UnixSeconds};
-use crate::token::{self, Kind, Scratch};
+use crate::token::{self, Kind, Scratch, TokenError};
 
 /// How far in the future a token's `iat` may lie, in seconds: the maker's clock may be ahead of ours. `exp` gets no
 /// leeway.
@@ -39,6 +39,10 @@ pub trait DenylistView {
     fn applied(&self) -> u64;
     /// Whether the view may be trusted at `now`.
     fn current(&self, now: UnixMillis) -> bool;
+    /// Whether a refresh might bring a key that is not known here.
+    fn keys_doubtful(&self, _now: UnixMillis) -> bool {
+        false
+    }
 }
 
 impl DenylistView for Replica {
@@ -56,6 +60,10 @@ impl DenylistView for Replica {
 
     fn current(&self, now: UnixMillis) -> bool {
         self.state(now) == State::Fresh
+    }
+
+    fn keys_doubtful(&self, now: UnixMillis) -> bool {
+        Replica::keys_doubtful(self, now)
     }
 }
 
@@ -141,6 +149,12 @@ impl Gate {
         &self.policy
     }
 
+    /// From now on these keys and no others; what was verified with others is forgotten.
+    pub fn replace_keys(&mut self, keys: KeySet) {
+        self.keys = keys;
+        self.cache.clear();
+    }
+
     pub fn cache(&self) -> &SessionCache {
         &self.cache
     }
@@ -169,6 +183,7 @@ impl Gate {
         };
         let session = match Self::session(&self.keys, &self.denylist_key, &mut self.cache, &mut self.scratch, token) {
             Ok(session) => session,
+            Err(Refusal::Token(TokenError::UnknownKey)) if view.keys_doubtful(clock()) => return Verdict::Behind,
             Err(refusal) => return Verdict::Refuse(refusal),
         };
         match judge(session, self.policy.realm(), view, clock) {

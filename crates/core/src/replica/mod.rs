@@ -15,7 +15,7 @@ mod tests;
 pub use heartbeat::Heartbeat;
 
 use crate::denylist::{Chain, Denylist, Entry, Epoch, segment};
-use crate::keys::KeySet;
+use crate::keys::{KeySet, KeysDigest};
 use crate::time::UnixMillis;
 use crate::token::{self, Kind, Scratch, TokenError};
 
@@ -35,6 +35,9 @@ const MARGIN_MS: u64 = 50;
 /// Longest lease that is believed, whatever the authority says.
 const MAX_LEASE_MS: u64 = 10 * 60 * 1000;
 
+/// An unknown key identifier makes an edge poll again when the last poll is older than this.
+const DOUBT_MS: u64 = 1000;
+
 /// The one-time number of a poll, echoed in its heartbeat.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Nonce(pub [u8; 16]);
@@ -46,6 +49,9 @@ pub enum Step {
     Fresh,
     /// Fetch the segment of entries `from + 1 ..= to` and hand it to [`Replica::segment`].
     Fetch { epoch: Epoch, from: u64, to: u64 },
+    /// Fetch the key set in force, use it, and say so to [`Replica::keys`]. Until then there is no new lease, so that a
+    /// revoked key is dead everywhere within `T`.
+    FetchKeys,
 }
 
 /// What the copy is good for at a moment.
@@ -80,6 +86,9 @@ pub enum ReplicaError {
     Chain,
     /// The signed head went back, or one position has two chain values.
     Fenced,
+    /// The key set that was fetched is not the one that the heartbeat named: it changed in between, or an old one was
+    /// replayed.
+    Keys,
 }
 
 impl std::fmt::Display for ReplicaError {
@@ -93,6 +102,7 @@ impl std::fmt::Display for ReplicaError {
             Self::Unexpected => f.write_str("segment: not the one asked for"),
             Self::Chain => f.write_str("segment: does not lead to the signed chain value"),
             Self::Fenced => f.write_str("fenced: the authority's log went back or changed under one epoch"),
+            Self::Keys => f.write_str("edge keys: not the set that the heartbeat named"),
         }
     }
 }
@@ -114,6 +124,14 @@ struct Catching {
     chain: Chain,
 }
 
+/// A lease that waits for the key set.
+#[derive(Clone, Copy)]
+struct Awaiting {
+    nonce: Nonce,
+    sent: UnixMillis,
+    keys: KeysDigest,
+}
+
 /// The copy.
 #[derive(Default)]
 pub struct Replica {
@@ -122,6 +140,9 @@ pub struct Replica {
     fenced: bool,
     polls: Vec<Poll>,
     catching: Option<Catching>,
+    /// The key set in use.
+    keys: Option<KeysDigest>,
+    awaiting: Option<Awaiting>,
     lease_until: Option<UnixMillis>,
     last_sent: Option<UnixMillis>,
     latest: Option<UnixMillis>,
@@ -137,6 +158,11 @@ struct Position {
 }
 
 impl Replica {
+    /// With the key set that the edge begins with.
+    pub fn new(keys: Option<KeysDigest>) -> Self {
+        Self { keys, ..Self::default() }
+    }
+
     /// Begins a poll: send it now, with this nonce.
     pub fn poll(&mut self, nonce: Nonce, now: UnixMillis) {
         self.notice(now);
@@ -152,6 +178,9 @@ impl Replica {
         self.polls.retain(|poll| poll.nonce != nonce);
         if self.catching.as_ref().is_some_and(|catching| catching.heartbeat.nonce == nonce) {
             self.catching = None;
+        }
+        if self.awaiting.is_some_and(|awaiting| awaiting.nonce == nonce) {
+            self.awaiting = None;
         }
     }
 
@@ -183,8 +212,7 @@ impl Replica {
             }
             self.position = Some(position);
             self.catching = None;
-            self.grant(sent, now);
-            return Ok(Step::Fresh);
+            return Ok(self.complete(&heartbeat, sent, now));
         }
         if heartbeat.head - position.seq > MAX_BEHIND {
             return Err(ReplicaError::TooFarBehind);
@@ -241,8 +269,35 @@ impl Replica {
             self.list.apply(seq, entry);
         }
         self.position = Some(Position { epoch: position.epoch, seq: to, chain: catching.chain });
-        self.grant(catching.sent, now);
-        Ok(Step::Fresh)
+        Ok(self.complete(&catching.heartbeat, catching.sent, now))
+    }
+
+    /// All entries up to the heartbeat's head are applied; the lease is granted when the keys are the right ones too.
+    fn complete(&mut self, heartbeat: &Heartbeat, sent: UnixMillis, now: UnixMillis) -> Step {
+        if self.keys == Some(heartbeat.keys) {
+            self.awaiting = None;
+            self.grant(sent, now);
+            return Step::Fresh;
+        }
+        self.awaiting = Some(Awaiting { nonce: heartbeat.nonce, sent, keys: heartbeat.keys });
+        Step::FetchKeys
+    }
+
+    /// Says that this key set is in use from now on, and no other. The lease that waits for it is granted; a set that
+    /// no heartbeat asked for (it changed in between, or an old one was replayed) ends the lease there is.
+    pub fn keys(&mut self, keys: KeysDigest, now: UnixMillis) -> Result<(), ReplicaError> {
+        self.notice(now);
+        let awaited = self.awaiting.take();
+        if let Some(awaiting) = awaited.filter(|awaiting| awaiting.keys == keys) {
+            self.keys = Some(keys);
+            self.grant(awaiting.sent, now);
+            return Ok(());
+        }
+        if self.keys != Some(keys) {
+            self.lease_until = None;
+        }
+        self.keys = Some(keys);
+        if awaited.is_some() { Err(ReplicaError::Keys) } else { Ok(()) }
     }
 
     /// Gives the lease of a poll sent at `sent`; all entries up to its head are applied.
@@ -257,6 +312,7 @@ impl Replica {
         self.fenced = true;
         self.lease_until = None;
         self.catching = None;
+        self.awaiting = None;
         ReplicaError::Fenced
     }
 
@@ -266,6 +322,7 @@ impl Replica {
             self.lease_until = None;
             self.polls.clear();
             self.catching = None;
+            self.awaiting = None;
         }
         self.latest = Some(now);
     }
@@ -291,7 +348,15 @@ impl Replica {
     /// Whether a poll was sent within the last `millis` and has not been answered in full.
     pub fn polled_within(&self, millis: u64, now: UnixMillis) -> bool {
         let waiting = self.polls.iter().map(|poll| poll.sent).chain(self.catching.as_ref().map(|c| c.sent));
+        let waiting = waiting.chain(self.awaiting.map(|awaiting| awaiting.sent));
         waiting.into_iter().any(|sent| now >= sent && now.since(sent) < millis)
+    }
+
+    /// Whether a key that is not known here may be known to the authority: no poll was sent within the last second, or
+    /// one is under way. Tokens with made-up identifiers cost one poll a second, and no more.
+    pub fn keys_doubtful(&self, now: UnixMillis) -> bool {
+        let recent = self.last_sent.is_some_and(|sent| now >= sent && now.since(sent) < DOUBT_MS);
+        !recent || self.polled_within(DOUBT_MS, now)
     }
 
     pub fn list(&self) -> &Denylist {

@@ -7,6 +7,7 @@ use crate::token::Envelope;
 use crate::token::mint::mint;
 
 const EPOCH: Epoch = Epoch([5; 16]);
+const KEYS: KeysDigest = KeysDigest([6; 16]);
 const L: u64 = 10_000;
 const START: UnixMillis = UnixMillis(1_800_000_000_000);
 
@@ -20,11 +21,12 @@ struct Authority {
     entries: Vec<Entry>,
     floor: u64,
     seed: [u8; 32],
+    key_set: KeysDigest,
 }
 
 impl Authority {
     fn new() -> Self {
-        Self { epoch: EPOCH, entries: Vec::new(), floor: 0, seed: [1; 32] }
+        Self { epoch: EPOCH, entries: Vec::new(), floor: 0, seed: [1; 32], key_set: KEYS }
     }
 
     fn key(&self) -> SigningKey {
@@ -58,6 +60,7 @@ impl Authority {
             time: now,
             lease_ms: L,
             poll_ms: 2000,
+            keys: self.key_set,
         };
         let keys = MintingKeys::new(Envelope::Sign, Some(self.key()), None).unwrap();
         mint(&heartbeat, Kind::Heartbeat, &keys, &mut |_: &mut [u8]| {}).unwrap().into_bytes()
@@ -91,7 +94,7 @@ fn refresh(replica: &mut Replica, authority: &Authority, now: UnixMillis) -> Res
 fn cold_until_the_first_refresh_then_fresh_for_a_lease() {
     let mut authority = Authority::new();
     authority.end(1);
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     assert_eq!(replica.state(at(0)), State::Cold);
     refresh(&mut replica, &authority, at(0)).unwrap();
     assert!(ended(&replica, 1));
@@ -103,7 +106,7 @@ fn cold_until_the_first_refresh_then_fresh_for_a_lease() {
 #[test]
 fn r02_the_lease_counts_from_the_sending() {
     let authority = Authority::new();
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     let nonce = Nonce([1; 16]);
     replica.poll(nonce, at(0));
     answer(&mut replica, &authority, nonce, at(3 * L)).unwrap();
@@ -117,7 +120,7 @@ fn r02_the_lease_counts_from_the_sending() {
 #[test]
 fn r03_replayed_cached_and_forged_heartbeats_give_nothing() {
     let authority = Authority::new();
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     let nonce = Nonce([1; 16]);
     replica.poll(nonce, at(0));
     let bytes = authority.heartbeat(nonce, at(0));
@@ -140,7 +143,7 @@ fn r04_r05_an_older_or_gapped_segment_changes_nothing() {
     for fingerprint in 1..=10 {
         authority.end(fingerprint);
     }
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     let nonce = Nonce([1; 16]);
     replica.poll(nonce, at(0));
     let step = answer(&mut replica, &authority, nonce, at(0)).unwrap();
@@ -160,7 +163,7 @@ fn segments_may_come_in_pieces() {
     for fingerprint in 0..segment::MAX_ENTRIES as u64 + 10 {
         authority.end(fingerprint);
     }
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     refresh(&mut replica, &authority, at(0)).unwrap();
     assert_eq!(replica.applied(), segment::MAX_ENTRIES as u64 + 10);
     assert!(ended(&replica, segment::MAX_ENTRIES as u64 + 9));
@@ -173,7 +176,7 @@ fn r07_an_altered_segment_is_discarded_whole() {
         authority.end(fingerprint);
     }
     for bit in 32 * 8..(32 + 3 * 13) * 8 {
-        let mut replica = Replica::default();
+        let mut replica = Replica::new(Some(KEYS));
         let nonce = Nonce([1; 16]);
         replica.poll(nonce, at(0));
         answer(&mut replica, &authority, nonce, at(0)).unwrap();
@@ -195,7 +198,7 @@ fn r08_r09_a_log_that_goes_back_fences_until_a_new_epoch() {
     let mut authority = Authority::new();
     authority.end(1);
     authority.end(2);
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     refresh(&mut replica, &authority, at(0)).unwrap();
     let restored = Authority { entries: authority.entries[..1].to_vec(), ..Authority::new() };
     assert_eq!(refresh(&mut replica, &restored, at(1000)), Err(ReplicaError::Fenced));
@@ -211,7 +214,7 @@ fn r08_r09_a_log_that_goes_back_fences_until_a_new_epoch() {
 fn one_position_with_two_chain_values_fences() {
     let mut authority = Authority::new();
     authority.end(1);
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     refresh(&mut replica, &authority, at(0)).unwrap();
     let mut other = Authority::new();
     other.end(99);
@@ -221,7 +224,7 @@ fn one_position_with_two_chain_values_fences() {
 #[test]
 fn r18_r19_a_clock_that_steps_back_ends_the_lease() {
     let authority = Authority::new();
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     refresh(&mut replica, &authority, at(100_000)).unwrap();
     assert_eq!(replica.state(at(100_000)), State::Fresh);
     assert_eq!(replica.state(at(99_999)), State::Stale);
@@ -233,7 +236,7 @@ fn r18_r19_a_clock_that_steps_back_ends_the_lease() {
 #[test]
 fn r18_a_wrong_wall_clock_gives_no_lease() {
     let authority = Authority::new();
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     let nonce = Nonce([1; 16]);
     replica.poll(nonce, at(0));
     let bytes = authority.heartbeat(nonce, at(MAX_SKEW_MS + 1));
@@ -249,7 +252,7 @@ fn r36_below_the_floor_it_goes_on_from_the_floor() {
         authority.end(fingerprint);
     }
     authority.floor = 6;
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     let nonce = Nonce([1; 16]);
     replica.poll(nonce, at(0));
     assert_eq!(answer(&mut replica, &authority, nonce, at(0)), Ok(Step::Fetch { epoch: EPOCH, from: 6, to: 10 }));
@@ -260,7 +263,7 @@ fn r36_below_the_floor_it_goes_on_from_the_floor() {
 #[test]
 fn polls_are_due_by_the_interval_and_half_the_lease() {
     let authority = Authority::new();
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     assert!(replica.due(at(0)));
     refresh(&mut replica, &authority, at(0)).unwrap();
     assert!(!replica.due(at(1_999)));
@@ -276,10 +279,52 @@ fn polls_are_due_by_the_interval_and_half_the_lease() {
 #[test]
 fn polls_under_way_are_bounded() {
     let authority = Authority::new();
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     for n in 0..10 {
         replica.poll(Nonce([n; 16]), at(u64::from(n)));
     }
     assert_eq!(answer(&mut replica, &authority, Nonce([0; 16]), at(20)), Err(ReplicaError::Nonce));
     assert_eq!(answer(&mut replica, &authority, Nonce([9; 16]), at(20)), Ok(Step::Fresh));
+}
+
+/// K03: once a heartbeat names another key set, there is no lease from it before that set is in use.
+#[test]
+fn k03_no_new_lease_before_the_key_set_in_force_is_in_use() {
+    let mut authority = Authority::new();
+    let mut replica = Replica::new(Some(KEYS));
+    refresh(&mut replica, &authority, at(0)).unwrap();
+    let granted = replica.lease_until().unwrap();
+
+    authority.key_set = KeysDigest([7; 16]);
+    replica.poll(Nonce([2; 16]), at(2000));
+    assert_eq!(answer(&mut replica, &authority, Nonce([2; 16]), at(2010)), Ok(Step::FetchKeys));
+    assert_eq!(replica.lease_until(), Some(granted), "the old lease runs out, within T");
+    assert!(replica.polled_within(1000, at(2010)), "others wait for the fetch");
+    assert_eq!(replica.state(granted), State::Stale);
+
+    replica.keys(KeysDigest([7; 16]), at(2020)).unwrap();
+    assert!(replica.lease_until().unwrap() > granted, "counted from the sending of the poll that named it");
+    assert!(!replica.polled_within(1000, at(2020)));
+    refresh(&mut replica, &authority, at(4000)).unwrap();
+
+    // A set that was not asked for, such as an old one replayed, ends the lease.
+    replica.poll(Nonce([3; 16]), at(5000));
+    authority.key_set = KeysDigest([8; 16]);
+    assert_eq!(answer(&mut replica, &authority, Nonce([3; 16]), at(5000)), Ok(Step::FetchKeys));
+    assert_eq!(replica.keys(KEYS, at(5010)), Err(ReplicaError::Keys));
+    assert_eq!(replica.state(at(5010)), State::Stale);
+    assert_eq!(replica.keys(KeysDigest([9; 16]), at(5020)), Ok(()));
+    assert_eq!(replica.state(at(5020)), State::Stale);
+}
+
+#[test]
+fn unknown_keys_are_doubted_once_a_second() {
+    let authority = Authority::new();
+    let mut replica = Replica::new(Some(KEYS));
+    assert!(replica.keys_doubtful(at(0)), "nothing was asked yet");
+    replica.poll(Nonce([1; 16]), at(0));
+    assert!(replica.keys_doubtful(at(10)), "the answer is under way");
+    answer(&mut replica, &authority, Nonce([1; 16]), at(20)).unwrap();
+    assert!(!replica.keys_doubtful(at(30)) && !replica.keys_doubtful(at(999)));
+    assert!(replica.keys_doubtful(at(1000)));
 }

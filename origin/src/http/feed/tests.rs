@@ -18,14 +18,14 @@ impl Edge {
     /// From the bundle alone, as an edge has it.
     fn of(origin: &Origin) -> Self {
         let settings = &origin.app.settings;
-        let mut bundle = origin.app.keys.edge_bundle("/alpha", &settings.session, "issuer").unwrap();
+        let mut bundle = origin.app.keys().edge_bundle("/alpha", &settings.session, "issuer").unwrap();
         let members = bundle.as_object_mut().unwrap();
         let credential = members.remove("feed_credential").unwrap();
         members.remove("assertion");
         members.remove("issuer");
         let keys = Bundle::parse(&bundle.to_string()).unwrap();
         let authorization = format!("Bearer {}", credential.as_str().unwrap());
-        Self { authorization, feed: keys.feed, replica: Replica::default() }
+        Self { authorization, feed: keys.feed, replica: Replica::new(Some(origin.app.keys().digest)) }
     }
 
     async fn get(&self, origin: &Origin, path: &str) -> Answer {
