@@ -353,7 +353,7 @@ impl Replica {
     }
 
     /// Whether a key that is not known here may be known to the authority: no poll was sent within the last second, or
-    /// one is under way. Tokens with made-up identifiers cost one poll a second, and no more.
+    /// one is under way.
     pub fn keys_doubtful(&self, now: UnixMillis) -> bool {
         let recent = self.last_sent.is_some_and(|sent| now >= sent && now.since(sent) < DOUBT_MS);
         !recent || self.polled_within(DOUBT_MS, now)
