@@ -181,7 +181,8 @@ pub(crate) fn kid(purpose: Purpose, secret: &[u8], entropy: &dyn Entropy) -> Kid
         Some(public) => hash.update(public),
         None => hash.update(random::<32>(entropy)),
     }
-    let text = encoding::encode(&hash.finalize());
+    // The first `-` goes: were it in front, a command line would take the identifier for an option.
+    let text = encoding::encode(&hash.finalize()).replacen('-', "A", 1);
     #[allow(clippy::expect_used, reason = "16 characters of base64url are a key identifier")]
     named(text.get(..16).unwrap_or_default()).expect("base64url")
 }
