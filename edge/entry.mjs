@@ -32,14 +32,15 @@ function configure(env) {
   } else if (env.SETTINGS === undefined) {
     mistake = "the variable SETTINGS is missing; see wrangler.toml";
   } else {
-    const { assertion, feed_credential, issuer, cookie_name, ...verification } = bundle;
+    const { assertion, feed_credential, issuer, cookie_name, delivery, ...verification } = bundle;
     const settings = typeof env.SETTINGS === "string" ? env.SETTINGS : JSON.stringify(env.SETTINGS);
     assertionKey = importAssertionKey(assertion);
     assertionKey.catch((error) => {
       mistake = `BUNDLE: the assertion key: ${error.message}`;
       console.error(`countersign: ${mistake}`);
     });
-    mistake = edge.configure(settings, JSON.stringify(verification), String(feed_credential ?? ""), String(issuer ?? ""));
+    const strings = [settings, JSON.stringify(verification), String(feed_credential ?? ""), String(issuer ?? "")];
+    mistake = edge.configure(...strings, JSON.stringify(delivery ?? null));
     if (!mistake) {
       options = JSON.parse(settings);
       if (cookie_name !== undefined && cookie_name !== options.cookie_name) {

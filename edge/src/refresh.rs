@@ -1,10 +1,11 @@
-//! Keeping the denylist copy current: poll, fetch what is new, apply. The rules are in `core::replica`; here is the
+//! Keeping the denylist copy and the keys current: poll, fetch what is new, apply. The rules are in `core::replica`; here is the
 //! sending, bounded in time and size.
 
 use std::time::Duration;
 
 use countersign_core::encoding::encode;
-use countersign_core::replica::{Nonce, Step};
+use countersign_core::replica::{Nonce, ReplicaError, Step};
+use countersign_core::token::TokenError;
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt, pin_mut};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -23,6 +24,7 @@ const PAUSE_MS: u64 = 500;
 
 const MAX_HEARTBEAT: usize = 4 * 1024;
 const MAX_SEGMENT: usize = 64 * 1024;
+const MAX_KEYS: usize = 16 * 1024;
 
 /// How a refresh ended; `entry.mjs` has the same list.
 mod ended {
@@ -83,19 +85,44 @@ pub async fn refresh() -> u32 {
 async fn run(nonce: [u8; 16]) -> Result<(), String> {
     let path = format!("/countersign/v1/denylist/heartbeat?nonce={}", encode(&nonce));
     let bytes = get(&path, Some(CacheMode::NoStore), MAX_HEARTBEAT).await?;
-    let mut step = on_edge(|edge| edge.replica.heartbeat(&bytes, &edge.feed_keys, &mut edge.scratch, clock::now()))?;
-    while let Step::Fetch { epoch, from, to } = step {
-        let path = format!("/countersign/v1/denylist/segments/{}/{from}/{to}", encode(&epoch.0));
-        // A segment never changes and is proven by the signed chain value, so any cache may hold it.
-        let bytes = get(&path, None, MAX_SEGMENT).await?;
-        step = on_edge(|edge| edge.replica.segment(&bytes, clock::now()))?;
+    let taken = on_edge(|edge| Ok(edge.replica.heartbeat(&bytes, &edge.feed_keys, &mut edge.scratch, clock::now())))?;
+    let mut step = match taken {
+        // Signed with a feed key newer than this edge's keys: those are fetched, and it is read once more.
+        Err(ReplicaError::Token(TokenError::UnknownKey)) => {
+            fetch_keys().await?;
+            on_edge(|edge| {
+                edge.replica.heartbeat(&bytes, &edge.feed_keys, &mut edge.scratch, clock::now()).map_err(text)
+            })?
+        }
+        taken => taken.map_err(text)?,
+    };
+    loop {
+        step = match step {
+            Step::Fresh => return Ok(()),
+            Step::Fetch { epoch, from, to } => {
+                let path = format!("/countersign/v1/denylist/segments/{}/{from}/{to}", encode(&epoch.0));
+                // A segment never changes and is proven by the signed chain value, so any cache may hold it.
+                let bytes = get(&path, None, MAX_SEGMENT).await?;
+                on_edge(|edge| edge.replica.segment(&bytes, clock::now()).map_err(text))?
+            }
+            Step::FetchKeys => return fetch_keys().await,
+        }
     }
-    Ok(())
 }
 
-fn on_edge<E: std::fmt::Display>(work: impl FnOnce(&mut state::Edge) -> Result<Step, E>) -> Result<Step, String> {
-    state::with(|edge| work(edge).map_err(|error| error.to_string()))
-        .unwrap_or_else(|| Err("not configured".to_owned()))
+/// Fetches the key set in force and uses it.
+async fn fetch_keys() -> Result<(), String> {
+    let path = on_edge(|edge| edge.keys_path())?;
+    let bytes = get(&path, Some(CacheMode::NoStore), MAX_KEYS).await?;
+    on_edge(|edge| edge.take_keys(&bytes, clock::now()))
+}
+
+fn text(error: ReplicaError) -> String {
+    error.to_string()
+}
+
+fn on_edge<T>(work: impl FnOnce(&mut state::Edge) -> Result<T, String>) -> Result<T, String> {
+    state::with(work).unwrap_or_else(|| Err("not configured".to_owned()))
 }
 
 /// A GET to the origin, bounded in time and size.

@@ -1,12 +1,12 @@
 use std::cell::RefCell;
 
-use countersign_core::gate::{Gate, SessionCache};
-use countersign_core::keys::{Bundle, KeySet};
+use countersign_core::gate::{Gate, SessionCache, percent_encode};
+use countersign_core::keys::{Bundle, Delivery, DeliveryKey, KeySet};
 use countersign_core::replica::Replica;
 use countersign_core::time::UnixMillis;
 use countersign_core::token::Scratch;
 use wasm_bindgen::prelude::wasm_bindgen;
-use worker::console_error;
+use worker::{console_error, console_log};
 
 use crate::settings::Settings;
 
@@ -19,6 +19,8 @@ pub(crate) struct Edge {
     pub(crate) issuer: String,
     pub(crate) gate: Gate,
     pub(crate) feed_keys: KeySet,
+    /// What later key sets are sealed under, and the path that gives them; `None` with a bundle that has no delivery key.
+    delivery: Option<(KeySet, String)>,
     pub(crate) replica: Replica,
     pub(crate) scratch: Scratch,
     /// The last complaint of the refresh, so that an outage is logged once and not on every poll.
@@ -39,8 +41,8 @@ pub(crate) fn with<T>(work: impl FnOnce(&mut Edge) -> T) -> Option<T> {
 /// Takes the bindings. Called by `entry.mjs` before the first decision of an isolate; empty when all is well, else one
 /// line that names the mistake. The bundle comes without the assertion key: that one stays in WebCrypto.
 #[wasm_bindgen]
-pub fn configure(settings: &str, bundle: &str, feed_credential: &str, issuer: &str) -> String {
-    match read(settings, bundle, feed_credential, issuer) {
+pub fn configure(settings: &str, bundle: &str, feed_credential: &str, issuer: &str, delivery: &str) -> String {
+    match read(settings, bundle, feed_credential, issuer, delivery) {
         Ok(edge) => {
             EDGE.set(Some(edge));
             String::new()
@@ -52,7 +54,28 @@ pub fn configure(settings: &str, bundle: &str, feed_credential: &str, issuer: &s
     }
 }
 
-fn read(settings: &str, bundle: &str, feed_credential: &str, issuer: &str) -> Result<Edge, String> {
+impl Edge {
+    /// Where the key set in force is fetched.
+    pub(crate) fn keys_path(&self) -> Result<String, String> {
+        match &self.delivery {
+            Some((_, path)) => Ok(path.clone()),
+            None => Err("the keys changed, and BUNDLE has no delivery key; make a new bundle".to_owned()),
+        }
+    }
+
+    /// Takes a key set that was fetched. Denylist and lease stay; what was verified with the old keys is forgotten.
+    pub(crate) fn take_keys(&mut self, bytes: &[u8], now: UnixMillis) -> Result<(), String> {
+        let (open_with, _) = self.delivery.as_ref().ok_or("BUNDLE has no delivery key")?;
+        let (digest, keys) = Delivery::open(bytes, open_with, &self.settings.realm, &mut self.scratch)
+            .map_err(|error| error.to_string())?;
+        self.gate.replace_keys(keys.session);
+        self.feed_keys = keys.feed;
+        console_log!("countersign: took a new key set");
+        self.replica.keys(digest, now).map_err(|error| error.to_string())
+    }
+}
+
+fn read(settings: &str, bundle: &str, feed_credential: &str, issuer: &str, delivery: &str) -> Result<Edge, String> {
     let settings = Settings::parse(settings)?;
     let keys = Bundle::parse(bundle).map_err(|error| format!("BUNDLE: {error}"))?;
     if keys.realm != settings.realm {
@@ -61,6 +84,17 @@ fn read(settings: &str, bundle: &str, feed_credential: &str, issuer: &str) -> Re
     if feed_credential.is_empty() || !feed_credential.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("BUNDLE: no feed_credential".to_owned());
     }
+    let delivery: Option<DeliveryKey> =
+        serde_json::from_str(delivery).map_err(|error| format!("BUNDLE: delivery: {error}"))?;
+    let replica = Replica::new(delivery.as_ref().map(|delivery| delivery.keys));
+    let delivery = match delivery {
+        Some(delivery) => {
+            let realm = percent_encode(&settings.realm);
+            let path = format!("/countersign/v1/edge-keys?bundle={}&realm={realm}", delivery.id);
+            Some((delivery.key_set().map_err(|error| format!("BUNDLE: {error}"))?, path))
+        }
+        None => None,
+    };
     let cache = SessionCache::new(settings.cache_entries);
     Ok(Edge {
         gate: Gate::new(settings.policy()?, keys.session, keys.denylist, cache),
@@ -68,7 +102,8 @@ fn read(settings: &str, bundle: &str, feed_credential: &str, issuer: &str) -> Re
         feed_authorization: format!("Bearer {feed_credential}"),
         issuer: issuer.to_owned(),
         feed_keys: keys.feed,
-        replica: Replica::default(),
+        delivery,
+        replica,
         scratch: Scratch::default(),
         complaint: None,
         failed: None,

@@ -1,21 +1,27 @@
 //! Everything that the handlers share.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use countersign_core::denylist::Epoch;
 use countersign_core::token::mint::Entropy as MintEntropy;
 use countersign_store::{Store, StoreError};
 
 use crate::ambient::{Clock, Entropy};
-use crate::keyring::{Keyring, KeyringError};
+use crate::key_upkeep::Issued;
+use crate::keyring::{self, Keyring, KeyringError};
 use crate::passwords::{HashError, Passwords};
+use crate::seal_budgets::SealBudgets;
 use crate::settings::Settings;
 
 pub struct App {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
-    pub(crate) keys: Keyring,
+    keys: RwLock<Arc<Keyring>>,
+    /// Held while the key ring is loaded, so that it is done once.
+    loading: tokio::sync::Mutex<()>,
+    pub(crate) budgets: SealBudgets,
+    pub(crate) issued: Issued,
     pub(crate) passwords: Passwords,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) entropy: Box<dyn Entropy>,
@@ -65,15 +71,74 @@ impl App {
         clock: Box<dyn Clock>,
         entropy: Box<dyn Entropy>,
     ) -> Result<Arc<Self>, AppError> {
+        let budgets = SealBudgets::new(settings.keys.max_seals);
+        Self::with_budgets(settings, store, budgets, clock, entropy).await
+    }
+
+    /// For a command that looks at sessions and makes none: it reserves nothing of what content keys may seal.
+    pub(crate) async fn read_only(
+        settings: Settings,
+        store: Store,
+        clock: Box<dyn Clock>,
+        entropy: Box<dyn Entropy>,
+    ) -> Result<Arc<Self>, AppError> {
+        Self::with_budgets(settings, store, SealBudgets::none(), clock, entropy).await
+    }
+
+    async fn with_budgets(
+        settings: Settings,
+        store: Store,
+        budgets: SealBudgets,
+        clock: Box<dyn Clock>,
+        entropy: Box<dyn Entropy>,
+    ) -> Result<Arc<Self>, AppError> {
         let epoch = store.installation().get().await?.ok_or(StoreError::NotInitialised)?.epoch;
-        let keys = Keyring::load(&store, &settings.session).await?;
+        keyring::complete(&store, clock.now().seconds(), &*entropy).await?;
+        let keys = Keyring::load(&store, &settings.session, &budgets).await?;
         let passwords = Passwords::new(&settings.argon2, &*entropy)?;
         let default_realm = match keys.realms.len() {
             1 => keys.realms.keys().next().cloned(),
             _ => keys.realms.contains_key("/").then(|| "/".to_owned()),
         };
-        let log_closed = AtomicBool::new(false);
-        Ok(Arc::new(Self { settings, store, keys, passwords, clock, entropy, epoch, default_realm, log_closed }))
+        let keys = RwLock::new(Arc::new(keys));
+        let (loading, issued) = (tokio::sync::Mutex::default(), Issued::default());
+        Ok(Arc::new(Self {
+            settings,
+            store,
+            keys,
+            loading,
+            budgets,
+            issued,
+            passwords,
+            clock,
+            entropy,
+            epoch,
+            default_realm,
+            log_closed: AtomicBool::new(false),
+        }))
+    }
+
+    /// The key ring, at most a second old. Take it once per request.
+    pub(crate) fn keys(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The key ring as it is in the database now.
+    pub(crate) async fn keys_current(&self) -> Result<Arc<Keyring>, KeyringError> {
+        let generation = self.store.keys().generation().await?;
+        let known = self.keys();
+        if known.generation == generation {
+            return Ok(known);
+        }
+        let _loading = self.loading.lock().await;
+        let known = self.keys();
+        if known.generation == generation {
+            return Ok(known); // another task loaded it while this one waited
+        }
+        let loaded = Arc::new(Keyring::load(&self.store, &self.settings.session, &self.budgets).await?);
+        tracing::info!(generation = loaded.generation, keys = loaded.len(), "the key ring was loaded anew");
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&loaded);
+        Ok(loaded)
     }
 
     /// The form of randomness that minting takes.

@@ -130,7 +130,8 @@ fn layer(app: &App, token: &[u8]) -> Option<Layer> {
         _ => return None,
     };
     let header: Value = serde_json::from_slice(&encoding::decode(parts.first()?).ok()?).ok()?;
-    let key = header.get("kid").and_then(Value::as_str).and_then(|kid| app.keys.find(kid)).map(|key| Key {
+    let ring = app.keys();
+    let key = header.get("kid").and_then(Value::as_str).and_then(|kid| ring.find(kid)).map(|key| Key {
         purpose: key.purpose.clone(),
         algorithm: key.algorithm.clone(),
         realm: key.realm.clone(),

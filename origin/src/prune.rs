@@ -34,6 +34,7 @@ pub(crate) async fn run(app: Arc<App>) {
     loop {
         ticks.tick().await;
         once(&app).await;
+        crate::key_upkeep::prune(&app).await;
     }
 }
 

@@ -29,6 +29,8 @@ const LARGE_COOKIE: usize = 3000;
 pub(crate) struct Issued {
     pub(crate) token: String,
     pub(crate) set_cookie: axum::http::HeaderValue,
+    /// When the token does.
+    pub(crate) expires: UnixSeconds,
 }
 
 /// Why no session was made.
@@ -67,7 +69,8 @@ pub(crate) async fn issue(
     parent: Option<&Session>,
 ) -> Result<Issued, IssueError> {
     let Authenticated { identity, rvs } = authenticated;
-    let keys = app.keys.realms.get(&identity.realm).ok_or(IssueError::NoSuchRealm)?;
+    let ring = app.keys();
+    let keys = ring.realms.get(&identity.realm).ok_or(IssueError::NoSuchRealm)?;
     let inherited = parent.map(Session::claims).filter(|claims| is_of(claims, identity));
     let subject = Subject {
         realm: &identity.realm,
@@ -76,6 +79,7 @@ pub(crate) async fn issue(
         inherited: inherited.map(|claims| &claims.properties),
     };
     let issued = mint(&app.settings.session, keys, subject, *rvs, app.clock.now().seconds(), &*app.entropy)?;
+    app.issued.count(&keys.session.minting, issued.expires);
     if let Some(parent) = parent {
         revoke(app, parent, "replaced by a new login").await.map_err(IssueError::Store)?;
     }
@@ -140,7 +144,8 @@ pub(crate) async fn renew(app: &App, token: &[u8], when: Renew) -> Result<Renewa
     if idle.is_none() || when == Renew::IfDue && !claims.renewal_due(now) {
         return Ok(Renewal::Needless);
     }
-    let keys = app.keys.realms.get(&claims.realm).ok_or(IssueError::NoSuchRealm)?;
+    let ring = app.keys();
+    let keys = ring.realms.get(&claims.realm).ok_or(IssueError::NoSuchRealm)?;
     let renewed = SessionClaims {
         iat: now.max(claims.iat),
         idle,
@@ -149,7 +154,9 @@ pub(crate) async fn renew(app: &App, token: &[u8], when: Renew) -> Result<Renewa
         jti: TokenId(random(&*app.entropy)),
         ..claims.clone()
     };
-    seal(&app.settings.session, keys, renewed, &*app.entropy).map(Renewal::Issued)
+    let issued = seal(&app.settings.session, keys, renewed, &*app.entropy)?;
+    app.issued.count(&keys.session.minting, issued.expires);
+    Ok(Renewal::Issued(issued))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -211,7 +218,7 @@ fn seal_as_it_is(
         SetCookieError::TooLong(_) => IssueError::TooLarge,
         error => IssueError::Cookie(error),
     })?;
-    Ok(Issued { token, set_cookie })
+    Ok(Issued { token, set_cookie, expires: claims.exp })
 }
 
 /// What a presented token is.
@@ -258,7 +265,12 @@ impl DenylistView for Authority {
 
 /// Judges a token as the edge does, but on the log itself.
 pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreError> {
-    let session = match open(app, token, &mut Scratch::default()) {
+    let mut scratch = Scratch::default();
+    let mut opened = open(app, token, &mut scratch);
+    if opened.as_ref().is_err_and(|error| *error == TokenError::UnknownKey) && app.keys_current().await.is_ok() {
+        opened = open(app, token, &mut scratch); // another origin may use a key that was not known here yet
+    }
+    let session = match opened {
         Ok(session) => session,
         Err(error) => {
             tracing::debug!(code = error.code(), "a presented token is not ours");
@@ -279,11 +291,12 @@ pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreErro
 
 /// The key identifier tells the realm; the realm's key set must then name the same realm in the claims.
 pub(crate) fn open(app: &App, token: &[u8], scratch: &mut Scratch) -> Result<Session, TokenError> {
-    for (realm, keys) in &app.keys.realms {
+    let ring = app.keys();
+    for (realm, keys) in &ring.realms {
         match token::open::<SessionClaims>(token, Kind::Session, &keys.session.verifying, scratch) {
             Err(TokenError::UnknownKey) => {}
             Err(error) => return Err(error),
-            Ok(verified) if verified.claims().realm == *realm => return Ok(Session::new(verified, &app.keys.denylist)),
+            Ok(verified) if verified.claims().realm == *realm => return Ok(Session::new(verified, &ring.denylist)),
             Ok(_) => return Err(TokenError::Claims),
         }
     }

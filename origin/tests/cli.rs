@@ -138,6 +138,87 @@ fn the_bundle_is_json_and_warns_of_keys_that_mint() {
     assert_eq!((nope.status.code(), stderr(&nope).as_str()), (Some(1), "countersign: there is no realm /nope\n"));
 }
 
+/// `countersign keys …`, with `input` on standard input.
+fn keys(dir: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut command = countersign(dir);
+    command.arg("keys").args(arguments).env_remove("SUDO_USER").env("USER", "ada");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn keys_are_listed_rotated_and_retired_by_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let run = |arguments: &[&str]| {
+        let output = keys(dir.path(), arguments, "");
+        (output.status.code(), stdout(&output), stderr(&output))
+    };
+    let before = run(&["list"]).1;
+    for part in ["KID", "session-signing", "EdDSA", "journey-content", "edge-delivery", "denylist"] {
+        assert!(before.contains(part), "{part} in {before}");
+    }
+    assert_eq!(run(&["rotate", "--dry-run"]).1.lines().last(), Some("Nothing was changed."));
+    let untouched = run(&["list"]).1;
+    assert_eq!(untouched.lines().count(), before.lines().count());
+
+    let (code, said, _) = run(&["rotate", "--realm", "alpha", "--purpose", "session-signing"]);
+    assert_eq!(code, Some(0));
+    assert!(said.contains("new session-signing EdDSA of /alpha key, standby, active in 20s"), "{said}");
+    let standby = said.split(' ').next().unwrap().to_owned();
+    let (code, _, why) = run(&["rotate", "--purpose", "session-signing"]);
+    assert_eq!((code, why.contains("has the standby key")), (Some(1), true), "{why}");
+    assert_eq!(run(&["retire", &standby]).0, Some(0));
+    assert_eq!(run(&["retire", &standby]).0, Some(1));
+    assert!(!run(&["list"]).1.contains(&standby) && run(&["list", "--all"]).1.contains(&standby));
+    let history = run(&["history"]).1;
+    assert!(history.lines().nth(1).unwrap().contains("retired") && history.contains("command line, ada"), "{history}");
+    assert_eq!(run(&["rotate", "--purpose", "denylist"]).0, Some(1));
+    assert_eq!(run(&["retire", "no-such-key"]).2, "countersign: there is no key no-such-key\n");
+    let doctor = countersign(dir.path()).arg("doctor").output().unwrap();
+    assert!(doctor.status.success(), "{}", stdout(&doctor));
+}
+
+/// The signing secret that AM generates for journeys, set to a value of one's own; and what is too weak to be one.
+#[test]
+fn a_signing_secret_of_ones_own_is_imported_or_refused_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let import = |purpose: &str, alg: &str, secret: &str| {
+        let arguments = ["import", "--purpose", purpose, "--alg", alg, "--file", "-", "--now"];
+        let output = keys(dir.path(), &arguments, secret);
+        (output.status.code(), stderr(&output))
+    };
+    for (purpose, alg, secret, why) in [
+        ("journey-signing", "HS256", "c2hvcnQ=", "at least 128 bits; this one has 40"),
+        (
+            "journey-signing",
+            "HS256",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "all bytes of the key are the same",
+        ),
+        ("journey-signing", "HS256", "no base64!", "does not hold a secret in base64"),
+        ("session-content", "A256GCM", "AAECAwQFBgcICQoLDA0ODw==", "exactly 256 bits; this one has 128"),
+        ("session-signing", "HS256", "AAECAwQFBgcICQoLDA0ODw==", "no session-signing HS256 key is in use there"),
+        ("denylist", "HS256", "AAECAwQFBgcICQoLDA0ODw==", "no denylist HS256 key is in use there"),
+    ] {
+        let (code, said) = import(purpose, alg, secret);
+        assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
+        assert!(said.contains(why), "{said}");
+    }
+    // 128 bits, in the alphabet of AM's own and with padding.
+    assert_eq!(import("journey-signing", "HS256", "+/ECAwQFBgcICQoLDA0ODw==\n"), (Some(0), String::new()));
+    let (code, said) = import("journey-signing", "HS256", "-_ECAwQFBgcICQoLDA0ODw");
+    assert_eq!((code, said.contains("that is the key")), (Some(1), true), "{said}");
+    assert_eq!(
+        import("session-signing", "EdDSA", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"),
+        (Some(0), String::new())
+    );
+    let doctor = countersign(dir.path()).arg("doctor").output().unwrap();
+    assert!(doctor.status.success(), "{}", stdout(&doctor));
+}
+
 /// A running server; killed when the test ends early.
 struct Server(Child, String, BufReader<std::process::ChildStderr>);
 
@@ -287,4 +368,9 @@ fn a_cookie_is_explained_from_standard_input_file_or_argument() {
         let failed = decode(arguments, input);
         assert_eq!((failed.status.code(), stderr(&failed).lines().count()), (Some(1), 1), "{arguments:?}");
     }
+    // Looking costs nothing of what a content key may seal.
+    let list = stdout(&keys(dir.path(), &["list"], ""));
+    let seals: Vec<_> =
+        list.lines().filter(|line| line.contains("A256GCM")).map(|line| line.split(' ').next_back()).collect();
+    assert_eq!(seals, [Some("0"), Some("0")], "{list}");
 }

@@ -337,13 +337,19 @@ impl Stack {
     }
 
     pub fn start_workerd(&mut self) -> Result<()> {
+        let bundle = self.bundle()?;
+        self.start_workerd_with(bundle)
+    }
+
+    /// With a bundle that [`Stack::bundle`] gave at another time.
+    pub fn start_workerd_with(&mut self, bundle: String) -> Result<()> {
         if self.workerd.is_none() {
             let options = WorkerdOptions {
                 dir: self.options.dir.join("workerd"),
                 dist: self.options.artifacts.edge_dist.clone(),
                 listen: self.edge_port.addr(),
                 settings: self.settings(),
-                bundle: self.bundle()?,
+                bundle,
                 services: self.options.services.clone(),
                 log: self.log("workerd"),
             };

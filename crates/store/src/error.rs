@@ -47,6 +47,8 @@ pub enum StoreError {
     Invalid { what: &'static str, rule: &'static str },
     /// A value is longer than the store keeps.
     TooLarge { what: &'static str, max: usize },
+    /// It was decided on a state that has changed since; nothing was written.
+    Outdated { what: &'static str },
     /// The queue of the denylist writer stayed full; nothing was written.
     Overloaded,
     /// The store was closed. An append that gets this may or may not be in the log.
@@ -77,6 +79,7 @@ impl StoreError {
             | Self::NotFound { .. }
             | Self::Invalid { .. }
             | Self::TooLarge { .. }
+            | Self::Outdated { .. }
             | Self::Overloaded
             | Self::Closed => Fault::Caller,
             Self::Corrupt { .. } | Self::Internal { .. } => Fault::Us,
@@ -127,6 +130,7 @@ impl std::fmt::Display for StoreError {
             Self::NotFound { what, name } => write!(f, "{what} {name:?} does not exist"),
             Self::Invalid { what, rule } => write!(f, "{what} {rule}"),
             Self::TooLarge { what, max } => write!(f, "{what} is larger than {max} bytes"),
+            Self::Outdated { what } => write!(f, "the {what} changed in the meantime; try again"),
             Self::Overloaded => f.write_str("the denylist writer has more to do than it can queue; try again"),
             Self::Closed => f.write_str("the store is closed"),
             Self::Corrupt { table, detail } => write!(f, "a row of table {table} is damaged: {detail}"),

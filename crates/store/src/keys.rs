@@ -1,13 +1,20 @@
+use std::collections::BTreeMap;
+
 use countersign_core::keys::{KeyState, Kid};
 use countersign_core::time::UnixSeconds;
+use sqlx::SqliteConnection;
 use zeroize::Zeroizing;
 
 use crate::{Store, StoreError, check};
 
 const MAX_WORD: usize = 64;
 const MAX_SECRET: usize = 8 * 1024;
+const MAX_CHANGES: usize = 1024;
 
-/// What [`Keys::insert`] needs.
+/// Expiry times of tokens are counted by this many seconds.
+const TOKEN_SLOT: u64 = 15 * 60;
+
+/// A key to be stored.
 #[derive(Clone, Copy)]
 pub struct NewKey<'a> {
     pub kid: &'a Kid,
@@ -16,7 +23,21 @@ pub struct NewKey<'a> {
     pub purpose: &'a str,
     pub algorithm: &'a str,
     pub state: KeyState,
+    /// Of a standby key: not used before.
+    pub activates_at: Option<UnixSeconds>,
     pub secret: &'a [u8],
+}
+
+/// One step of [`Keys::change`].
+#[derive(Clone, Copy)]
+pub enum Change<'a> {
+    Add(NewKey<'a>),
+    Move {
+        kid: &'a Kid,
+        to: KeyState,
+        /// Of a verify-only key: needed until then.
+        retires_at: Option<UnixSeconds>,
+    },
 }
 
 /// A key with its secret opened. No `Debug`.
@@ -27,7 +48,37 @@ pub struct StoredKey {
     pub algorithm: String,
     pub state: KeyState,
     pub created_at: UnixSeconds,
+    pub activates_at: Option<UnixSeconds>,
+    pub retires_at: Option<UnixSeconds>,
+    /// Encryptions reserved so far.
+    pub seals: u64,
     pub secret: Zeroizing<Vec<u8>>,
+}
+
+/// All keys, as of one moment.
+pub struct KeyRows {
+    /// Another one whenever a key was added or changed its state.
+    pub generation: u64,
+    /// Oldest first.
+    pub keys: Vec<StoredKey>,
+}
+
+/// The tokens of a key that have not expired, by what was counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LiveTokens {
+    pub tokens: u64,
+    /// When the last of them has expired.
+    pub until: UnixSeconds,
+}
+
+/// A line of the history.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyEvent {
+    pub kid: String,
+    pub at: UnixSeconds,
+    /// The new state.
+    pub state: String,
+    pub actor: String,
 }
 
 /// The keys of the installation, sealed under the master key.
@@ -39,11 +90,12 @@ const fn state_text(state: KeyState) -> &'static str {
         KeyState::Active => "active",
         KeyState::VerifyOnly => "verify-only",
         KeyState::Retired => "retired",
+        KeyState::Revoked => "revoked",
     }
 }
 
 fn state_from(text: &str) -> Option<KeyState> {
-    [KeyState::Standby, KeyState::Active, KeyState::VerifyOnly, KeyState::Retired]
+    [KeyState::Standby, KeyState::Active, KeyState::VerifyOnly, KeyState::Retired, KeyState::Revoked]
         .into_iter()
         .find(|state| state_text(*state) == text)
 }
@@ -54,10 +106,54 @@ fn context<'a>(purpose: &'a str, realm: Option<&'a str>, kid: &'a Kid, algorithm
     ["key", purpose, realm.unwrap_or_default(), kid.as_str(), algorithm]
 }
 
-type Row = (String, Option<String>, String, String, String, i64, Vec<u8>);
+type Row = (String, Option<String>, String, String, String, i64, Option<i64>, Option<i64>, i64, Vec<u8>);
 
 impl Keys<'_> {
+    /// Adds one key.
     pub async fn insert(&self, new: NewKey<'_>, now: UnixSeconds) -> Result<(), StoreError> {
+        self.change(&[Change::Add(new)], None, "installation", now).await.map(drop)
+    }
+
+    /// All of the changes or none, with a line of history for each. With `on`, only while the key ring is still of that
+    /// generation: two who decide at once on the same state cannot both have their way. Gives the new generation.
+    pub async fn change(
+        &self,
+        changes: &[Change<'_>],
+        on: Option<u64>,
+        actor: &str,
+        now: UnixSeconds,
+    ) -> Result<u64, StoreError> {
+        check::at_most("list of key changes", changes.len(), MAX_CHANGES)?;
+        check::line("actor", actor, check::MAX_NAME)?;
+        let mut tx = self.0.writer().begin_with("BEGIN IMMEDIATE").await?;
+        if on.is_some() && on != Some(generation(&mut tx).await?) {
+            return Err(StoreError::Outdated { what: "key ring" });
+        }
+        for change in changes {
+            let (kid, state) = match change {
+                Change::Add(new) => {
+                    self.add(&mut tx, *new, now).await?;
+                    (new.kid, new.state)
+                }
+                Change::Move { kid, to, retires_at } => {
+                    move_to(&mut tx, kid, *to, *retires_at).await?;
+                    (*kid, *to)
+                }
+            };
+            sqlx::query("INSERT INTO key_history (kid, at, state, actor) VALUES ($1, $2, $3, $4)")
+                .bind(kid.as_str())
+                .bind(check::time_in(now)?)
+                .bind(state_text(state))
+                .bind(actor)
+                .execute(&mut *tx)
+                .await?;
+        }
+        let generation = generation(&mut tx).await?;
+        tx.commit().await?;
+        Ok(generation)
+    }
+
+    async fn add(&self, conn: &mut SqliteConnection, new: NewKey<'_>, now: UnixSeconds) -> Result<(), StoreError> {
         new.realm.map_or(Ok(()), check::realm_name)?;
         for (what, word) in [("key purpose", new.purpose), ("key algorithm", new.algorithm)] {
             check::name(what, word)?;
@@ -66,8 +162,8 @@ impl Keys<'_> {
         check::at_most("key secret", new.secret.len(), MAX_SECRET)?;
         let sealed = self.0.master().seal(&context(new.purpose, new.realm, new.kid, new.algorithm), new.secret)?;
         sqlx::query(
-            "INSERT INTO keys (kid, realm, purpose, algorithm, state, created_at, secret)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO keys (kid, realm, purpose, algorithm, state, created_at, secret, activates_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(new.kid.as_str())
         .bind(new.realm)
@@ -76,46 +172,169 @@ impl Keys<'_> {
         .bind(state_text(new.state))
         .bind(check::time_in(now)?)
         .bind(sealed)
-        .execute(self.0.writer())
+        .bind(new.activates_at.map(check::time_in).transpose()?)
+        .execute(conn)
         .await
         .map_err(|error| StoreError::of_insert(error, "key", new.kid.as_str(), new.realm))?;
         Ok(())
     }
 
-    /// Every key, oldest first. One that does not open fails the whole listing: a key ring with a hole in it would
-    /// refuse sessions or mint with the wrong key, and say nothing.
+    pub async fn set_state(&self, kid: &Kid, to: KeyState) -> Result<(), StoreError> {
+        let change = Change::Move { kid, to, retires_at: None };
+        self.change(&[change], None, "installation", UnixSeconds(0)).await.map(drop)
+    }
+
+    /// The generation alone: cheap enough to ask on every poll of an edge.
+    pub async fn generation(&self) -> Result<u64, StoreError> {
+        generation(&mut *self.0.readers().acquire().await?).await
+    }
+
+    /// Every key, oldest first.
     pub async fn list(&self) -> Result<Vec<StoredKey>, StoreError> {
+        Ok(self.rows().await?.keys)
+    }
+
+    /// Every key and the generation they are of. One key that does not open fails it all: a key ring with a hole in it
+    /// would refuse sessions or mint with the wrong key, and say nothing.
+    pub async fn rows(&self) -> Result<KeyRows, StoreError> {
+        // One transaction, so that both are of the same moment.
+        let mut tx = self.0.readers().begin().await?;
+        let generation = generation(&mut tx).await?;
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT kid, realm, purpose, algorithm, state, created_at, secret FROM keys ORDER BY created_at, kid",
+            "SELECT kid, realm, purpose, algorithm, state, created_at, activates_at, retires_at, seals, secret
+             FROM keys ORDER BY created_at, kid",
         )
-        .fetch_all(self.0.readers())
+        .fetch_all(&mut *tx)
         .await?;
-        rows.into_iter().map(|row| self.open(row)).collect()
+        let keys = rows.into_iter().map(|row| self.open(row)).collect::<Result<_, _>>()?;
+        Ok(KeyRows { generation, keys })
     }
 
     fn open(&self, row: Row) -> Result<StoredKey, StoreError> {
-        let (kid, realm, purpose, algorithm, state, created_at, sealed) = row;
+        let (kid, realm, purpose, algorithm, state, created_at, activates_at, retires_at, seals, sealed) = row;
         let kid = Kid::try_from(kid).map_err(|error| StoreError::corrupt("keys", error.to_string()))?;
         let state = state_from(&state).ok_or_else(|| StoreError::corrupt("keys", format!("{kid}: unknown state")))?;
         let secret =
             self.0.master().open(&context(&purpose, realm.as_deref(), &kid, &algorithm), &sealed).map_err(|_| {
                 StoreError::corrupt("keys", format!("{kid}: the sealed secret was altered or is another row's"))
             })?;
-        let created_at = check::time_out("keys", created_at)?;
-        Ok(StoredKey { kid, realm, purpose, algorithm, state, created_at, secret })
+        let time = |seconds| check::time_out("keys", seconds);
+        Ok(StoredKey {
+            kid,
+            realm,
+            purpose,
+            algorithm,
+            state,
+            created_at: time(created_at)?,
+            activates_at: activates_at.map(time).transpose()?,
+            retires_at: retires_at.map(time).transpose()?,
+            seals: count_out(seals)?,
+            secret,
+        })
     }
 
-    pub async fn set_state(&self, kid: &Kid, state: KeyState) -> Result<(), StoreError> {
-        let done = sqlx::query("UPDATE keys SET state = $2 WHERE kid = $1")
+    /// Reserves up to `count` more encryptions with a key, so that all of them together are never more than `limit`.
+    /// Gives how many. They are counted before they are made: a crash loses some, and never makes one too many.
+    pub async fn reserve_seals(&self, kid: &Kid, count: u64, limit: u64) -> Result<u64, StoreError> {
+        let mut tx = self.0.writer().begin_with("BEGIN IMMEDIATE").await?;
+        let seals: Option<i64> = sqlx::query_scalar("SELECT seals FROM keys WHERE kid = $1")
             .bind(kid.as_str())
-            .bind(state_text(state))
-            .execute(self.0.writer())
+            .fetch_optional(&mut *tx)
             .await?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::NotFound { what: "key", name: kid.to_string() });
+        let seals = seals.ok_or_else(|| StoreError::NotFound { what: "key", name: kid.to_string() })?;
+        let granted = limit.saturating_sub(count_out(seals)?).min(count);
+        let seals = seals.saturating_add(i64::try_from(granted).unwrap_or(i64::MAX));
+        sqlx::query("UPDATE keys SET seals = $2 WHERE kid = $1")
+            .bind(kid.as_str())
+            .bind(seals)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(granted)
+    }
+
+    /// Adds to the counts of tokens made, `(key, when they expire, how many)`, in one commit.
+    pub async fn count_tokens(&self, counts: &[(Kid, UnixSeconds, u64)]) -> Result<(), StoreError> {
+        let mut tx = self.0.writer().begin_with("BEGIN IMMEDIATE").await?;
+        for (kid, expires, tokens) in counts {
+            sqlx::query(
+                "INSERT INTO key_tokens (kid, slot, tokens) VALUES ($1, $2, $3)
+                 ON CONFLICT (kid, slot) DO UPDATE SET tokens = tokens + excluded.tokens",
+            )
+            .bind(kid.as_str())
+            .bind(slot(*expires)?)
+            .bind(i64::try_from(*tokens).unwrap_or(i64::MAX))
+            .execute(&mut *tx)
+            .await?;
         }
+        tx.commit().await?;
         Ok(())
     }
+
+    /// By key, the tokens that have not expired; keys without any are left out. Logged-out ones are still in it.
+    pub async fn live_tokens(&self, now: UnixSeconds) -> Result<BTreeMap<String, LiveTokens>, StoreError> {
+        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+            "SELECT kid, CAST(SUM(tokens) AS INTEGER), MAX(slot) FROM key_tokens WHERE slot >= $1 GROUP BY kid",
+        )
+        .bind(slot(now)?)
+        .fetch_all(self.0.readers())
+        .await?;
+        rows.into_iter()
+            .map(|(kid, tokens, slot)| {
+                let until = UnixSeconds(count_out(slot)?.saturating_add(1).saturating_mul(TOKEN_SLOT));
+                Ok((kid, LiveTokens { tokens: count_out(tokens)?, until }))
+            })
+            .collect()
+    }
+
+    /// Forgets the counts of tokens that have expired.
+    pub async fn prune_tokens(&self, now: UnixSeconds) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM key_tokens WHERE slot < $1").bind(slot(now)?).execute(self.0.writer()).await?;
+        Ok(())
+    }
+
+    /// The latest changes, newest first.
+    pub async fn history(&self, limit: u32) -> Result<Vec<KeyEvent>, StoreError> {
+        let rows: Vec<(String, i64, String, String)> =
+            sqlx::query_as("SELECT kid, at, state, actor FROM key_history ORDER BY id DESC LIMIT $1")
+                .bind(check::listed(limit))
+                .fetch_all(self.0.readers())
+                .await?;
+        rows.into_iter()
+            .map(|(kid, at, state, actor)| Ok(KeyEvent { kid, at: check::time_out("key_history", at)?, state, actor }))
+            .collect()
+    }
+}
+
+async fn generation(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let id: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM key_history").fetch_one(conn).await?;
+    count_out(id)
+}
+
+async fn move_to(
+    conn: &mut SqliteConnection,
+    kid: &Kid,
+    to: KeyState,
+    retires_at: Option<UnixSeconds>,
+) -> Result<(), StoreError> {
+    let done = sqlx::query("UPDATE keys SET state = $2, activates_at = NULL, retires_at = $3 WHERE kid = $1")
+        .bind(kid.as_str())
+        .bind(state_text(to))
+        .bind(retires_at.map(check::time_in).transpose()?)
+        .execute(conn)
+        .await?;
+    if done.rows_affected() == 0 {
+        return Err(StoreError::NotFound { what: "key", name: kid.to_string() });
+    }
+    Ok(())
+}
+
+fn slot(time: UnixSeconds) -> Result<i64, StoreError> {
+    check::time_in(UnixSeconds(time.0 / TOKEN_SLOT))
+}
+
+fn count_out(count: i64) -> Result<u64, StoreError> {
+    u64::try_from(count).map_err(|_| StoreError::corrupt("keys", "a count is negative"))
 }
 
 #[cfg(test)]
@@ -129,7 +348,13 @@ mod tests {
 
     async fn insert(store: &Store, name: &str, realm: Option<&str>, secret: &[u8]) -> Result<(), StoreError> {
         let (kid, purpose, algorithm) = (&kid(name), "session-signing", "EdDSA");
-        store.keys().insert(NewKey { kid, realm, purpose, algorithm, state: KeyState::Standby, secret }, NOW).await
+        store
+            .keys()
+            .insert(
+                NewKey { kid, realm, purpose, algorithm, state: KeyState::Standby, activates_at: None, secret },
+                NOW,
+            )
+            .await
     }
 
     #[tokio::test]
@@ -158,12 +383,66 @@ mod tests {
     async fn every_state_is_kept() {
         let (_dir, store) = store().await;
         insert(&store, "k1", None, &[1; 32]).await.unwrap();
-        for state in [KeyState::Active, KeyState::VerifyOnly, KeyState::Retired, KeyState::Standby] {
+        for state in [KeyState::Active, KeyState::VerifyOnly, KeyState::Retired, KeyState::Revoked, KeyState::Standby] {
             store.keys().set_state(&kid("k1"), state).await.unwrap();
             assert_eq!(store.keys().list().await.ok().unwrap()[0].state, state);
         }
         let missing = StoreError::NotFound { what: "key", name: "k9".into() };
         assert_eq!(store.keys().set_state(&kid("k9"), KeyState::Active).await, Err(missing));
+    }
+
+    #[tokio::test]
+    async fn a_change_is_whole_and_on_the_state_it_was_decided_on() {
+        let (_dir, store) = store().await;
+        insert(&store, "k1", None, &[1; 32]).await.unwrap();
+        let keys = store.keys();
+        let generation = keys.generation().await.unwrap();
+        let (first, missing) = (kid("k1"), kid("k9"));
+        let to = |kid, to| Change::Move { kid, to, retires_at: Some(NOW) };
+        let half = [to(&first, KeyState::Active), to(&missing, KeyState::Retired)];
+        assert!(matches!(keys.change(&half, None, "test", NOW).await, Err(StoreError::NotFound { .. })));
+        assert_eq!(
+            (keys.list().await.ok().unwrap()[0].state, keys.generation().await),
+            (KeyState::Standby, Ok(generation))
+        );
+
+        let whole = [to(&first, KeyState::VerifyOnly)];
+        let next = keys.change(&whole, Some(generation), "test", NOW).await.unwrap();
+        assert!(next > generation);
+        let outdated = StoreError::Outdated { what: "key ring" };
+        assert_eq!(keys.change(&whole, Some(generation), "test", NOW).await, Err(outdated));
+        let rows = keys.rows().await.ok().unwrap();
+        assert_eq!((rows.generation, rows.keys[0].retires_at), (next, Some(NOW)));
+        let history = keys.history(10).await.unwrap();
+        let lines: Vec<_> = history.iter().map(|event| (event.state.as_str(), event.actor.as_str())).collect();
+        assert_eq!(lines, [("verify-only", "test"), ("standby", "installation")]);
+    }
+
+    #[tokio::test]
+    async fn seals_are_counted_before_they_are_made_and_end_at_the_limit() {
+        let (_dir, store) = store().await;
+        insert(&store, "k1", None, &[1; 32]).await.unwrap();
+        let kid = kid("k1");
+        for granted in [40, 40, 20, 0] {
+            assert_eq!(store.keys().reserve_seals(&kid, 40, 100).await, Ok(granted));
+        }
+        assert_eq!(store.keys().list().await.ok().unwrap()[0].seals, 100);
+    }
+
+    #[tokio::test]
+    async fn tokens_are_counted_until_they_expire() {
+        let (_dir, store) = store().await;
+        let (keys, first) = (store.keys(), kid("k1"));
+        let later = UnixSeconds(NOW.0 + 3600);
+        keys.count_tokens(&[(first.clone(), NOW, 3), (first.clone(), later, 2)]).await.unwrap();
+        keys.count_tokens(&[(first, later, 1)]).await.unwrap();
+        let live = async |at| keys.live_tokens(UnixSeconds(at)).await.unwrap().get("k1").copied();
+        let until = UnixSeconds((later.0 / 900 + 1) * 900);
+        assert_eq!(live(NOW.0).await, Some(LiveTokens { tokens: 6, until }));
+        assert_eq!(live(NOW.0 + 1800).await, Some(LiveTokens { tokens: 3, until }));
+        assert_eq!(live(until.0).await, None);
+        keys.prune_tokens(until).await.unwrap();
+        assert_eq!(live(NOW.0).await, None);
     }
 
     /// K08: a sealed secret moved to another row, and a row whose meaning was changed around its secret.

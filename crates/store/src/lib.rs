@@ -23,7 +23,7 @@ mod store;
 pub use error::{Fault, StoreError};
 pub use identities::{Attributes, Identities, Identity, IdentityStatus, NewIdentity};
 pub use installation::{Installation, InstallationRow};
-pub use keys::{Keys, NewKey, StoredKey};
+pub use keys::{Change, KeyEvent, KeyRows, Keys, LiveTokens, NewKey, StoredKey};
 pub use master_key::MasterKey;
 pub use realms::{Realm, Realms};
 pub use store::Store;

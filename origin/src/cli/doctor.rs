@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::{Outcome, environment, open_store};
 use crate::keyring::{self, Keyring, Pair};
 use crate::passwords::{self, Passwords};
+use crate::seal_budgets::SealBudgets;
 use crate::settings::Settings;
 use crate::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
 
@@ -131,7 +132,7 @@ async fn store(report: &mut Report, settings: &Settings) {
         }
         Err(error) => report.fail(format_args!("denylist log: {error}")),
     }
-    match Keyring::load(&store, &settings.session).await {
+    match Keyring::load(&store, &settings.session, &SealBudgets::few(settings.keys.max_seals)).await {
         Err(error) => report.fail(format_args!("keys: {error}")),
         Ok(keys) => {
             let mut pairs = vec![("feed".to_owned(), Kind::Heartbeat, &keys.feed)];

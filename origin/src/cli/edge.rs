@@ -1,10 +1,15 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use countersign_core::encoding;
+use countersign_core::keys::Kid;
 
 use super::{Failure, Outcome, open_store, realm_path};
+use crate::ambient::random;
 use crate::keyring::{self, Keyring};
+use crate::seal_budgets::SealBudgets;
 use crate::settings::Settings;
+use crate::{Clock as _, SystemClock, SystemEntropy};
 
 #[derive(Subcommand)]
 pub(super) enum Edge {
@@ -23,7 +28,8 @@ impl Edge {
     pub(super) async fn run(self, settings: Settings) -> Outcome {
         let Self::Bundle(Bundle { realm }) = self;
         let store = open_store(&settings).await?;
-        let keys = Keyring::load(&store, &settings.session).await?;
+        keyring::complete(&store, SystemClock.now().seconds(), &SystemEntropy).await?;
+        let keys = Keyring::load(&store, &settings.session, &SealBudgets::none()).await?;
         store.close().await;
         let realm = match (realm, keys.realms.len()) {
             (Some(realm), _) => realm_path(&realm),
@@ -39,7 +45,12 @@ impl Edge {
                  mint sessions"
             );
         }
-        println!("{}", keys.edge_bundle(&realm, &settings.session, &settings.public_url.issuer())?);
+        let mut bundle = keys.edge_bundle(&realm, &settings.session, &settings.public_url.issuer())?;
+        let id = Kid::try_from(encoding::encode(&random::<12>(&SystemEntropy)))?;
+        if let Some(members) = bundle.as_object_mut() {
+            members.insert("delivery".into(), serde_json::to_value(keys.delivery_key(&realm, id)?)?);
+        }
+        println!("{bundle}");
         Ok(ExitCode::SUCCESS)
     }
 }

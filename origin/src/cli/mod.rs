@@ -3,6 +3,7 @@
 mod doctor;
 mod edge;
 mod init;
+mod keys;
 mod serve;
 mod session;
 mod user;
@@ -39,6 +40,9 @@ enum Command {
     /// Looks into sessions.
     #[command(subcommand)]
     Session(session::Session),
+    /// Shows, rotates, imports and ends keys.
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// What an edge needs.
     #[command(subcommand)]
     Edge(edge::Edge),
@@ -64,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Doctor => block_on(doctor::run(&cli.config)),
         Command::User(user) => settings(&cli.config).and_then(|settings| block_on(user.run(settings))),
         Command::Session(session) => settings(&cli.config).and_then(|settings| block_on(session.run(settings))),
+        Command::Keys(keys) => settings(&cli.config).and_then(|settings| block_on(keys.run(settings))),
         Command::Edge(edge) => settings(&cli.config).and_then(|settings| block_on(edge.run(settings))),
     };
     outcome.unwrap_or_else(|Failure(what)| {

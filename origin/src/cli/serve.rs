@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 use super::{Failure, Outcome, open_store};
 use crate::app::App;
 use crate::settings::{LogFormat, Settings};
-use crate::{SystemClock, SystemEntropy, prune, router, server};
+use crate::{SystemClock, SystemEntropy, key_upkeep, prune, router, server};
 
 pub(super) async fn run(settings: Settings) -> Outcome {
     start_log(&settings)?;
@@ -22,10 +22,16 @@ pub(super) async fn run(settings: Settings) -> Outcome {
     let public_url = settings.public_url.origin();
     let app = App::new(settings, store.clone(), Box::new(SystemClock), Box::new(SystemEntropy)).await?;
     let pruning = tokio::spawn(prune::run(Arc::clone(&app)));
-    tracing::info!(%listen, %public_url, realms = app.keys.realms.len(), keys = app.keys.len(), "listening");
+    let upkeep = tokio::spawn(key_upkeep::run(Arc::clone(&app)));
+    let keys = app.keys();
+    tracing::info!(%listen, %public_url, realms = keys.realms.len(), keys = keys.len(), "listening");
 
-    server::run(listener, router(app), max_connections, either(terminate, interrupt), grace).await;
+    server::run(listener, router(Arc::clone(&app)), max_connections, either(terminate, interrupt), grace).await;
     pruning.abort();
+    upkeep.abort();
+    if let Err(error) = key_upkeep::flush(&app).await {
+        tracing::warn!(%error, "the last second's count of sessions was not written");
+    }
     store.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

@@ -38,7 +38,7 @@ impl Session {
             (None, _) => read(std::io::stdin())?,
         };
         let store = open_store(&settings).await?;
-        let app = App::new(settings, store, Box::new(SystemClock), Box::new(SystemEntropy)).await?;
+        let app = App::read_only(settings, store, Box::new(SystemClock), Box::new(SystemEntropy)).await?;
         let explanation = explain(&app, &text).await;
         app.store.close().await;
         println!("{}", serde_json::to_string_pretty(&explanation?)?);

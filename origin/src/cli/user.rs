@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::{Failure, Outcome, open_store, realm_path};
 use crate::keyring::{Keyring, RealmKeys};
 use crate::passwords::{self, MAX_PASSWORD};
+use crate::seal_budgets::SealBudgets;
 use crate::sessions::{self, IssueError, Subject};
 use crate::settings::{self, Settings};
 use crate::{Clock as _, SystemClock, SystemEntropy};
@@ -57,7 +58,7 @@ impl User {
             attributes: &attributes,
         };
         let store = open_store(&settings).await?;
-        let keys = Keyring::load(&store, &settings.session).await?;
+        let keys = Keyring::load(&store, &settings.session, &SealBudgets::few(settings.keys.max_seals)).await?;
         // A realm that is not there is the store's to refuse.
         if let Some(keys) = keys.realms.get(&realm) {
             fits(&settings.session, keys, &new)?;

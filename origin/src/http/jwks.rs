@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use crate::app::App;
 
 pub(super) async fn get(State(app): State<Arc<App>>) -> impl IntoResponse {
-    ([(CACHE_CONTROL, "public, max-age=60")], Json(app.keys.jwks()))
+    ([(CACHE_CONTROL, "public, max-age=60")], Json(app.keys().jwks()))
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ pub(super) fn check(app: &App, realm: &str, keys: &RealmKeys, auth_id: &str) -> 
             TokenError::Signature => AuthIdError::Signature,
             // Another realm has other keys.
             TokenError::UnknownKey | TokenError::RetiredKey => {
-                if app.keys.realms.len() > 1 {
+                if app.keys().realms.len() > 1 {
                     AuthIdError::Elsewhere
                 } else {
                     AuthIdError::Signature
@@ -120,7 +120,8 @@ mod tests {
     async fn it_is_good_until_it_expires_and_in_its_realm_only() {
         let origin = Origin::new().await;
         let app = &origin.app;
-        let keys = &app.keys.realms["/alpha"];
+        let ring = app.keys();
+        let keys = &ring.realms["/alpha"];
         let auth_id = mint(app, "/alpha", keys).unwrap();
         assert_eq!(check(app, "/alpha", keys, &auth_id), Ok(()));
         assert_eq!(check(app, "/beta", keys, &auth_id), Err(AuthIdError::Elsewhere));
@@ -134,7 +135,8 @@ mod tests {
     #[tokio::test]
     async fn a_session_token_is_no_auth_id_and_the_other_way_round() {
         let origin = Origin::new().await;
-        let keys = &origin.app.keys.realms["/alpha"];
+        let ring = origin.app.keys();
+        let keys = &ring.realms["/alpha"];
         let token = origin.log_in().await;
         assert!(matches!(check(&origin.app, "/alpha", keys, &token), Err(AuthIdError::Format(_))));
         let auth_id = mint(&origin.app, "/alpha", keys).unwrap();

@@ -57,13 +57,15 @@ impl std::fmt::Display for JourneyError {
 
 /// Begins a journey: the `authId` of its first step.
 pub(crate) fn start(app: &App, realm: &str) -> Result<String, JourneyError> {
-    let keys = app.keys.realms.get(realm).ok_or(JourneyError::NoSuchRealm)?;
+    let ring = app.keys();
+    let keys = ring.realms.get(realm).ok_or(JourneyError::NoSuchRealm)?;
     auth_id::mint(app, realm, keys).map_err(JourneyError::Mint)
 }
 
 /// Whether the journey of an `authId` can go on.
 pub(crate) fn check(app: &App, realm: &str, auth_id: &str) -> Result<(), JourneyError> {
-    let keys = app.keys.realms.get(realm).ok_or(JourneyError::NoSuchRealm)?;
+    let ring = app.keys();
+    let keys = ring.realms.get(realm).ok_or(JourneyError::NoSuchRealm)?;
     auth_id::check(app, realm, keys, auth_id).map_err(JourneyError::AuthId)
 }
 

@@ -38,6 +38,7 @@ pub struct Settings {
     pub(crate) session: Session,
     pub(crate) journey_max_seconds: u64,
     pub(crate) denylist: Denylist,
+    pub(crate) keys: Keys,
     pub(crate) destinations: Destinations,
     pub(crate) log_format: LogFormat,
     pub(crate) log_filter: String,
@@ -61,6 +62,14 @@ pub(crate) struct Session {
 pub(crate) struct Denylist {
     pub(crate) poll_ms: u64,
     pub(crate) lease_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keys {
+    /// Age at which a key is followed by another; `None` for never.
+    pub(crate) rotate_after_seconds: Option<u64>,
+    /// How often one key may encrypt.
+    pub(crate) max_seals: u64,
 }
 
 /// Scheme, host and port, without a path.
@@ -111,7 +120,8 @@ impl Settings {
 
     /// The rules that are not of one key's type. Relative paths are relative to `base`.
     fn check(document: Document, base: &Path) -> Result<Self, (&'static str, String)> {
-        let Document { server, database, secrets, argon2, session, journey, denylist, validation, log } = document;
+        let Document { server, database, secrets, argon2, session, journey, denylist, keys, validation, log } =
+            document;
         let said = |key: &'static str| move |rule: &str| (key, rule.to_owned());
 
         let public_url = server.public_url.ok_or(("server.public_url", "is missing".to_owned()))?;
@@ -138,6 +148,7 @@ impl Settings {
         }
         argon2.check()?;
         let denylist = denylist.check()?;
+        let keys = keys.check()?;
         let destinations = Destinations::parse(&public_url, &validation.valid_goto_destinations)
             .map_err(|rule| ("validation.valid_goto_destinations", rule))?;
         Ok(Self {
@@ -160,6 +171,7 @@ impl Settings {
             },
             journey_max_seconds: journey.max_duration_minutes * 60,
             denylist,
+            keys,
             destinations,
             log_format: log.format,
             log_filter: log.filter,

@@ -18,6 +18,7 @@ pub(super) struct Document {
     pub(super) session: Session,
     pub(super) journey: Journey,
     pub(super) denylist: Denylist,
+    pub(super) keys: Keys,
     pub(super) validation: Validation,
     pub(super) log: Log,
 }
@@ -196,6 +197,29 @@ impl Denylist {
             return Err(("denylist.lease_ms", format!("must be at least twice poll_ms, which is {poll_ms}")));
         }
         Ok(super::Denylist { poll_ms, lease_ms })
+    }
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Keys {
+    pub(super) rotate_after_days: u64,
+    pub(super) max_seals: u64,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { rotate_after_days: 0, max_seals: 1 << 32 }
+    }
+}
+
+impl Keys {
+    pub(super) fn check(&self) -> Result<super::Keys, (&'static str, String)> {
+        within("keys.rotate_after_days", self.rotate_after_days, 0, 3650)?;
+        // More would break the bound of NIST SP 800-38D section 8.3 for random IVs.
+        within("keys.max_seals", self.max_seals, 64, 1 << 32)?;
+        let after = Some(self.rotate_after_days * 24 * 3600).filter(|after| *after > 0);
+        Ok(super::Keys { rotate_after_seconds: after, max_seals: self.max_seals })
     }
 }
 

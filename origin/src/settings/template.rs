@@ -59,6 +59,12 @@ public_url = {public_url}
 # poll_ms = 2000
 # lease_ms = 10000   # at least twice poll_ms, at most 10 minutes
 
+[keys]
+# Keys of this age are followed by new ones, without any session noticing; 0 for never. See also `countersign keys`.
+# rotate_after_days = 0
+# How often one key may encrypt; it is followed by another at three quarters. 2^32 is also the most.
+# max_seals = 4294967296
+
 [validation]
 # Where a login may lead beside public_url: origins, or origins with a path that ends in /*.
 # valid_goto_destinations = ["https://app.example.com", "https://www.example.com/shop/*"]

@@ -33,6 +33,11 @@ impl SessionCache {
         self.misses
     }
 
+    pub(super) fn clear(&mut self) {
+        self.places.fill_with(Place::default);
+        self.spare = Place::default();
+    }
+
     /// The tail of a token is a signature or an authentication tag, so it is as good as a hash of it; only tokens that
     /// verified get a place, so nobody can choose where they fall.
     fn place_of(&self, token: &[u8]) -> Option<usize> {

@@ -24,7 +24,7 @@ use crate::keys::KeySet;
 use crate::replica::{Replica, State};
 use crate::session::{Session, SessionClaims};
 use crate::time::{UnixMillis, UnixSeconds};
-use crate::token::{self, Kind, Scratch};
+use crate::token::{self, Kind, Scratch, TokenError};
 
 /// How far in the future a token's `iat` may lie, in seconds: the maker's clock may be ahead of ours. `exp` gets no
 /// leeway.
@@ -39,6 +39,10 @@ pub trait DenylistView {
     fn applied(&self) -> u64;
     /// Whether the view may be trusted at `now`.
     fn current(&self, now: UnixMillis) -> bool;
+    /// Whether the keys in use here may be behind: the last refresh is too long ago, or one is under way.
+    fn keys_doubtful(&self, _now: UnixMillis) -> bool {
+        false
+    }
 }
 
 impl DenylistView for Replica {
@@ -56,6 +60,10 @@ impl DenylistView for Replica {
 
     fn current(&self, now: UnixMillis) -> bool {
         self.state(now) == State::Fresh
+    }
+
+    fn keys_doubtful(&self, now: UnixMillis) -> bool {
+        Replica::keys_doubtful(self, now)
     }
 }
 
@@ -152,15 +160,34 @@ pub struct Gate {
     denylist_key: DenylistKey,
     cache: SessionCache,
     scratch: Scratch,
+    /// When a key that is not known here last made this ask for a refresh.
+    doubted: Option<UnixMillis>,
+}
+
+/// An unknown key identifier makes a gate ask for a refresh at most this often, so that made-up ones cost little.
+const DOUBT_MS: u64 = 1000;
+
+fn first_doubt(doubted: &mut Option<UnixMillis>, now: UnixMillis) -> bool {
+    let first = doubted.is_none_or(|last| now < last || now.since(last) >= DOUBT_MS);
+    if first {
+        *doubted = Some(now);
+    }
+    first
 }
 
 impl Gate {
     pub fn new(policy: Policy, keys: KeySet, denylist_key: DenylistKey, cache: SessionCache) -> Self {
-        Self { policy, keys, denylist_key, cache, scratch: Scratch::default() }
+        Self { policy, keys, denylist_key, cache, scratch: Scratch::default(), doubted: None }
     }
 
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// From now on these keys and no others; what was verified with others is forgotten.
+    pub fn replace_keys(&mut self, keys: KeySet) {
+        self.keys = keys;
+        self.cache.clear();
     }
 
     pub fn cache(&self) -> &SessionCache {
@@ -186,6 +213,11 @@ impl Gate {
         };
         let session = match Self::session(&self.keys, &self.denylist_key, &mut self.cache, &mut self.scratch, token) {
             Ok(session) => session,
+            Err(Refusal::Token(TokenError::UnknownKey))
+                if view.keys_doubtful(clock()) || first_doubt(&mut self.doubted, clock()) =>
+            {
+                return Verdict::Behind;
+            }
             Err(refusal) => return Verdict::Refuse(refusal),
         };
         match judge(session, self.policy.realm(), view, clock) {

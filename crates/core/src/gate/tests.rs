@@ -122,6 +122,30 @@ fn a_good_session_passes_cold_and_cached() {
 }
 
 #[test]
+fn an_unknown_key_is_asked_for_once_a_second_and_then_refused() {
+    let mut gate = gate(8);
+    let keys = MintingKeys::new(
+        Envelope::SignThenEncrypt,
+        Some(SigningKey::ed25519(kid("next"), &[9; 32])),
+        Some(ContentKey::a256gcm(kid("e"), &[2; 32]).unwrap()),
+    );
+    let token = mint(&claims(), Kind::Session, &keys.unwrap(), &mut |out: &mut [u8]| out.fill(1)).unwrap();
+    let (old, new) = (cookie(&claims()), format!("sess={token}"));
+    assert_eq!(outcome(&mut gate, "/", &old, &view(), NOW), "allow demo");
+    assert_eq!(outcome(&mut gate, "/", &new, &view(), NOW), "behind");
+    assert_eq!(outcome(&mut gate, "/", &new, &view(), NOW.plus(999)), "unknown_key");
+    assert_eq!(outcome(&mut gate, "/", &new, &view(), NOW.plus(1000)), "behind");
+
+    // The refresh brought the key and took the old one; what the cache held of that is gone too.
+    let verification = SigningKey::ed25519(kid("next"), &[9; 32]).verification_key().unwrap();
+    let content = ContentKey::a256gcm(kid("e"), &[2; 32]).unwrap();
+    let (signing, content) = (vec![(KeyState::Active, verification)], vec![(KeyState::Active, content)]);
+    gate.replace_keys(KeySet::new(Envelope::SignThenEncrypt, signing, content).unwrap());
+    assert_eq!(outcome(&mut gate, "/", &new, &view(), NOW.plus(1001)), "allow demo");
+    assert_eq!(outcome(&mut gate, "/", &old, &view(), NOW.plus(1001)), "unknown_key");
+}
+
+#[test]
 fn paths_and_cookies_come_first() {
     let mut gate = gate(8);
     let good = cookie(&claims());

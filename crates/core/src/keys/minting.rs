@@ -1,3 +1,6 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use ed25519_dalek::Signer as _;
 
 use super::{ContentKey, KeyAlg, KeyError, Kid, SigningAlg, VerificationKey};
@@ -106,11 +109,36 @@ impl SigningKey {
     }
 }
 
+/// How often a content key may still seal before more is reserved. With random IVs a key must not seal more than 2^32
+/// times in all (NIST SP 800-38D §8.3); whoever holds the budget reserves ahead of use, so that no crash loses count.
+#[derive(Default, Debug)]
+pub struct SealBudget(AtomicU64);
+
+impl SealBudget {
+    pub const fn new(seals: u64) -> Self {
+        Self(AtomicU64::new(seals))
+    }
+
+    pub fn add(&self, seals: u64) {
+        self.0.fetch_add(seals, Ordering::Relaxed);
+    }
+
+    pub fn left(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Takes one, when there is one.
+    fn spend(&self) -> bool {
+        self.0.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
 /// The active keys of one realm and kind of token.
 pub struct MintingKeys {
     envelope: Envelope,
     signing: Option<SigningKey>,
     content: Option<ContentKey>,
+    budget: Option<Arc<SealBudget>>,
 }
 
 impl MintingKeys {
@@ -135,7 +163,19 @@ impl MintingKeys {
         if sign && signing.is_none() || seal && content.is_none() {
             return Err(MintError::NoActiveKey);
         }
-        Ok(Self { envelope, signing, content })
+        Ok(Self { envelope, signing, content, budget: None })
+    }
+
+    /// Seals only as long as the budget lasts. Without one, as often as asked.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Arc<SealBudget>) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
+    /// The identifiers of the keys that mint: of the signing key and of the content key.
+    pub fn kids(&self) -> impl Iterator<Item = &Kid> {
+        self.signing.iter().map(SigningKey::kid).chain(self.content.iter().map(ContentKey::kid))
     }
 
     pub const fn envelope(&self) -> Envelope {
@@ -146,7 +186,11 @@ impl MintingKeys {
         self.signing.as_ref().ok_or(MintError::NoActiveKey)
     }
 
-    pub(crate) fn content_key(&self) -> Result<&ContentKey, MintError> {
+    /// For sealing once.
+    pub(crate) fn spend_content_key(&self) -> Result<&ContentKey, MintError> {
+        if self.budget.as_ref().is_some_and(|budget| !budget.spend()) {
+            return Err(MintError::Budget);
+        }
         self.content.as_ref().ok_or(MintError::NoActiveKey)
     }
 }

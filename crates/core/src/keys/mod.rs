@@ -3,6 +3,7 @@
 mod algorithm;
 mod bundle;
 mod content;
+mod delivery;
 mod error;
 mod kid;
 #[cfg(feature = "mint")]
@@ -15,9 +16,10 @@ mod verification;
 pub use algorithm::{ContentAlg, KeyAlg, SigningAlg};
 pub use bundle::{Bundle, BundleError, ContentJwk, EdgeKeys, VerificationJwk};
 pub use content::ContentKey;
+pub use delivery::{Delivery, DeliveryError, DeliveryKey, KeysDigest};
 pub use error::KeyError;
 pub use kid::{BadKid, Kid};
 #[cfg(feature = "mint")]
-pub use minting::{MintingKeys, SigningKey};
+pub use minting::{MintingKeys, SealBudget, SigningKey};
 pub use set::{KeySet, KeySetError, KeyState};
 pub use verification::VerificationKey;

@@ -16,6 +16,15 @@ pub enum KeyState {
     VerifyOnly,
     /// Does nothing any more: what it made is refused.
     Retired,
+    /// Retired before its time, because it may be in other hands.
+    Revoked,
+}
+
+impl KeyState {
+    /// Whether what the key made is accepted.
+    pub const fn verifies(self) -> bool {
+        matches!(self, Self::Standby | Self::Active | Self::VerifyOnly)
+    }
 }
 
 /// Keys that must not stand in one set. The fault is with the operator.
@@ -116,7 +125,7 @@ impl KeySet {
 
 fn find<'a, K>(keys: &'a [(KeyState, K)], kid: &str, of: impl Fn(&K) -> &Kid) -> Result<&'a K, TokenError> {
     let (state, key) = keys.iter().find(|(_, key)| of(key).as_str() == kid).ok_or(TokenError::UnknownKey)?;
-    if *state == KeyState::Retired { Err(TokenError::RetiredKey) } else { Ok(key) }
+    if state.verifies() { Ok(key) } else { Err(TokenError::RetiredKey) }
 }
 
 fn refuse_duplicates<'a>(kids: impl Iterator<Item = &'a Kid>) -> Result<(), KeySetError> {

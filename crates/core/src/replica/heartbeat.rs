@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::Nonce;
 use crate::denylist::{Chain, Epoch};
 use crate::encoding;
+use crate::keys::KeysDigest;
 use crate::time::UnixMillis;
 
 /// The authority's signed statement to one poller: "as of your nonce the log of this epoch reaches `head`".
@@ -31,6 +32,8 @@ pub struct Heartbeat {
     pub lease_ms: u64,
     /// How often to poll, in milliseconds.
     pub poll_ms: u64,
+    /// The key set in force. Whoever has another one fetches it before the lease counts.
+    pub keys: KeysDigest,
 }
 
 macro_rules! as_bytes {

@@ -15,7 +15,7 @@ mod tests;
 pub use heartbeat::Heartbeat;
 
 use crate::denylist::{Chain, Denylist, Entry, Epoch, segment};
-use crate::keys::KeySet;
+use crate::keys::{KeySet, KeysDigest};
 use crate::time::UnixMillis;
 use crate::token::{self, Kind, Scratch, TokenError};
 
@@ -38,6 +38,9 @@ const STALLED_MS: u64 = 3_000;
 /// Longest lease that is believed, whatever the authority says.
 const MAX_LEASE_MS: u64 = 10 * 60 * 1000;
 
+/// An unknown key identifier makes an edge poll again when the last poll is older than this.
+const DOUBT_MS: u64 = 1000;
+
 /// The one-time number of a poll, echoed in its heartbeat.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Nonce(pub [u8; 16]);
@@ -49,6 +52,9 @@ pub enum Step {
     Fresh,
     /// Fetch the segment of entries `from + 1 ..= to` and hand it to [`Replica::segment`].
     Fetch { epoch: Epoch, from: u64, to: u64 },
+    /// Fetch the key set in force, use it, and say so to [`Replica::keys`]. Until then there is no new lease, so that a
+    /// revoked key is dead everywhere within `T`.
+    FetchKeys,
 }
 
 /// What the copy is good for at a moment.
@@ -83,6 +89,9 @@ pub enum ReplicaError {
     Chain,
     /// The signed head went back, or one position has two chain values.
     Fenced,
+    /// The key set that was fetched is not the one that the heartbeat named: it changed in between, or an old one was
+    /// replayed.
+    Keys,
 }
 
 impl std::fmt::Display for ReplicaError {
@@ -96,6 +105,7 @@ impl std::fmt::Display for ReplicaError {
             Self::Unexpected => f.write_str("segment: not the one asked for"),
             Self::Chain => f.write_str("segment: does not lead to the signed chain value"),
             Self::Fenced => f.write_str("fenced: the authority's log went back or changed under one epoch"),
+            Self::Keys => f.write_str("edge keys: not the set that the heartbeat named"),
         }
     }
 }
@@ -121,6 +131,17 @@ struct Catching {
     chain: Chain,
 }
 
+/// A lease that waits for the key set.
+#[derive(Clone, Copy)]
+struct Awaiting {
+    nonce: Nonce,
+    sent: UnixMillis,
+    lease_ms: u64,
+    /// When the fetch began.
+    since: UnixMillis,
+    keys: KeysDigest,
+}
+
 /// The copy.
 #[derive(Default)]
 pub struct Replica {
@@ -129,6 +150,9 @@ pub struct Replica {
     fenced: bool,
     polls: Vec<Poll>,
     catching: Option<Catching>,
+    /// The key set in use.
+    keys: Option<KeysDigest>,
+    awaiting: Option<Awaiting>,
     lease_until: Option<UnixMillis>,
     last_sent: Option<UnixMillis>,
     latest: Option<UnixMillis>,
@@ -145,6 +169,11 @@ struct Position {
 }
 
 impl Replica {
+    /// With the key set that the edge begins with.
+    pub fn new(keys: Option<KeysDigest>) -> Self {
+        Self { keys, ..Self::default() }
+    }
+
     /// Begins a poll: send it now, with this nonce.
     pub fn poll(&mut self, nonce: Nonce, now: UnixMillis) {
         self.notice(now);
@@ -160,6 +189,9 @@ impl Replica {
         self.polls.retain(|poll| poll.nonce != nonce);
         if self.catching.as_ref().is_some_and(|catching| catching.heartbeat.nonce == nonce) {
             self.catching = None;
+        }
+        if self.awaiting.is_some_and(|awaiting| awaiting.nonce == nonce) {
+            self.awaiting = None;
         }
     }
 
@@ -186,8 +218,11 @@ impl Replica {
 
         let position = self.position_for(&heartbeat, known)?;
         if heartbeat.head < position.seq {
-            // Polls overlap, and this answer was overtaken by a later one: what it speaks of is applied.
-            self.grant(sent, self.lease_ms, now);
+            // Polls overlap, and this answer was overtaken by a later one: what it speaks of is applied. The keys it
+            // names may be those of before; then it gives no lease, and the later one does.
+            if self.keys == Some(heartbeat.keys) {
+                self.grant(sent, self.lease_ms, now);
+            }
             return Ok(Step::Fresh);
         }
         if heartbeat.head == position.seq {
@@ -195,8 +230,7 @@ impl Replica {
                 return Err(self.fence());
             }
             self.position = Some(position);
-            self.grant(sent, self.lease_ms, now);
-            return Ok(Step::Fresh);
+            return Ok(self.complete(&heartbeat, sent, now));
         }
         if heartbeat.head - position.seq > MAX_BEHIND {
             return Err(ReplicaError::TooFarBehind);
@@ -225,6 +259,7 @@ impl Replica {
         let Some(own) = self.position.filter(|own| own.epoch == heartbeat.epoch) else {
             self.fenced = false;
             self.lease_until = None;
+            self.awaiting = None;
             return Ok(floor);
         };
         // Against what was known at the sending: what was learnt since may come from an answer that overtook this one.
@@ -277,8 +312,37 @@ impl Replica {
             self.list.apply(seq, entry);
         }
         self.position = Some(Position { epoch: position.epoch, seq: at, chain: catching.chain });
-        self.grant(catching.sent, catching.heartbeat.lease_ms.min(MAX_LEASE_MS), now);
-        Ok(Step::Fresh)
+        Ok(self.complete(&catching.heartbeat, catching.sent, now))
+    }
+
+    /// All entries up to the heartbeat's head are applied; the lease is granted when the keys are the right ones too.
+    fn complete(&mut self, heartbeat: &Heartbeat, sent: UnixMillis, now: UnixMillis) -> Step {
+        let lease_ms = heartbeat.lease_ms.min(MAX_LEASE_MS);
+        if self.keys == Some(heartbeat.keys) {
+            self.awaiting = None;
+            self.grant(sent, lease_ms, now);
+            return Step::Fresh;
+        }
+        let Heartbeat { nonce, keys, .. } = *heartbeat;
+        self.awaiting = Some(Awaiting { nonce, sent, lease_ms, since: now, keys });
+        Step::FetchKeys
+    }
+
+    /// Says that this key set is in use from now on, and no other. The lease that waits for it is granted; a set that
+    /// no heartbeat asked for (it changed in between, or an old one was replayed) ends the lease there is.
+    pub fn keys(&mut self, keys: KeysDigest, now: UnixMillis) -> Result<(), ReplicaError> {
+        self.notice(now);
+        let awaited = self.awaiting.take();
+        if let Some(awaiting) = awaited.filter(|awaiting| awaiting.keys == keys) {
+            self.keys = Some(keys);
+            self.grant(awaiting.sent, awaiting.lease_ms, now);
+            return Ok(());
+        }
+        if self.keys != Some(keys) {
+            self.lease_until = None;
+        }
+        self.keys = Some(keys);
+        if awaited.is_some() { Err(ReplicaError::Keys) } else { Ok(()) }
     }
 
     /// Gives the lease of a poll sent at `sent`; all entries up to its head are applied.
@@ -295,6 +359,7 @@ impl Replica {
         self.fenced = true;
         self.lease_until = None;
         self.catching = None;
+        self.awaiting = None;
         ReplicaError::Fenced
     }
 
@@ -305,6 +370,7 @@ impl Replica {
             self.lease_until = None;
             self.polls.clear();
             self.catching = None;
+            self.awaiting = None;
         }
         self.latest = Some(now);
     }
@@ -327,11 +393,20 @@ impl Replica {
         self.last_sent.is_none_or(|sent| now < sent || now.since(sent) >= interval)
     }
 
-    /// Whether a refresh is under way: a poll sent within the last `millis` is not answered yet, or segments are coming.
+    /// Whether a refresh is under way: a poll sent within the last `millis` is not answered yet, segments are coming, or
+    /// keys since less than that.
     pub fn under_way(&self, millis: u64, now: UnixMillis) -> bool {
         let recent = |since: UnixMillis, millis| now >= since && now.since(since) < millis;
         self.polls.iter().any(|poll| recent(poll.sent, millis))
             || self.catching.as_ref().is_some_and(|catching| recent(catching.progressed, STALLED_MS))
+            || self.awaiting.is_some_and(|awaiting| recent(awaiting.since, millis))
+    }
+
+    /// Whether a key that is not known here may be known to the authority: no poll was sent within the last second, or
+    /// one is under way.
+    pub fn keys_doubtful(&self, now: UnixMillis) -> bool {
+        let recent = self.last_sent.is_some_and(|sent| now >= sent && now.since(sent) < DOUBT_MS);
+        !recent || self.under_way(DOUBT_MS, now)
     }
 
     pub fn list(&self) -> &Denylist {

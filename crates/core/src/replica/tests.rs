@@ -7,6 +7,7 @@ use crate::token::Envelope;
 use crate::token::mint::mint;
 
 const EPOCH: Epoch = Epoch([5; 16]);
+const KEYS: KeysDigest = KeysDigest([6; 16]);
 const L: u64 = 10_000;
 const START: UnixMillis = UnixMillis(1_800_000_000_000);
 
@@ -20,11 +21,12 @@ struct Authority {
     entries: Vec<Entry>,
     floor: u64,
     seed: [u8; 32],
+    key_set: KeysDigest,
 }
 
 impl Authority {
     fn new() -> Self {
-        Self { epoch: EPOCH, entries: Vec::new(), floor: 0, seed: [1; 32] }
+        Self { epoch: EPOCH, entries: Vec::new(), floor: 0, seed: [1; 32], key_set: KEYS }
     }
 
     fn key(&self) -> SigningKey {
@@ -58,6 +60,7 @@ impl Authority {
             time: now,
             lease_ms: L,
             poll_ms: 2000,
+            keys: self.key_set,
         };
         let keys = MintingKeys::new(Envelope::Sign, Some(self.key()), None).unwrap();
         mint(&heartbeat, Kind::Heartbeat, &keys, &mut |_: &mut [u8]| {}).unwrap().into_bytes()
@@ -91,7 +94,7 @@ fn refresh(replica: &mut Replica, authority: &Authority, now: UnixMillis) -> Res
 fn cold_until_the_first_refresh_then_fresh_for_a_lease() {
     let mut authority = Authority::new();
     authority.end(1);
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     assert_eq!(replica.state(at(0)), State::Cold);
     refresh(&mut replica, &authority, at(0)).unwrap();
     assert!(ended(&replica, 1));
@@ -103,7 +106,7 @@ fn cold_until_the_first_refresh_then_fresh_for_a_lease() {
 #[test]
 fn r02_the_lease_counts_from_the_sending() {
     let authority = Authority::new();
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     let nonce = Nonce([1; 16]);
     replica.poll(nonce, at(0));
     answer(&mut replica, &authority, nonce, at(3 * L)).unwrap();
@@ -117,7 +120,7 @@ fn r02_the_lease_counts_from_the_sending() {
 #[test]
 fn r03_replayed_cached_and_forged_heartbeats_give_nothing() {
     let authority = Authority::new();
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     let nonce = Nonce([1; 16]);
     replica.poll(nonce, at(0));
     let bytes = authority.heartbeat(nonce, at(0));
@@ -140,7 +143,7 @@ fn r04_r05_an_older_or_gapped_segment_changes_nothing() {
     for fingerprint in 1..=10 {
         authority.end(fingerprint);
     }
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     let nonce = Nonce([1; 16]);
     replica.poll(nonce, at(0));
     let step = answer(&mut replica, &authority, nonce, at(0)).unwrap();
@@ -160,7 +163,7 @@ fn segments_may_come_in_pieces() {
     for fingerprint in 0..segment::MAX_ENTRIES as u64 + 10 {
         authority.end(fingerprint);
     }
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     refresh(&mut replica, &authority, at(0)).unwrap();
     assert_eq!(replica.applied(), segment::MAX_ENTRIES as u64 + 10);
     assert!(ended(&replica, segment::MAX_ENTRIES as u64 + 9));
@@ -171,7 +174,7 @@ fn segments_may_come_in_pieces() {
 fn an_answer_that_was_overtaken_is_no_rollback() {
     let mut authority = Authority::new();
     authority.end(1);
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     refresh(&mut replica, &authority, at(0)).unwrap();
     let (slow, fast) = (Nonce([1; 16]), Nonce([2; 16]));
     replica.poll(slow, at(1_000));
@@ -206,7 +209,7 @@ fn a_long_catch_up_survives_other_polls() {
     for fingerprint in 0..3 * many {
         authority.end(fingerprint);
     }
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     let (first, second) = (Nonce([1; 16]), Nonce([2; 16]));
     replica.poll(first, at(0));
     assert_eq!(answer(&mut replica, &authority, first, at(0)), Ok(Step::Fetch { epoch: EPOCH, from: 0, to: many }));
@@ -242,7 +245,7 @@ fn r07_an_altered_segment_is_discarded_whole() {
         authority.end(fingerprint);
     }
     for bit in 32 * 8..(32 + 3 * 13) * 8 {
-        let mut replica = Replica::default();
+        let mut replica = Replica::new(Some(KEYS));
         let nonce = Nonce([1; 16]);
         replica.poll(nonce, at(0));
         answer(&mut replica, &authority, nonce, at(0)).unwrap();
@@ -264,7 +267,7 @@ fn r08_r09_a_log_that_goes_back_fences_until_a_new_epoch() {
     let mut authority = Authority::new();
     authority.end(1);
     authority.end(2);
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     refresh(&mut replica, &authority, at(0)).unwrap();
     let restored = Authority { entries: authority.entries[..1].to_vec(), ..Authority::new() };
     assert_eq!(refresh(&mut replica, &restored, at(1000)), Err(ReplicaError::Fenced));
@@ -280,7 +283,7 @@ fn r08_r09_a_log_that_goes_back_fences_until_a_new_epoch() {
 fn one_position_with_two_chain_values_fences() {
     let mut authority = Authority::new();
     authority.end(1);
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     refresh(&mut replica, &authority, at(0)).unwrap();
     let mut other = Authority::new();
     other.end(99);
@@ -290,7 +293,7 @@ fn one_position_with_two_chain_values_fences() {
 #[test]
 fn r18_r19_a_clock_that_steps_back_ends_the_lease() {
     let authority = Authority::new();
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     refresh(&mut replica, &authority, at(100_000)).unwrap();
     assert_eq!(replica.state(at(100_000)), State::Fresh);
     assert_eq!(replica.state(at(99_999)), State::Stale);
@@ -308,7 +311,7 @@ fn r18_r19_a_clock_that_steps_back_ends_the_lease() {
 #[test]
 fn r18_a_wrong_wall_clock_gives_no_lease() {
     let authority = Authority::new();
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     let nonce = Nonce([1; 16]);
     replica.poll(nonce, at(0));
     let bytes = authority.heartbeat(nonce, at(MAX_SKEW_MS + 1));
@@ -324,7 +327,7 @@ fn r36_below_the_floor_it_goes_on_from_the_floor() {
         authority.end(fingerprint);
     }
     authority.floor = 6;
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     let nonce = Nonce([1; 16]);
     replica.poll(nonce, at(0));
     assert_eq!(answer(&mut replica, &authority, nonce, at(0)), Ok(Step::Fetch { epoch: EPOCH, from: 6, to: 10 }));
@@ -335,7 +338,7 @@ fn r36_below_the_floor_it_goes_on_from_the_floor() {
 #[test]
 fn polls_are_due_by_the_interval_and_half_the_lease() {
     let authority = Authority::new();
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     assert!(replica.due(at(0)));
     refresh(&mut replica, &authority, at(0)).unwrap();
     assert!(!replica.due(at(1_999)));
@@ -351,10 +354,93 @@ fn polls_are_due_by_the_interval_and_half_the_lease() {
 #[test]
 fn polls_under_way_are_bounded() {
     let authority = Authority::new();
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KEYS));
     for n in 0..10 {
         replica.poll(Nonce([n; 16]), at(u64::from(n)));
     }
     assert_eq!(answer(&mut replica, &authority, Nonce([0; 16]), at(20)), Err(ReplicaError::Nonce));
     assert_eq!(answer(&mut replica, &authority, Nonce([9; 16]), at(20)), Ok(Step::Fresh));
+}
+
+/// K03: once a heartbeat names another key set, there is no lease from it before that set is in use.
+#[test]
+fn k03_no_new_lease_before_the_key_set_in_force_is_in_use() {
+    let mut authority = Authority::new();
+    let mut replica = Replica::new(Some(KEYS));
+    refresh(&mut replica, &authority, at(0)).unwrap();
+    let granted = replica.lease_until().unwrap();
+
+    authority.key_set = KeysDigest([7; 16]);
+    replica.poll(Nonce([2; 16]), at(2000));
+    assert_eq!(answer(&mut replica, &authority, Nonce([2; 16]), at(2010)), Ok(Step::FetchKeys));
+    assert_eq!(replica.lease_until(), Some(granted), "the old lease runs out, within T");
+    assert!(replica.under_way(1000, at(2010)), "others wait for the fetch");
+    assert_eq!(replica.state(granted), State::Stale);
+
+    replica.keys(KeysDigest([7; 16]), at(2020)).unwrap();
+    assert!(replica.lease_until().unwrap() > granted, "counted from the sending of the poll that named it");
+    assert!(!replica.under_way(1000, at(2020)));
+    refresh(&mut replica, &authority, at(4000)).unwrap();
+
+    // A set that was not asked for, such as an old one replayed, ends the lease.
+    replica.poll(Nonce([3; 16]), at(5000));
+    authority.key_set = KeysDigest([8; 16]);
+    assert_eq!(answer(&mut replica, &authority, Nonce([3; 16]), at(5000)), Ok(Step::FetchKeys));
+    assert_eq!(replica.keys(KEYS, at(5010)), Err(ReplicaError::Keys));
+    assert_eq!(replica.state(at(5010)), State::Stale);
+    assert_eq!(replica.keys(KeysDigest([9; 16]), at(5020)), Ok(()));
+    assert_eq!(replica.state(at(5020)), State::Stale);
+}
+
+#[test]
+fn unknown_keys_are_doubted_once_a_second() {
+    let authority = Authority::new();
+    let mut replica = Replica::new(Some(KEYS));
+    assert!(replica.keys_doubtful(at(0)), "nothing was asked yet");
+    replica.poll(Nonce([1; 16]), at(0));
+    assert!(replica.keys_doubtful(at(10)), "the answer is under way");
+    answer(&mut replica, &authority, Nonce([1; 16]), at(20)).unwrap();
+    assert!(!replica.keys_doubtful(at(30)) && !replica.keys_doubtful(at(999)));
+    assert!(replica.keys_doubtful(at(1000)));
+}
+
+/// What an answer that was overtaken says of the keys may be old too: it gives no lease where they differ.
+#[test]
+fn an_overtaken_answer_with_other_keys_gives_no_lease() {
+    let mut authority = Authority::new();
+    authority.end(1);
+    let mut replica = Replica::new(Some(KEYS));
+    refresh(&mut replica, &authority, at(0)).unwrap();
+    let (slow, fast) = (Nonce([1; 16]), Nonce([2; 16]));
+    replica.poll(slow, at(2_000));
+    let early = authority.heartbeat(slow, at(2_000));
+    authority.end(2);
+    authority.key_set = KeysDigest([7; 16]);
+    replica.poll(fast, at(2_100));
+    assert_eq!(answer(&mut replica, &authority, fast, at(2_110)), Ok(Step::Fetch { epoch: EPOCH, from: 1, to: 2 }));
+    assert_eq!(replica.segment(&authority.segment(1, 2), at(2_120)), Ok(Step::FetchKeys));
+    assert!(replica.under_way(1_000, at(2_200)), "keys are fetched after a catch-up as well");
+    replica.keys(authority.key_set, at(2_130)).unwrap();
+    let granted = replica.lease_until();
+    let late = replica.heartbeat(&early, &authority.keys(), &mut Scratch::default(), at(2_140));
+    assert_eq!((late, replica.lease_until()), (Ok(Step::Fresh), granted));
+}
+
+/// A lease that waits for keys is of one log: under a new epoch nothing is known yet.
+#[test]
+fn a_new_epoch_voids_a_lease_that_waits_for_keys() {
+    let mut authority = Authority::new();
+    let mut replica = Replica::new(None);
+    let (first, second) = (Nonce([1; 16]), Nonce([2; 16]));
+    replica.poll(first, at(0));
+    replica.poll(second, at(10));
+    assert_eq!(answer(&mut replica, &authority, first, at(20)), Ok(Step::FetchKeys));
+    authority = Authority { epoch: Epoch([8; 16]), ..Authority::new() };
+    authority.end(1);
+    let fetch = Step::Fetch { epoch: authority.epoch, from: 0, to: 1 };
+    assert_eq!(answer(&mut replica, &authority, second, at(30)), Ok(fetch));
+    assert_eq!(replica.keys(KEYS, at(40)), Ok(()));
+    assert_eq!(replica.state(at(40)), State::Stale);
+    assert_eq!(replica.segment(&authority.segment(0, 1), at(50)), Ok(Step::Fresh));
+    assert_eq!(replica.state(at(50)), State::Fresh);
 }

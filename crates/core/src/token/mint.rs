@@ -51,6 +51,8 @@ impl rand_core::TryCryptoRng for Rng<'_> {}
 pub enum MintError {
     /// The key set has no active key for a layer that its envelope needs.
     NoActiveKey,
+    /// The content key has sealed as often as it may (NIST SP 800-38D §8.3), until more is reserved or it is rotated.
+    Budget,
     /// The claims do not serialize.
     Claims,
     /// The token would be longer than [`MAX_TOKEN`].
@@ -67,6 +69,7 @@ impl std::fmt::Display for MintError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::NoActiveKey => "the key set has no active key",
+            Self::Budget => "the content key may not seal any more; it must be rotated",
             Self::Claims => "the claims do not serialize",
             Self::TooLong => "the token would be too long",
             Self::Cipher => "the cipher refused",
@@ -88,10 +91,10 @@ pub fn mint<T: Serialize>(
     let payload = serde_json::to_vec(claims).map_err(|_| MintError::Claims)?;
     let token = match keys.envelope() {
         Envelope::Sign => sign(&payload, kind, keys.signing_key()?, entropy)?,
-        Envelope::Encrypt => seal(payload, kind, None, keys.content_key()?, entropy)?,
+        Envelope::Encrypt => seal(payload, kind, None, keys.spend_content_key()?, entropy)?,
         Envelope::SignThenEncrypt => {
             let inner = sign(&payload, kind, keys.signing_key()?, entropy)?;
-            seal(inner.into_bytes(), kind, Some(header::NESTED), keys.content_key()?, entropy)?
+            seal(inner.into_bytes(), kind, Some(header::NESTED), keys.spend_content_key()?, entropy)?
         }
         Envelope::EncryptThenSign => return Err(MintError::ReadOnly),
     };

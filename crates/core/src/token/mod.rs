@@ -34,6 +34,8 @@ pub enum Kind {
     Journey,
     /// The denylist authority's signed statement to one poller.
     Heartbeat,
+    /// The key set of an edge, sealed to its bundle.
+    EdgeKeys,
 }
 
 impl Kind {
@@ -42,6 +44,7 @@ impl Kind {
             Self::Session => "session+jwt",
             Self::Journey => "journey+jwt",
             Self::Heartbeat => "heartbeat+jwt",
+            Self::EdgeKeys => "edge-keys+jwt",
         }
     }
 }

@@ -22,6 +22,8 @@ pub(super) async fn get(State(app): State<Arc<App>>, RawQuery(query): RawQuery) 
         .ok_or(Problem::new(StatusCode::BAD_REQUEST, "The query must have one nonce: 16 bytes in base64url."))?;
     // Read after the poll came in, so that the head covers all that was acknowledged before it was sent.
     let head = app.store.denylist().head().await?;
+    // Likewise: what was revoked before the poll was sent is no longer in the set that this names.
+    let keys = app.keys_current().await.map_err(Problem::internal)?;
     let heartbeat = Heartbeat {
         epoch: head.epoch,
         head: head.seq,
@@ -32,8 +34,9 @@ pub(super) async fn get(State(app): State<Arc<App>>, RawQuery(query): RawQuery) 
         time: app.clock.now(),
         lease_ms: app.settings.denylist.lease_ms,
         poll_ms: app.settings.denylist.poll_ms,
+        keys: keys.digest,
     };
-    let signed = mint::mint(&heartbeat, Kind::Heartbeat, &app.keys.feed.minting, &mut app.dice());
+    let signed = mint::mint(&heartbeat, Kind::Heartbeat, &keys.feed.minting, &mut app.dice());
     let signed = signed.map_err(Problem::internal)?;
     Ok(([(CONTENT_TYPE, "application/jose"), (CACHE_CONTROL, "no-store")], signed).into_response())
 }

@@ -1,6 +1,7 @@
 //! `/countersign/v1`: what edges poll, and where they have tokens re-issued. For the bearer of the feed credential;
 //! everyone else gets 401.
 
+mod edge_keys;
 mod heartbeat;
 mod problem;
 mod renew;
@@ -24,6 +25,7 @@ use problem::Problem;
 pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
         .route("/countersign/v1/denylist/heartbeat", get(heartbeat::get))
+        .route("/countersign/v1/edge-keys", get(edge_keys::get))
         .route("/countersign/v1/denylist/segments/{epoch}/{from}/{to}", get(segment::get))
         .route("/countersign/v1/sessions/renew", post(renew::post))
         .route_layer(middleware::from_fn_with_state(Arc::clone(app), bearer))
@@ -45,7 +47,7 @@ fn is_bearer(app: &App, headers: &HeaderMap) -> bool {
     let (Some(line), None) = (lines.next(), lines.next()) else { return false };
     let Some((scheme, credential)) = line.as_bytes().split_at_checked(7) else { return false };
     let presented: [u8; 32] = Sha256::digest(credential).into();
-    scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(presented.ct_eq(&app.keys.feed_credential))
+    scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(presented.ct_eq(&app.keys().feed_credential))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use countersign_core::encoding;
-use countersign_core::keys::{Bundle, KeySet};
+use countersign_core::keys::{Bundle, Delivery, KeySet};
 use countersign_core::replica::{Nonce, Replica, State, Step};
 use countersign_core::time::UnixMillis;
 use countersign_core::token::Scratch;
@@ -18,7 +18,7 @@ impl Edge {
     /// From the bundle alone, as an edge has it.
     fn of(origin: &Origin) -> Self {
         let settings = &origin.app.settings;
-        let mut bundle = origin.app.keys.edge_bundle("/alpha", &settings.session, "issuer").unwrap();
+        let mut bundle = origin.app.keys().edge_bundle("/alpha", &settings.session, "issuer").unwrap();
         let members = bundle.as_object_mut().unwrap();
         let credential = members.remove("feed_credential").unwrap();
         members.remove("assertion");
@@ -26,7 +26,7 @@ impl Edge {
         members.remove("cookie_name");
         let keys = Bundle::parse(&bundle.to_string()).unwrap();
         let authorization = format!("Bearer {}", credential.as_str().unwrap());
-        Self { authorization, feed: keys.feed, replica: Replica::default() }
+        Self { authorization, feed: keys.feed, replica: Replica::new(Some(origin.app.keys().digest)) }
     }
 
     async fn get(&self, origin: &Origin, path: &str) -> Answer {
@@ -147,4 +147,32 @@ async fn segments_that_are_not_there_are_refused_each_in_its_way() {
     origin.clock.advance(24 * 3600);
     crate::prune::once(&origin.app).await;
     assert_eq!(at(&own, "0/1").await.status, 410);
+}
+
+#[tokio::test]
+async fn edge_keys_are_sealed_to_the_bundle_that_asks() {
+    let origin = Origin::new().await;
+    let edge = Edge::of(&origin);
+    let ring = origin.app.keys();
+    let own = ring.delivery_key("/alpha", "b1".to_owned().try_into().unwrap()).unwrap();
+    let other = ring.delivery_key("/alpha", "b2".to_owned().try_into().unwrap()).unwrap();
+    let path = "/countersign/v1/edge-keys?bundle=b1&realm=/alpha";
+    assert_eq!(origin.get(path).await.status, 401);
+    let answer = edge.get(&origin, path).await;
+    assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
+    let open = |key: &countersign_core::keys::DeliveryKey| {
+        Delivery::open(&answer.body, &key.key_set().unwrap(), "/alpha", &mut Scratch::default())
+    };
+    assert_eq!(open(&own).ok().unwrap().0, ring.digest);
+    assert!(open(&other).is_err());
+    for (query, status) in [
+        ("", 400),
+        ("?bundle=b1", 400),
+        ("?realm=/alpha", 400),
+        ("?bundle=b1&bundle=b2&realm=/alpha", 400),
+        ("?bundle=a%20b&realm=/alpha", 400),
+        ("?bundle=b1&realm=/beta", 404),
+    ] {
+        assert_eq!(edge.get(&origin, &format!("/countersign/v1/edge-keys{query}")).await.status, status, "{query}");
+    }
 }

@@ -137,7 +137,7 @@ fn body(call: &Call) -> Result<Map<String, Value>, Crest> {
 fn realm(call: &Call) -> Result<String, Crest> {
     let Some(asked) = call.query.filled("realm") else { return Ok(call.realm.clone()) };
     let name = format!("/{}", asked.trim_matches('/'));
-    let known = name == "/" || call.app.keys.realms.contains_key(&name);
+    let known = name == "/" || call.app.keys().realms.contains_key(&name);
     if known { Ok(name) } else { Err(Crest::bad_request("Domain is invalid")) }
 }
 
@@ -159,7 +159,7 @@ fn check_index(call: &Call, realm: &str) -> Result<(), Crest> {
         }
         Some(_) => return Err(Crest::bad_request("Unknown Authentication Index Type")),
     };
-    let known = tree.is_none_or(|tree| tree == journey::DEFAULT_TREE) && call.app.keys.realms.contains_key(realm);
+    let known = tree.is_none_or(|tree| tree == journey::DEFAULT_TREE) && call.app.keys().realms.contains_key(realm);
     if known { Ok(()) } else { Err(unknown()) }
 }
 

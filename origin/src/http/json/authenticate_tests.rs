@@ -372,7 +372,8 @@ async fn a_session_too_large_for_a_cookie_is_refused_in_words() {
     // From before the attribute grew.
     let (app, none) = (&origin.app, Attributes::new());
     let small = crate::sessions::Subject { realm: "/alpha", username: "large", attributes: &none, inherited: None };
-    let (settings, keys) = (&app.settings.session, &app.keys.realms["/alpha"]);
+    let (settings, ring) = (&app.settings.session, app.keys());
+    let keys = &ring.realms["/alpha"];
     let old = crate::sessions::mint(settings, keys, small, 0, app.clock.now().seconds(), &*app.entropy).unwrap().token;
     assert!(origin.is_valid(&old).await);
     let cookie = format!("{COOKIE}={old}");
@@ -398,7 +399,7 @@ async fn what_happens_during_a_login_ends_its_session() {
         crate::journey::Advance::Failure => panic!("the password is right"),
     };
     let before = authenticated().await;
-    let fingerprint = app.keys.denylist.fingerprint(Kind::User, "/alpha", b"demo");
+    let fingerprint = app.keys().denylist.fingerprint(Kind::User, "/alpha", b"demo");
     let entry = Entry { kind: Kind::User, slot: Slot(u32::MAX), fingerprint };
     let new = NewEntry { entry, realm: "/alpha".into(), reason: "password".into(), actor: "admin".into() };
     app.store.denylist().append(new, app.clock.now().seconds()).await.unwrap();

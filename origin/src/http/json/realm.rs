@@ -96,7 +96,7 @@ pub(super) fn parse(path: &str) -> Option<Target<'_>> {
 pub(super) fn resolve(app: &App, realm: RealmPath) -> Result<String, Crest> {
     match realm {
         RealmPath::Unnamed => Ok(app.default_realm.clone().unwrap_or_else(|| "/".to_owned())),
-        RealmPath::Named(name) if name == "/" || app.keys.realms.contains_key(&name) => Ok(name),
+        RealmPath::Named(name) if name == "/" || app.keys().realms.contains_key(&name) => Ok(name),
         RealmPath::Named(name) => {
             let shown: String = name.chars().take(255).collect();
             Err(Crest::new(StatusCode::NOT_FOUND, format!("Realm \"{shown}\" not found")))

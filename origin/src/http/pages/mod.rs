@@ -44,7 +44,7 @@ fn realm(app: &App, query: &super::query::Query) -> Option<String> {
         Some(asked) => format!("/{}", asked.trim_matches('/')),
         None => app.default_realm.clone()?,
     };
-    app.keys.realms.contains_key(&name).then_some(name)
+    app.keys().realms.contains_key(&name).then_some(name)
 }
 
 /// A page's own address with its realm, and with a destination that was checked.

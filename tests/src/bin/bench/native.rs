@@ -59,12 +59,13 @@ pub(crate) fn run() -> Result<()> {
 
 /// A copy of an empty denylist within its lease.
 fn fresh(keys: &EdgeKeys) -> Result<Replica> {
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(feed::KEYS));
     let (nonce, now) = (Nonce([6; 16]), feed::now());
     replica.poll(nonce, now);
     let heartbeat = feed::heartbeat(nonce, now)?;
     match replica.heartbeat(heartbeat.as_bytes(), &keys.feed, &mut Scratch::default(), now)? {
         Step::Fresh => Ok(replica),
+        Step::FetchKeys => bail!("the keys are the right ones"),
         Step::Fetch { .. } => bail!("an empty log has nothing to fetch"),
     }
 }

@@ -83,6 +83,8 @@ pub(crate) fn bundle_binding(alg: SigningAlg) -> Result<String> {
     let (d, x) = (URL_SAFE_NO_PAD.encode(ASSERTION_SECRET), URL_SAFE_NO_PAD.encode(public));
     bundle["assertion"] = json!({ "kid": assertion.kid(), "jwk": { "kty": "OKP", "crv": "Ed25519", "d": d, "x": x } });
     bundle["feed_credential"] = "bench".into();
+    let delivery = URL_SAFE_NO_PAD.encode([11; 32]);
+    bundle["delivery"] = json!({ "id": "bench", "key": delivery, "keys": URL_SAFE_NO_PAD.encode(crate::feed::KEYS.0) });
     bundle["issuer"] = "https://login.example.com".into();
     Ok(bundle.to_string())
 }

@@ -1,0 +1,155 @@
+//! How an edge gets its keys anew: sealed to the bundle it was given, and named by a digest that every heartbeat repeats.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Bundle, BundleError, ContentKey, EdgeKeys, KeySet, KeyState, Kid};
+use crate::encoding::{self, decode_array};
+use crate::token::{self, Envelope, Kind, Scratch, TokenError};
+
+/// Names one key set. A heartbeat says which is in force; an edge that has another one gets no lease from it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeysDigest(pub [u8; 16]);
+
+impl Serialize for KeysDigest {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        encoding::bytes::serialize(&self.0, to)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeysDigest {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        encoding::bytes::deserialize(from).map(Self)
+    }
+}
+
+/// The member `delivery` of a bundle: what later key sets are sealed under, and which one the bundle itself has.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeliveryKey {
+    /// Which bundle this is.
+    pub id: Kid,
+    /// 32 bytes in base64url, this bundle's own.
+    pub key: String,
+    pub keys: KeysDigest,
+}
+
+/// What is sealed: a JWE with `dir`, `A256GCM` and `typ` `edge-keys+jwt`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delivery {
+    pub keys: KeysDigest,
+    pub bundle: Bundle,
+}
+
+/// Why a delivery is not taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DeliveryError {
+    /// The key in the bundle is not one: the operator's fault.
+    Key,
+    /// Not sealed to this bundle.
+    Token(TokenError),
+    Bundle(BundleError),
+    /// For another realm than the bundle.
+    Realm,
+}
+
+impl std::fmt::Display for DeliveryError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Key => f.write_str("the bundle's delivery key is not 32 bytes in base64url"),
+            Self::Token(error) => write!(f, "edge keys: {error}"),
+            Self::Bundle(error) => error.fmt(f),
+            Self::Realm => f.write_str("edge keys: they are for another realm"),
+        }
+    }
+}
+
+impl std::error::Error for DeliveryError {}
+
+impl DeliveryKey {
+    fn content_key(&self) -> Result<ContentKey, DeliveryError> {
+        let key: [u8; 32] = decode_array(self.key.as_bytes()).map_err(|_| DeliveryError::Key)?;
+        ContentKey::a256gcm(self.id.clone(), &key).map_err(|_| DeliveryError::Key)
+    }
+
+    /// The key set that opens deliveries.
+    pub fn key_set(&self) -> Result<KeySet, DeliveryError> {
+        KeySet::new(Envelope::Encrypt, Vec::new(), vec![(KeyState::Active, self.content_key()?)])
+            .map_err(|_| DeliveryError::Key)
+    }
+
+    /// The key that seals them.
+    #[cfg(feature = "mint")]
+    pub fn minting(&self) -> Result<super::MintingKeys, DeliveryError> {
+        super::MintingKeys::new(Envelope::Encrypt, None, Some(self.content_key()?)).map_err(|_| DeliveryError::Key)
+    }
+}
+
+impl Delivery {
+    /// Opens and checks what came. `keys` is [`DeliveryKey::key_set`].
+    pub fn open(
+        bytes: &[u8],
+        keys: &KeySet,
+        realm: &str,
+        scratch: &mut Scratch,
+    ) -> Result<(KeysDigest, EdgeKeys), DeliveryError> {
+        let delivery: Self =
+            token::open(bytes, Kind::EdgeKeys, keys, scratch).map_err(DeliveryError::Token)?.into_claims();
+        let opened = delivery.bundle.check().map_err(DeliveryError::Bundle)?;
+        if opened.realm == realm { Ok((delivery.keys, opened)) } else { Err(DeliveryError::Realm) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::denylist::fingerprint::DenylistKey;
+    use crate::keys::{ContentAlg, ContentJwk, KeyAlg, SigningAlg, SigningKey, VerificationJwk};
+    use crate::token::mint::mint;
+
+    fn kid(text: &str) -> Kid {
+        Kid::try_from(text.to_owned()).unwrap()
+    }
+
+    fn delivery() -> Delivery {
+        let public = SigningKey::ed25519(kid("s"), &[1; 32]).public().unwrap();
+        let jwk = |name| VerificationJwk::new(kid(name), SigningAlg::EdDsa, KeyState::Active, &public);
+        let bundle = Bundle {
+            version: 1,
+            realm: "/alpha".to_owned(),
+            envelope: Envelope::SignThenEncrypt,
+            session_signing: vec![jwk("s")],
+            session_content: vec![ContentJwk::new(
+                kid("e"),
+                KeyAlg::Dir,
+                ContentAlg::A256Gcm,
+                KeyState::Active,
+                &[2; 32],
+            )],
+            feed: vec![jwk("f")],
+            denylist: encoding::encode(&[3; 32]),
+        };
+        Delivery { keys: KeysDigest([7; 16]), bundle }
+    }
+
+    fn key(id: &str, byte: u8) -> DeliveryKey {
+        DeliveryKey { id: kid(id), key: encoding::encode(&[byte; 32]), keys: KeysDigest([0; 16]) }
+    }
+
+    #[test]
+    fn it_opens_for_its_bundle_and_realm_alone() {
+        let own = key("b1", 9);
+        let sealed = mint(&delivery(), Kind::EdgeKeys, &own.minting().unwrap(), &mut |_: &mut [u8]| {}).unwrap();
+        let open = |key: &DeliveryKey, realm| {
+            Delivery::open(sealed.as_bytes(), &key.key_set().unwrap(), realm, &mut Scratch::default())
+        };
+        let (digest, keys) = open(&own, "/alpha").ok().unwrap();
+        assert_eq!((digest, keys.realm.as_str()), (KeysDigest([7; 16]), "/alpha"));
+        let _: DenylistKey = keys.denylist;
+        assert_eq!(open(&own, "/beta").err(), Some(DeliveryError::Realm));
+        assert_eq!(open(&key("b2", 9), "/alpha").err(), Some(DeliveryError::Token(TokenError::UnknownKey)));
+        assert_eq!(open(&key("b1", 8), "/alpha").err(), Some(DeliveryError::Token(TokenError::Decryption)));
+        let bad = DeliveryKey { key: "AAAA".to_owned(), ..own };
+        assert_eq!(bad.key_set().err(), Some(DeliveryError::Key));
+    }
+}

@@ -1,0 +1,284 @@
+//! `countersign keys`: the life of keys, by hand. A running server takes up what is done here within a second.
+
+use std::io::Read as _;
+use std::process::ExitCode;
+
+use base64::Engine as _;
+use base64::alphabet::{STANDARD, URL_SAFE};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use clap::{Args, Subcommand};
+use countersign_core::time::UnixSeconds;
+use countersign_store::{Change, KeyRows, Store};
+use zeroize::Zeroizing;
+
+use super::{Failure, Outcome, open_store, realm_path};
+use crate::key_plan::{self, Retirement, Step, Times, place_name, span, state_name};
+use crate::keyring::{self, Place, purpose_of};
+use crate::settings::Settings;
+use crate::{Clock as _, SystemClock, SystemEntropy};
+
+/// More than any secret has, in base64.
+const MAX_INPUT: u64 = 16 * 1024;
+
+#[derive(Subcommand)]
+pub(super) enum Keys {
+    /// All keys: what they are for, where they stand, what hangs on them.
+    List {
+        /// Retired and revoked ones too.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Who changed which key when, newest first.
+    History {
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Makes new keys. Each is published first, then used, and the old one kept until nothing hangs on it.
+    Rotate(Rotate),
+    /// Brings in a key that was made elsewhere, such as AM's signing secret.
+    Import(Import),
+    /// Ends a key.
+    Retire(Retire),
+}
+
+#[derive(Args)]
+pub(super) struct Rotate {
+    /// Only keys of this realm.
+    #[arg(long)]
+    realm: Option<String>,
+    /// Only keys of this purpose: journey-signing, journey-content, session-signing, session-content, feed-signing.
+    #[arg(long)]
+    purpose: Option<String>,
+    /// Does not wait until every edge has the new key. An edge that meets it fetches it first.
+    #[arg(long)]
+    now: bool,
+    /// Says what would be done.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Import {
+    #[arg(long)]
+    realm: Option<String>,
+    #[arg(long)]
+    purpose: String,
+    /// Such as HS256, A256GCM, EdDSA.
+    #[arg(long)]
+    alg: String,
+    /// The secret in base64, or the 32-byte seed of an EdDSA key; `-` for standard input. (Arguments would show it to
+    /// others.)
+    #[arg(long, value_name = "PATH")]
+    file: std::path::PathBuf,
+    /// Does not wait until every edge has the key.
+    #[arg(long)]
+    now: bool,
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Retire {
+    kid: String,
+    /// Also when live sessions hang on it: they end.
+    #[arg(long)]
+    force: bool,
+    /// It may be in other hands. What it made is refused everywhere within the denylist's lease.
+    #[arg(long)]
+    revoke: bool,
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Keys {
+    pub(super) async fn run(self, settings: Settings) -> Outcome {
+        let store = open_store(&settings).await?;
+        let now = SystemClock.now().seconds();
+        let outcome = match self {
+            Self::List { all } => list(&store, now, all).await,
+            Self::History { limit } => history(&store, limit).await,
+            Self::Rotate(rotate) => rotate.run(&store, &settings, now).await,
+            Self::Import(import) => import.run(&store, &settings, now).await,
+            Self::Retire(retire) => retire.run(&store, now).await,
+        };
+        store.close().await;
+        outcome.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+async fn list(store: &Store, now: UnixSeconds, all: bool) -> Result<(), Failure> {
+    let live = store.keys().live_tokens(now).await?;
+    let mut rows =
+        vec![["KID", "REALM", "PURPOSE", "ALGORITHM", "STATE", "AGE", "NEXT", "SESSIONS", "SEALS"].map(str::to_owned)];
+    for key in store.keys().list().await?.iter().filter(|key| all || key.state.verifies()) {
+        let purpose = purpose_of(&key.purpose, &key.algorithm);
+        let until = |at: UnixSeconds| span(at.0.saturating_sub(now.0));
+        let next = match (key.activates_at, key.retires_at) {
+            (Some(at), _) => format!("active in {}", until(at)),
+            (_, Some(at)) => format!("retired in {}", until(at)),
+            _ => "-".to_owned(),
+        };
+        let sessions = purpose.filter(|purpose| purpose.is_of_sessions());
+        let sessions = sessions.map(|_| live.get(key.kid.as_str()).map_or(0, |live| live.tokens).to_string());
+        let seals = purpose.filter(|purpose| purpose.is_content()).map(|_| key.seals.to_string());
+        let dash = || "-".to_owned();
+        rows.push([
+            key.kid.to_string(),
+            key.realm.clone().unwrap_or_else(dash),
+            key.purpose.clone(),
+            key.algorithm.clone(),
+            state_name(key.state).to_owned(),
+            span(now.0.saturating_sub(key.created_at.0)),
+            next,
+            sessions.unwrap_or_else(dash),
+            seals.unwrap_or_else(dash),
+        ]);
+    }
+    table(&rows);
+    println!("SESSIONS: tokens made with the key that have not expired; logged-out ones are among them.");
+    Ok(())
+}
+
+async fn history(store: &Store, limit: u32) -> Result<(), Failure> {
+    let mut rows = vec![["AT", "KID", "STATE", "BY"].map(str::to_owned)];
+    for event in store.keys().history(limit).await? {
+        let at = i64::try_from(event.at.0).ok().and_then(|at| jiff::Timestamp::from_second(at).ok());
+        rows.push([at.map_or_else(String::new, |at| at.to_string()), event.kid, event.state, event.actor]);
+    }
+    table(&rows);
+    Ok(())
+}
+
+fn table<const N: usize>(rows: &[[String; N]]) {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.len());
+        }
+    }
+    for row in rows {
+        let line: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}  ")).collect();
+        println!("{}", line.trim_end());
+    }
+}
+
+impl Rotate {
+    async fn run(self, store: &Store, settings: &Settings, now: UnixSeconds) -> Result<(), Failure> {
+        let KeyRows { generation, keys } = store.keys().rows().await?;
+        let realm = self.realm.as_deref().map(realm_path);
+        let mut places = keyring::rotatable(&keys, &settings.session);
+        places.retain(|(purpose, of)| {
+            self.purpose.as_deref().is_none_or(|name| name == purpose.name) && (realm.is_none() || *of == realm)
+        });
+        if places.is_empty() {
+            return Err(Failure("no key that can be rotated is in use for that".into()));
+        }
+        let (mut steps, mut impossible) = (Vec::new(), Vec::new());
+        for place in &places {
+            match key_plan::rotate(&keys, place, self.now, (now, Times::of(settings)), &SystemEntropy) {
+                Ok(more) => steps.extend(more),
+                Err(error) => impossible.push(error),
+            }
+        }
+        match impossible.first() {
+            Some(error) if steps.is_empty() => return Err(Failure(error.to_string())),
+            _ => impossible.iter().for_each(|error| eprintln!("countersign: left alone: {error}")),
+        }
+        carry_out(store, &steps, generation, self.dry_run, now).await
+    }
+}
+
+impl Import {
+    async fn run(self, store: &Store, settings: &Settings, now: UnixSeconds) -> Result<(), Failure> {
+        let KeyRows { generation, keys } = store.keys().rows().await?;
+        let place = self.place(&keyring::rotatable(&keys, &settings.session))?;
+        let secret = self.secret()?;
+        place.0.check_secret(&secret).map_err(Failure)?;
+        if let Some(known) = keys.iter().find(|key| *key.secret == *secret) {
+            return Err(Failure(format!("that is the key {} already", known.kid)));
+        }
+        let kid = keyring::kid(place.0, &secret, &SystemEntropy);
+        let steps = key_plan::introduce(&keys, &place, (kid, secret), self.now, (now, Times::of(settings)))
+            .map_err(|error| Failure(error.to_string()))?;
+        carry_out(store, &steps, generation, self.dry_run, now).await
+    }
+
+    /// Where the key goes. The realm may be left out when only one has such a purpose.
+    fn place(&self, places: &[Place]) -> Result<Place, Failure> {
+        let (purpose, alg) = (&self.purpose, &self.alg);
+        let realm = self.realm.as_deref().map(realm_path);
+        let mut fit = places
+            .iter()
+            .filter(|(of, at)| of.name == purpose && of.algorithm == alg && (realm.is_none() || *at == realm));
+        match (fit.next(), fit.next()) {
+            (Some(place), None) => Ok(place.clone()),
+            (Some(_), Some(_)) => Err(Failure("there are several realms; name one with --realm".into())),
+            (None, _) => {
+                let known: Vec<_> = places.iter().map(place_name).collect();
+                Err(Failure(format!("no {purpose} {alg} key is in use there; in use are: {}", known.join(", "))))
+            }
+        }
+    }
+
+    fn secret(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let mut text = Zeroizing::new(String::new());
+        let shown = self.file.display();
+        let read = if self.file.as_os_str() == "-" {
+            std::io::stdin().take(MAX_INPUT).read_to_string(&mut text)
+        } else {
+            std::fs::File::open(&self.file).and_then(|file| file.take(MAX_INPUT).read_to_string(&mut text))
+        };
+        read.map_err(|error| Failure(format!("cannot read {shown}: {error}")))?;
+        let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+        // AM shows its secrets in the alphabet with `+` and `/`, JWKs have the one with `-` and `_`.
+        let decoded = [STANDARD, URL_SAFE]
+            .iter()
+            .find_map(|alphabet| GeneralPurpose::new(alphabet, config).decode(text.trim()).ok().map(Zeroizing::new));
+        decoded.ok_or_else(|| Failure(format!("{shown} does not hold a secret in base64")))
+    }
+}
+
+impl Retire {
+    async fn run(self, store: &Store, now: UnixSeconds) -> Result<(), Failure> {
+        let KeyRows { generation, keys } = store.keys().rows().await?;
+        let live = store.keys().live_tokens(now).await?;
+        let how = match (self.revoke, self.force) {
+            (true, _) => Retirement::Revoked,
+            (_, true) => Retirement::Forced,
+            _ => Retirement::Kind,
+        };
+        let steps = key_plan::retire(&keys, &self.kid, how, &live, now, &SystemEntropy)
+            .map_err(|error| Failure(error.to_string()))?;
+        if let Some(live) = live.get(&self.kid) {
+            eprintln!("countersign: up to {} live sessions end with {}", live.tokens, self.kid);
+        }
+        carry_out(store, &steps, generation, self.dry_run, now).await
+    }
+}
+
+async fn carry_out(
+    store: &Store,
+    steps: &[Step],
+    generation: u64,
+    dry_run: bool,
+    now: UnixSeconds,
+) -> Result<(), Failure> {
+    if !dry_run {
+        let changes: Vec<Change<'_>> = steps.iter().map(Step::change).collect();
+        store.keys().change(&changes, Some(generation), &actor(), now).await?;
+    }
+    for step in steps {
+        println!("{}", step.text(now));
+    }
+    if dry_run {
+        println!("Nothing was changed.");
+    }
+    Ok(())
+}
+
+/// Who sits at the terminal, as far as the environment says.
+fn actor() -> String {
+    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let name: String = name.unwrap_or_default().chars().filter(|c| !c.is_control()).take(64).collect();
+    if name.is_empty() { "command line".to_owned() } else { format!("command line, {name}") }
+}

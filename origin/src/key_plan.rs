@@ -1,0 +1,304 @@
+//! What is to become of the keys: steps computed from their rows and the time, carried out by the store all at once.
+//!
+//! ```text
+//! standby ──(propagation)──► active ──(the next one is active)──► verify-only ──(lifetime + margin)──► retired
+//!     └───────────────────────────┴────────────── keys retire --revoke ───────────┴──────────────────► revoked
+//! ```
+
+use std::collections::BTreeMap;
+
+use countersign_core::keys::{KeyState, Kid};
+use countersign_core::time::UnixSeconds;
+use countersign_store::{Change, LiveTokens, NewKey, StoredKey};
+use zeroize::Zeroizing;
+
+use crate::ambient::Entropy;
+use crate::keyring::{self, Place, Purpose, purpose_of};
+use crate::settings::Settings;
+
+/// Clock skew that is tolerated, and room for what is under way.
+const MARGIN_SECONDS: u64 = 120;
+
+/// The waiting times of these settings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// How long a new key is published before it is used: twice what any edge may go without news.
+    pub(crate) propagation: u64,
+    session: u64,
+    journey: u64,
+}
+
+impl Times {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let denylist = settings.denylist;
+        Self {
+            propagation: (2 * denylist.lease_ms.max(denylist.poll_ms)).div_ceil(1000),
+            session: settings.session.max_seconds,
+            journey: settings.journey_max_seconds,
+        }
+    }
+
+    /// How long what a key made may be in use after the last of it was made.
+    fn overlap(self, purpose: Purpose) -> u64 {
+        let lifetime = match purpose {
+            _ if purpose.is_of_sessions() => self.session,
+            _ if purpose.is_of_realm() => self.journey,
+            _ => self.propagation,
+        };
+        lifetime + MARGIN_SECONDS
+    }
+}
+
+/// One change to come.
+pub(crate) enum Step {
+    Add { place: Place, kid: Kid, state: KeyState, activates_at: Option<UnixSeconds>, secret: Zeroizing<Vec<u8>> },
+    Move { kid: Kid, to: KeyState, retires_at: Option<UnixSeconds> },
+}
+
+impl Step {
+    pub(crate) fn change(&self) -> Change<'_> {
+        match self {
+            Self::Add { place: (purpose, realm), kid, state, activates_at, secret } => Change::Add(NewKey {
+                kid,
+                realm: realm.as_deref(),
+                purpose: purpose.name,
+                algorithm: purpose.algorithm,
+                state: *state,
+                activates_at: *activates_at,
+                secret,
+            }),
+            Self::Move { kid, to, retires_at } => Change::Move { kid, to: *to, retires_at: *retires_at },
+        }
+    }
+
+    /// For the operator, in one line.
+    pub(crate) fn text(&self, now: UnixSeconds) -> String {
+        let from_now = |at: &UnixSeconds| span(at.0.saturating_sub(now.0));
+        match self {
+            Self::Add { place, kid, state, activates_at, .. } => {
+                let state = state_name(*state);
+                let active = activates_at.as_ref().map(|at| format!(", active in {}", from_now(at)));
+                format!("{kid}  new {} key, {state}{}", place_name(place), active.unwrap_or_default())
+            }
+            Self::Move { kid, to, retires_at } => {
+                let retired = retires_at.as_ref().map(|at| format!(", retired in {}", from_now(at)));
+                format!("{kid}  {}{}", state_name(*to), retired.unwrap_or_default())
+            }
+        }
+    }
+}
+
+pub(crate) fn place_name((purpose, realm): &Place) -> String {
+    let realm = realm.as_ref().map(|realm| format!(" of {realm}"));
+    format!("{} {}{}", purpose.name, purpose.algorithm, realm.unwrap_or_default())
+}
+
+pub(crate) const fn state_name(state: KeyState) -> &'static str {
+    match state {
+        KeyState::Standby => "standby",
+        KeyState::Active => "active",
+        KeyState::VerifyOnly => "verify-only",
+        KeyState::Retired => "retired",
+        KeyState::Revoked => "revoked",
+    }
+}
+
+/// `90061` seconds are `1d 1h`: the two largest units.
+pub(crate) fn span(seconds: u64) -> String {
+    let parts = [(seconds / 86400, 'd'), (seconds / 3600 % 24, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
+    let parts: Vec<_> = parts.iter().skip_while(|(n, _)| *n == 0).take(2).filter(|(n, _)| *n > 0).collect();
+    match parts.is_empty() {
+        true => "0s".to_owned(),
+        false => parts.iter().map(|(n, unit)| format!("{n}{unit}")).collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// Why a plan cannot be made. The operator's to solve.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Impossible(pub(crate) String);
+
+impl std::fmt::Display for Impossible {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn place_of(key: &StoredKey) -> Option<Place> {
+    Some((purpose_of(&key.purpose, &key.algorithm)?, key.realm.clone()))
+}
+
+/// The key of a place that is in a state.
+fn at<'a>(keys: &'a [StoredKey], place: &Place, state: KeyState) -> Option<&'a StoredKey> {
+    keys.iter().find(|key| key.state == state && place_of(key).as_ref() == Some(place))
+}
+
+fn step_down(key: &StoredKey, purpose: Purpose, now: UnixSeconds, times: Times) -> Step {
+    let retires_at = Some(now.plus(times.overlap(purpose)));
+    Step::Move { kid: key.kid.clone(), to: KeyState::VerifyOnly, retires_at }
+}
+
+/// Brings a key into use: after the propagation time, or at once. One at a time: a second standby key would say that
+/// the first was not wanted.
+pub(crate) fn introduce(
+    keys: &[StoredKey],
+    place: &Place,
+    (kid, secret): (Kid, Zeroizing<Vec<u8>>),
+    at_once: bool,
+    (now, times): (UnixSeconds, Times),
+) -> Result<Vec<Step>, Impossible> {
+    if let Some(waiting) = at(keys, place, KeyState::Standby) {
+        let when = waiting.activates_at.map_or(0, |at| at.0.saturating_sub(now.0));
+        return Err(Impossible(format!(
+            "{} has the standby key {} already, which becomes active in {}",
+            place_name(place),
+            waiting.kid,
+            span(when)
+        )));
+    }
+    let (state, activates_at) = match at_once {
+        true => (KeyState::Active, None),
+        false => (KeyState::Standby, Some(now.plus(times.propagation))),
+    };
+    let mut steps = vec![Step::Add { place: place.clone(), kid, state, activates_at, secret }];
+    let active = at(keys, place, KeyState::Active).filter(|_| at_once);
+    steps.extend(active.map(|key| step_down(key, place.0, now, times)));
+    Ok(steps)
+}
+
+/// A new key of our own making; with `at_once`, a standby key that waits is taken instead.
+pub(crate) fn rotate(
+    keys: &[StoredKey],
+    place: &Place,
+    at_once: bool,
+    moment: (UnixSeconds, Times),
+    entropy: &dyn Entropy,
+) -> Result<Vec<Step>, Impossible> {
+    match at(keys, place, KeyState::Standby) {
+        Some(waiting) if at_once => Ok(promote(keys, waiting, place, moment)),
+        _ => introduce(keys, place, new_secret(place.0, entropy)?, at_once, moment),
+    }
+}
+
+fn new_secret(purpose: Purpose, entropy: &dyn Entropy) -> Result<(Kid, Zeroizing<Vec<u8>>), Impossible> {
+    keyring::new_secret(purpose, entropy).ok_or_else(|| {
+        Impossible(format!("{} keys are not made here; bring a new one with `keys import` first", purpose.algorithm))
+    })
+}
+
+fn promote(keys: &[StoredKey], waiting: &StoredKey, place: &Place, (now, times): (UnixSeconds, Times)) -> Vec<Step> {
+    let mut steps = vec![Step::Move { kid: waiting.kid.clone(), to: KeyState::Active, retires_at: None }];
+    steps.extend(at(keys, place, KeyState::Active).map(|key| step_down(key, place.0, now, times)));
+    steps
+}
+
+/// What time has brought: standby keys whose time has come, verify-only keys that nothing hangs on any more.
+pub(crate) fn due(
+    keys: &[StoredKey],
+    live: &BTreeMap<String, LiveTokens>,
+    now: UnixSeconds,
+    times: Times,
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for key in keys {
+        let Some(place) = place_of(key) else { continue };
+        match key.state {
+            // A standby key without a time was put there by hand, and waits for that hand.
+            KeyState::Standby if key.activates_at.is_some_and(|at| at <= now) => {
+                steps.extend(promote(keys, key, &place, (now, times)));
+            }
+            KeyState::VerifyOnly
+                if key.retires_at.is_some_and(|at| at <= now) && !live.contains_key(key.kid.as_str()) =>
+            {
+                steps.push(Step::Move { kid: key.kid.clone(), to: KeyState::Retired, retires_at: None });
+            }
+            _ => {}
+        }
+    }
+    steps
+}
+
+/// What the schedule asks for: keys that are too old, or have encrypted three quarters of what they may.
+pub(crate) fn scheduled(keys: &[StoredKey], settings: &Settings, now: UnixSeconds, entropy: &dyn Entropy) -> Vec<Step> {
+    let limits = &settings.keys;
+    let mut steps = Vec::new();
+    for place in keyring::rotatable(keys, &settings.session) {
+        let Some(active) = at(keys, &place, KeyState::Active) else { continue };
+        let old = limits.rotate_after_seconds.is_some_and(|after| active.created_at.plus(after) <= now);
+        let spent = place.0.is_content() && active.seals >= limits.max_seals / 4 * 3;
+        if (old || spent) && at(keys, &place, KeyState::Standby).is_none() {
+            let Some(new) = keyring::new_secret(place.0, entropy) else { continue };
+            steps.extend(introduce(keys, &place, new, false, (now, Times::of(settings))).into_iter().flatten());
+        }
+    }
+    steps
+}
+
+/// How a key is to go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Retirement {
+    /// Only when nothing hangs on it.
+    Kind,
+    /// Whatever hangs on it is refused from then on.
+    Forced,
+    /// As forced, and for good: it may be in other hands.
+    Revoked,
+}
+
+/// Ends a key. One that is active is replaced in the same breath, by its standby key or a new one.
+pub(crate) fn retire(
+    keys: &[StoredKey],
+    kid: &str,
+    how: Retirement,
+    live: &BTreeMap<String, LiveTokens>,
+    now: UnixSeconds,
+    entropy: &dyn Entropy,
+) -> Result<Vec<Step>, Impossible> {
+    let refuse = |why: String| Err(Impossible(why));
+    let Some(key) = keys.iter().find(|key| key.kid.as_str() == kid) else {
+        return refuse(format!("there is no key {kid}"));
+    };
+    let place = place_of(key).filter(|place| place.0.is_of_realm() || place.0.name == "feed-signing");
+    let Some(place) = place else {
+        return refuse(format!(
+            "every edge bundle has the {} key, so it cannot go alone: an edge would not get another one",
+            key.purpose
+        ));
+    };
+    let kind = how == Retirement::Kind;
+    match key.state {
+        KeyState::Retired if how == Retirement::Revoked => {}
+        KeyState::Retired | KeyState::Revoked => return refuse(format!("{kid} is {} already", state_name(key.state))),
+        KeyState::Active if kind => {
+            return refuse(format!("{kid} is the key in use; `keys rotate` first, or --force to end what it made"));
+        }
+        KeyState::VerifyOnly if kind => {
+            if let Some(live) = live.get(kid) {
+                let left = span(live.until.0.saturating_sub(now.0));
+                let sessions = live.tokens;
+                return refuse(format!(
+                    "up to {sessions} live sessions hang on {kid}, the last of them for {left}; --force ends them"
+                ));
+            }
+            if let Some(at) = key.retires_at.filter(|at| *at > now && !place.0.is_of_sessions()) {
+                return refuse(format!(
+                    "logins or polls under way may hang on {kid} for {}; --force ends them",
+                    span(at.0 - now.0)
+                ));
+            }
+        }
+        _ => {}
+    }
+    let to = if how == Retirement::Revoked { KeyState::Revoked } else { KeyState::Retired };
+    let mut steps = Vec::new();
+    if key.state == KeyState::Active {
+        match at(keys, &place, KeyState::Standby) {
+            Some(next) => steps.push(Step::Move { kid: next.kid.clone(), to: KeyState::Active, retires_at: None }),
+            None => {
+                let (kid, secret) = new_secret(place.0, entropy)?;
+                steps.push(Step::Add { place, kid, state: KeyState::Active, activates_at: None, secret });
+            }
+        }
+    }
+    steps.push(Step::Move { kid: key.kid.clone(), to, retires_at: None });
+    Ok(steps)
+}

@@ -1,0 +1,231 @@
+//! The life of keys by the test's clock.
+
+use countersign_core::keys::KeyState;
+use countersign_core::time::UnixSeconds;
+use countersign_store::{Change, StoredKey};
+
+use crate::SystemEntropy;
+use crate::key_plan::{self, Retirement, Step, Times};
+use crate::key_upkeep::once;
+use crate::keyring;
+use crate::testing::Origin;
+
+fn now(origin: &Origin) -> UnixSeconds {
+    origin.app.clock.now().seconds()
+}
+
+async fn rows(origin: &Origin) -> Vec<StoredKey> {
+    origin.app.store.keys().list().await.ok().unwrap()
+}
+
+/// The identifiers of a purpose and algorithm, with their states, oldest first.
+async fn states(origin: &Origin, purpose: &str, algorithm: &str) -> Vec<KeyState> {
+    let of = |key: &&StoredKey| key.purpose == purpose && key.algorithm == algorithm;
+    let mut states: Vec<_> = rows(origin).await.iter().filter(of).map(|key| (key.created_at, key.state)).collect();
+    states.sort_by_key(|(created, _)| created.0);
+    states.into_iter().map(|(_, state)| state).collect()
+}
+
+async fn apply(origin: &Origin, steps: &[Step]) {
+    let changes: Vec<Change<'_>> = steps.iter().map(Step::change).collect();
+    origin.app.store.keys().change(&changes, None, "test", now(origin)).await.unwrap();
+}
+
+async fn rotate(origin: &Origin, at_once: bool) {
+    let keys = rows(origin).await;
+    for place in keyring::rotatable(&keys, &origin.app.settings.session) {
+        let moment = (now(origin), Times::of(&origin.app.settings));
+        let steps = key_plan::rotate(&keys, &place, at_once, moment, &SystemEntropy).unwrap();
+        apply(origin, &steps).await;
+    }
+}
+
+async fn session_kid(origin: &Origin, state: KeyState) -> String {
+    let keys = rows(origin).await;
+    let key =
+        keys.iter().find(|key| key.purpose == "session-signing" && key.algorithm == "EdDSA" && key.state == state);
+    key.unwrap().kid.to_string()
+}
+
+/// K01 and K02 over a whole life, with the default lease of 10 s and sessions of two hours.
+#[tokio::test]
+async fn k01_k02_a_key_is_published_used_kept_and_retired() {
+    use KeyState::{Active, Retired, Standby, VerifyOnly};
+    let origin = Origin::new().await;
+    let old = origin.log_in().await;
+    origin.clock.advance(10);
+    rotate(&origin, false).await;
+    once(&origin.app).await.unwrap();
+    let session = async || states(&origin, "session-signing", "EdDSA").await;
+    assert_eq!(session().await, [Active, Standby]);
+    let first = session_kid(&origin, Active).await;
+    let minted_with = async |kid: &str| {
+        let made = origin.log_in().await;
+        assert!(origin.is_valid(&made).await);
+        origin.app.keys().realms["/alpha"].session.minting.kids().any(|own| own.as_str() == kid)
+    };
+    // K02: published, and not used one second early.
+    origin.clock.advance(19);
+    once(&origin.app).await.unwrap();
+    assert_eq!(session().await, [Active, Standby]);
+    assert!(minted_with(&first).await);
+    origin.clock.advance(1);
+    once(&origin.app).await.unwrap();
+    assert_eq!(session().await, [VerifyOnly, Active]);
+    assert!(!minted_with(&first).await);
+    assert!(origin.is_valid(&old).await);
+
+    // Kept for as long as a session made with it can live; the last was made a second before the change.
+    origin.clock.advance(7198);
+    once(&origin.app).await.unwrap();
+    assert_eq!(session().await, [VerifyOnly, Active]);
+    origin.clock.advance(120 + 900);
+    once(&origin.app).await.unwrap();
+    assert_eq!(session().await, [Retired, Active]);
+    // K01: what it made is refused for the key's sake, whatever the times say.
+    origin.clock.set_back(7198 + 120 + 900);
+    assert!(!origin.is_valid(&old).await);
+    assert_eq!(states(&origin, "journey-signing", "HS256").await, [Retired, Active]);
+}
+
+#[tokio::test]
+async fn k01_retiring_waits_for_live_sessions_unless_forced() {
+    let origin = Origin::new().await;
+    let token = origin.log_in().await;
+    let kid = session_kid(&origin, KeyState::Active).await;
+    once(&origin.app).await.unwrap();
+    let retire = async |kid: &str, how| {
+        let live = origin.app.store.keys().live_tokens(now(&origin)).await.unwrap();
+        key_plan::retire(&rows(&origin).await, kid, how, &live, now(&origin), &SystemEntropy)
+    };
+    let why = |outcome: Result<Vec<Step>, key_plan::Impossible>| outcome.err().unwrap().0;
+    assert!(why(retire(&kid, Retirement::Kind).await).contains("is the key in use"));
+    rotate(&origin, true).await;
+    once(&origin.app).await.unwrap();
+    assert!(why(retire(&kid, Retirement::Kind).await).starts_with("up to 1 live sessions hang on"));
+    assert!(origin.is_valid(&token).await);
+    let steps = retire(&kid, Retirement::Forced).await.unwrap();
+    apply(&origin, &steps).await;
+    once(&origin.app).await.unwrap();
+    assert!(!origin.is_valid(&token).await);
+    assert!(why(retire(&kid, Retirement::Forced).await).contains("is retired already"));
+    let denylist = rows(&origin).await.iter().find(|key| key.purpose == "denylist").unwrap().kid.to_string();
+    assert!(why(retire(&denylist, Retirement::Revoked).await).contains("every edge bundle has"));
+    assert!(why(retire("none", Retirement::Kind).await).contains("no key"));
+}
+
+/// K03 at the origin: the active key goes, another takes its place in the same transaction.
+#[tokio::test]
+async fn k03_a_revoked_active_key_is_replaced_at_once() {
+    let origin = Origin::new().await;
+    let token = origin.log_in().await;
+    let kid = session_kid(&origin, KeyState::Active).await;
+    let steps = key_plan::retire(
+        &rows(&origin).await,
+        &kid,
+        Retirement::Revoked,
+        &std::collections::BTreeMap::new(),
+        now(&origin),
+        &SystemEntropy,
+    );
+    apply(&origin, &steps.unwrap()).await;
+    once(&origin.app).await.unwrap();
+    assert!(!origin.is_valid(&token).await);
+    assert!(origin.is_valid(&origin.log_in().await).await);
+}
+
+/// K05, with a limit small enough to reach: the key is followed by another at three quarters, and where that comes too
+/// late it refuses to seal.
+#[tokio::test]
+async fn k05_a_content_key_seals_no_more_than_it_may() {
+    let origin = Origin::with("[keys]\nmax_seals = 64\n").await;
+    let mut made = 0;
+    // Without upkeep, only what was reserved at the start can be used.
+    loop {
+        let headers = [("x-openam-username", "demo"), ("x-openam-password", crate::testing::PASSWORD)];
+        let answer = origin.post(&format!("{}/authenticate", crate::testing::ALPHA), &headers, "{}").await;
+        if answer.status != 200 {
+            break;
+        }
+        made += 1;
+        assert!(made <= 4, "a block is a sixteenth of the limit");
+    }
+    assert_eq!(made, 4);
+    // With it, the next key is in use before this one is spent, and no login fails.
+    let mut rotated = false;
+    for _ in 0..120 {
+        origin.clock.advance(5);
+        once(&origin.app).await.unwrap();
+        origin.log_in().await;
+        rotated |= states(&origin, "session-content", "A256GCM").await.contains(&KeyState::VerifyOnly);
+    }
+    assert!(rotated);
+    assert!(rows(&origin).await.iter().all(|key| key.seals <= 64));
+}
+
+#[tokio::test]
+async fn keys_of_an_age_are_followed_by_new_ones() {
+    let origin = Origin::with("[keys]\nrotate_after_days = 7\n").await;
+    once(&origin.app).await.unwrap();
+    assert_eq!(states(&origin, "session-signing", "EdDSA").await, [KeyState::Active]);
+    origin.clock.advance(7 * 24 * 3600);
+    once(&origin.app).await.unwrap();
+    assert_eq!(states(&origin, "session-signing", "EdDSA").await, [KeyState::Active, KeyState::Standby]);
+    assert_eq!(states(&origin, "denylist", "HS256").await, [KeyState::Active], "it is in every bundle");
+    // The algorithm that is not in use has a key that never made anything: it is left alone.
+    assert_eq!(states(&origin, "session-signing", "HS256").await, [KeyState::Active]);
+    once(&origin.app).await.unwrap();
+    origin.clock.advance(20);
+    once(&origin.app).await.unwrap();
+    assert_eq!(states(&origin, "session-signing", "EdDSA").await, [KeyState::VerifyOnly, KeyState::Active]);
+}
+
+#[tokio::test]
+async fn two_origins_agree_and_take_each_others_sessions() {
+    let one = Origin::new().await;
+    let other = one.second().await;
+    rotate(&one, true).await;
+    once(&one.app).await.unwrap();
+    let token = one.log_in().await;
+    // The other one has not looked yet: it meets a key that it does not know, and looks.
+    assert!(other.is_valid(&token).await);
+    assert_eq!(one.app.keys().digest, other.app.keys().digest);
+    // Both find the same thing due; one does it.
+    rotate(&one, false).await;
+    one.clock.advance(20);
+    let (first, second) = tokio::join!(once(&one.app), once(&other.app));
+    first.unwrap();
+    second.unwrap();
+    use KeyState::{Active, VerifyOnly};
+    assert_eq!(states(&one, "feed-signing", "EdDSA").await.iter().filter(|state| **state == Active).count(), 1);
+    assert_eq!(states(&one, "feed-signing", "EdDSA").await.iter().filter(|state| **state == VerifyOnly).count(), 2);
+}
+
+/// What hangs on a key is every token made with it, the re-issued ones too.
+#[tokio::test]
+async fn every_token_of_a_session_is_counted() {
+    use crate::sessions::{self, Renew, Renewal};
+    let origin = Origin::new().await;
+    let kids = [session_kid(&origin, KeyState::Active).await, content_kid(&origin).await];
+    let counted = async || {
+        once(&origin.app).await.unwrap();
+        let live = origin.app.store.keys().live_tokens(now(&origin)).await.unwrap();
+        kids.each_ref().map(|kid| live.get(kid).map_or(0, |live| live.tokens))
+    };
+    let token = origin.log_in().await;
+    assert_eq!(counted().await, [1, 1]);
+    assert!(matches!(sessions::renew(&origin.app, token.as_bytes(), Renew::IfDue).await, Ok(Renewal::Needless)));
+    assert_eq!(counted().await, [1, 1]);
+    assert!(matches!(sessions::renew(&origin.app, token.as_bytes(), Renew::Now).await, Ok(Renewal::Issued(_))));
+    assert_eq!(counted().await, [2, 2]);
+    let cookie = format!("{}={token}", crate::testing::COOKIE);
+    let credentials = [("x-openam-username", "demo"), ("x-openam-password", crate::testing::PASSWORD)];
+    let headers = [credentials[0], credentials[1], ("cookie", cookie.as_str())];
+    let path = format!("{}/authenticate?ForceAuth=true", crate::testing::ALPHA);
+    assert_eq!(origin.post(&path, &headers, "{}").await.status, 200);
+    assert_eq!(counted().await, [3, 3]);
+}
+
+async fn content_kid(origin: &Origin) -> String {
+    rows(origin).await.iter().find(|key| key.purpose == "session-content").unwrap().kid.to_string()
+}

@@ -1,0 +1,113 @@
+//! Keys that change while sessions live, in real workerd with the real origin.
+
+use std::process::Command;
+use std::time::Duration;
+
+use countersign_tests::{World, eventually};
+use xtask::stack::{DenylistProfile, Stack};
+
+/// Runs `countersign keys …` and gives what it printed.
+fn keys(stack: &Stack, arguments: &[&str]) -> String {
+    let output = stack.countersign().arg("keys").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn refused(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// The identifier of the key of a purpose and algorithm in a state, as `keys list` shows it.
+fn kid(stack: &Stack, purpose: &str, algorithm: &str, state: &str) -> Option<String> {
+    let list = keys(stack, &["list", "--all"]);
+    list.lines().find_map(|line| {
+        let cells: Vec<_> = line.split_whitespace().collect();
+        (cells.get(2..5)? == [purpose, algorithm, state]).then(|| cells[0].to_owned())
+    })
+}
+
+/// Every key that can be rotated is, twice over, while people log in, stay and log out; with the strict profile a key is
+/// published for 4 s before it is used.
+#[test]
+fn rotation_under_load_loses_no_session_and_lets_nothing_back_in() {
+    let world = World::new(DenylistProfile::Strict);
+    let (before, ended) = (world.log_in(), world.log_in());
+    assert_eq!((world.check(&before), world.check(&ended)), (204, 204));
+    assert_eq!(world.log_out(&ended).status, 200);
+    eventually("the logout arrives", DenylistProfile::Strict.bound(), || world.check(&ended) == 401);
+    let old = kid(&world.stack, "session-signing", "EdDSA", "active").unwrap();
+
+    let planned = keys(&world.stack, &["rotate"]);
+    assert_eq!(planned.matches("standby, active in 4s").count(), 5, "{planned}");
+    let new = kid(&world.stack, "session-signing", "EdDSA", "standby").unwrap();
+    // K02: a second rotation does not push the first along.
+    let mut again = world.stack.countersign();
+    again.args(["keys", "rotate"]);
+    assert!(refused(again).contains("has the standby key"));
+
+    let mut during = Vec::new();
+    eventually("the new keys are in use", Duration::from_secs(20), || {
+        let token = world.log_in();
+        assert_eq!(world.check(&token), 204, "made during the rotation, session {}", during.len());
+        assert_eq!((world.check(&before), world.check(&ended)), (204, 401));
+        during.push(token);
+        kid(&world.stack, "session-signing", "EdDSA", "active").as_ref() == Some(&new)
+    });
+    assert_eq!(kid(&world.stack, "session-signing", "EdDSA", "verify-only"), Some(old.clone()));
+    for _ in 0..20 {
+        during.push(world.log_in());
+    }
+    assert!(during.iter().chain([&before]).all(|token| world.check(token) == 204));
+    assert_eq!(world.check(&ended), 401);
+    assert_eq!(world.log_out(&during[0]).status, 200);
+    eventually("a logout still arrives", DenylistProfile::Strict.bound(), || world.check(&during[0]) == 401);
+
+    // What hangs on the old key is counted, and keeps it.
+    let mut retire = world.stack.countersign();
+    retire.args(["keys", "retire", &old]);
+    let reason = refused(retire);
+    assert!(reason.contains("live sessions hang on"), "{reason}");
+
+    // At once, an edge meets tokens of a key it never heard of: it fetches the key and refuses nobody.
+    keys(&world.stack, &["rotate", "--purpose", "session-signing", "--now"]);
+    for _ in 0..10 {
+        let token = world.log_in();
+        assert_eq!(world.check(&token), 204);
+    }
+    assert_eq!((world.check(&before), world.check(&ended)), (204, 401));
+}
+
+/// An edge that starts with the bundle of long ago: everything in it but denylist and credential has been replaced.
+#[test]
+fn an_edge_with_an_old_bundle_catches_up() {
+    let mut world = World::new(DenylistProfile::Strict);
+    let stale = world.stack.bundle().unwrap();
+    keys(&world.stack, &["rotate", "--now"]);
+    let feed = kid(&world.stack, "feed-signing", "EdDSA", "verify-only").unwrap();
+    keys(&world.stack, &["retire", &feed, "--force"]);
+    world.stack.stop_workerd();
+    world.stack.start_workerd_with(stale).unwrap();
+    let token = world.log_in();
+    eventually("the edge has the new keys", Duration::from_secs(5), || world.check(&token) == 204);
+}
+
+/// K03: a key that may be in other hands. All it made is dead everywhere within `T`, and people can log in again.
+#[test]
+fn k03_what_a_revoked_key_made_is_dead_within_t() {
+    let world = World::new(DenylistProfile::Strict);
+    let token = world.log_in();
+    assert_eq!(world.check(&token), 204);
+    let stolen = kid(&world.stack, "session-signing", "EdDSA", "active").unwrap();
+    let plan = keys(&world.stack, &["retire", &stolen, "--revoke", "--dry-run"]);
+    assert!(plan.contains("Nothing was changed."), "{plan}");
+    assert_eq!(world.check(&token), 204);
+
+    keys(&world.stack, &["retire", &stolen, "--revoke"]);
+    eventually("the revoked key is dead at the edge", DenylistProfile::Strict.bound(), || world.check(&token) == 401);
+    let fresh = world.log_in();
+    assert_eq!(world.check(&fresh), 204);
+    assert_eq!(world.check(&token), 401);
+    assert_eq!(kid(&world.stack, "session-signing", "EdDSA", "revoked"), Some(stolen));
+}
