@@ -66,7 +66,7 @@ fn with_libfuzzer(target: &str, seconds: u64) -> Result<ExitCode> {
     let corpus = build.join("corpus").join(target);
     fs::create_dir_all(&corpus).with_context(|| format!("cannot create {}", corpus.display()))?;
     let mut fuzz = cargo::command();
-    fuzz.args(["fuzz", "run", "--fuzz-dir"]).arg(&dir).arg("--target-dir").arg(&build).arg(target);
+    fuzz.args(["fuzz", "run", "--release", "--fuzz-dir"]).arg(&dir).arg("--target-dir").arg(&build).arg(target);
     fuzz.arg(&corpus).arg(root.join("tests/fuzz/seeds").join(target));
     fuzz.args(["--", &format!("-max_total_time={seconds}"), "-max_len=4096", "-print_final_stats=1"]);
     // The sanitizer's flags are unstable ones, and the toolchain is a stable one.
