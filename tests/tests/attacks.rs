@@ -3,18 +3,20 @@
 //! so that each case fails for what it is about and not for a signature that would not verify anyway.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aes_gcm::aead::AeadInOut as _;
+use aes_gcm::{Aes256Gcm, KeyInit as _};
 use countersign_core::encoding::{decode, encode};
 use countersign_core::keys::{ContentKey, MintingKeys, SigningKey};
 use countersign_core::token::mint::mint;
 use countersign_core::token::{Envelope, Kind};
 use countersign_store::{MasterKey, Store, StoredKey};
-use countersign_tests::{World, cookie, eventually, send};
+use countersign_tests::{Answer, World, cookie, eventually, json_path, log_out, send};
 use ed25519_dalek::Signer as _;
 use serde_json::{Value, json};
-use xtask::stack::{COOKIE_NAME, DenylistProfile};
+use xtask::stack::{COOKIE_NAME, DEMO_PASSWORD, DEMO_USER, DenylistProfile};
 
 /// A case: its id, and the lines of the request's head that carry it, byte by byte.
 type Case = (&'static str, Vec<Vec<u8>>);
@@ -76,6 +78,18 @@ impl Forger {
 
     fn claims(&self, claims: &Value) -> String {
         self.jws(&self.header().to_string(), claims.to_string().as_bytes())
+    }
+
+    /// A good seal around anything.
+    fn sealed(&self, inner: &str) -> String {
+        let header = json!({
+            "alg": "dir", "enc": "A256GCM", "kid": self.content.kid, "typ": "session+jwt", "cty": "JWT",
+        });
+        let header = encode(header.to_string().as_bytes());
+        let cipher = Aes256Gcm::new_from_slice(&self.content.secret).unwrap();
+        let (mut content, iv) = (inner.as_bytes().to_vec(), [7; 12]);
+        let tag = cipher.encrypt_inout_detached(&iv.into(), header.as_bytes(), content.as_mut_slice().into()).unwrap();
+        format!("{header}..{}.{}.{}", encode(&iv), encode(&content), encode(&tag))
     }
 
     fn nested(&self, envelope: Envelope, seed: &[u8; 32], kind: Kind, claims: &Value) -> String {
@@ -221,6 +235,8 @@ fn c_cookies() {
         format!("{name}=\"{token}\""),
         format!("x=\"; {name}=evil; y=\""),
         format!("a=1, {name}={token}"),
+        format!("a, {name}={token}"),
+        format!("a, {name}=evil; {name}={token}"),
         format!("{name}={token},x"),
         format!("{name}={token} x"),
     ] {
@@ -232,6 +248,12 @@ fn c_cookies() {
     let (head, tail) = token.split_at(token.len() / 2);
     cases.push(("C09", vec![line(format!("cookie: {name}.0={head}; {name}.1={tail}"))]));
     cases.push(("C09", vec![line(format!("cookie: {name}={head}; {name}.1={tail}"))]));
+    cases.push(("C09", vec![line(format!("cookie: {name}.1={tail}; {name}.0={head}"))]));
+    cases.push(("C09", vec![line(format!("cookie: {name}.0={head}; {name}.0={head}; {name}.1={tail}"))]));
+    cases.push(("C09", vec![line(format!("cookie: {name}.0={token}"))]));
+    cases.push(("C09", vec![line(format!("cookie: {name}.0={head}; {name}.1={}", &other[other.len() / 2..]))]));
+    let hundred: Vec<String> = (0..100).map(|number| format!("{name}.{number}={}", &token[number..=number])).collect();
+    cases.push(("C09", vec![line(format!("cookie: {}", hundred.join("; ")))]));
     cases.push(("C11", vec![line(format!("authorization: Bearer {token}"))]));
     cases.push(("C11", vec![line(format!("authorization: {name} {token}"))]));
     for byte in [0u8, b'\r', 0x80, 0xff, 0x7f, 1] {
@@ -240,10 +262,69 @@ fn c_cookies() {
         cases.push(("C15 header", vec![[format!("{name}: ").as_bytes(), &value].concat()]));
     }
     run(&world, &cases);
+    for (path, body) in [("/", &token), ("/am/json/realms/root/realms/alpha/sessions?_action=getSessionInfo", &token)] {
+        let form = format!("{name}={body}");
+        let headers = [("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json")];
+        let base = if path == "/" { world.stack.edge_url() } else { world.stack.origin_url() };
+        let answer = send("POST", &format!("{base}{path}"), &headers, &form);
+        assert!(matches!(answer.status, 400 | 401 | 415), "C11: {answer:?}");
+    }
     for target in [format!("/?{name}={token}"), format!("/?tokenId={token}"), format!("/?session={token}")] {
         assert_eq!(ask(&world, &target, &[]), [401, 401], "C11");
     }
     assert_eq!(ask(&world, "/", &[good]), [200, 200], "the session itself came to no harm");
+}
+
+/// Answers that set the cookie, or take it away: one line, complete, for no cache, and the same by which browsers tell
+/// cookies apart.
+#[test]
+fn c10_c12_c13_c14_the_cookie_is_set_and_cleared_whole() {
+    let world = world("sign-then-encrypt");
+    let cookies = |answer: &Answer| -> Vec<String> {
+        let lines = answer.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+        lines.map(|(_, value)| value.clone()).collect()
+    };
+    let no_store = |answer: &Answer| assert_eq!(answer.header("cache-control"), "no-store", "C13: {answer:?}");
+    for base in [world.stack.edge_url(), world.stack.origin_url()] {
+        let headers = [
+            ("accept-api-version", "resource=2.0, protocol=1.0"),
+            ("content-type", "application/json"),
+            ("x-openam-username", DEMO_USER),
+            ("x-openam-password", DEMO_PASSWORD),
+        ];
+        let login = send("POST", &format!("{base}{}", json_path("authenticate")), &headers, "{}");
+        let token = login.json()["tokenId"].as_str().unwrap().to_owned();
+        let [set] = <[String; 1]>::try_from(cookies(&login)).unwrap_or_else(|lines| panic!("C10: {lines:?}"));
+        let attributes = set.strip_prefix(&format!("{COOKIE_NAME}={token}; ")).unwrap_or_else(|| panic!("C12: {set}"));
+        // On plain http, where the stack runs; `Secure` comes with https, and host-only it is in any case.
+        assert_eq!(attributes, "Path=/; HttpOnly; SameSite=Lax", "C12");
+        assert!(set.len() <= 4096, "C12: {} bytes", set.len());
+        no_store(&login);
+        // Once to end the session, once more when it is dead.
+        for status in [200, 401] {
+            let out = log_out(&base, &token);
+            assert_eq!(out.status, status, "{out:?}");
+            let [cleared] = <[String; 1]>::try_from(cookies(&out)).unwrap_or_else(|lines| panic!("C14: {lines:?}"));
+            let kept: Vec<&str> = cleared
+                .split("; ")
+                .filter(|part| !part.starts_with("Max-Age=") && !part.starts_with("Expires="))
+                .collect();
+            assert_eq!(kept.join("; "), format!("{COOKIE_NAME}=; {attributes}"), "C14");
+            assert!(cleared.contains("Max-Age=0"), "C14: {cleared}");
+            no_store(&out);
+        }
+    }
+
+    // A page whose answer renews the session, with a shared cache in between: there is nothing for a second client.
+    let forger = Forger::of(&world);
+    let due = with(good_claims(), json!({ "iat": now() - 600, "idle": 1800 }));
+    let token = forger.nested(Envelope::SignThenEncrypt, &forger.seed(), Kind::Session, &due);
+    let page = world.page(&token);
+    assert!(page.header("set-cookie").starts_with(&format!("{COOKIE_NAME}=")), "{page:?}");
+    no_store(&page);
+    let second = send("GET", &world.edge("/?format=json"), &[("accept", "application/json")], "");
+    assert_eq!((second.status, second.header("set-cookie")), (401, ""), "C13: {second:?}");
+    no_store(&second);
 }
 
 #[test]
@@ -268,20 +349,35 @@ fn j_signed_tokens() {
     let confused = SigningKey::hs256(forger.signing.kid.clone(), &public).unwrap();
     let keys = MintingKeys::new(Envelope::Sign, Some(confused), None).unwrap();
     tokens.push(("J03", mint(&claims, Kind::Session, &keys, &mut |_: &mut [u8]| {}).unwrap()));
-    for extra in [
-        json!({ "jwk": { "kty": "OKP", "crv": "Ed25519", "x": encode(&public) } }),
-        json!({ "jku": "http://127.0.0.1:9/k" }),
-        json!({ "x5u": "http://127.0.0.1:9/c" }),
-        json!({ "x5c": ["MIIB"] }),
-        json!({ "crit": ["exp"] }),
-        json!({ "crit": [] }),
-        json!({ "b64": false }),
-        json!({ "zip": "DEF" }),
-        json!({ "p2c": 2_147_483_648u64 }),
-        json!({ "cty": "JWT" }),
+    // Whoever follows an address in a token is seen here.
+    let attacker = TcpListener::bind("127.0.0.1:0").unwrap();
+    attacker.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", attacker.local_addr().unwrap());
+    for (id, extra) in [
+        ("J04", json!({ "jwk": { "kty": "OKP", "crv": "Ed25519", "x": encode(&public) } })),
+        ("J05", json!({ "jku": format!("{address}/keys") })),
+        ("J05", json!({ "x5u": format!("{address}/chain") })),
+        ("J06", json!({ "x5c": ["MIIB"] })),
+        ("J06", json!({ "x5t": encode(&[1; 20]) })),
+        ("J06", json!({ "x5t#S256": encode(&[1; 32]) })),
+        ("J10", json!({ "crit": ["exp"] })),
+        ("J10", json!({ "crit": [] })),
+        ("J10", json!({ "crit": ["unknown"], "unknown": 1 })),
+        ("J10", json!({ "b64": false })),
+        ("J10", json!({ "b64": false, "crit": ["b64"] })),
+        ("J19", json!({ "zip": "DEF" })),
+        ("J20", json!({ "p2c": 2_147_483_648u64 })),
+        ("J16", json!({ "cty": "JWT" })),
     ] {
-        tokens.push(("J04-J06/J10/J20", forger.jws(&with(forger.header(), extra).to_string(), payload.as_bytes())));
+        tokens.push((id, forger.jws(&with(forger.header(), extra).to_string(), payload.as_bytes())));
     }
+    tokens.push((
+        "J10",
+        forger.jws(
+            &format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"session+jwt","crit":["exp"],"crit":[]}}"#),
+            payload.as_bytes(),
+        ),
+    ));
     for id in [
         json!("../../dev/null"),
         json!("' OR 1=1--"),
@@ -290,6 +386,9 @@ fn j_signed_tokens() {
         json!("a\r\nb"),
         json!(7),
         json!(null),
+        json!("k".repeat(10_000)),
+        json!([kid]),
+        json!(format!("{kid} ")),
     ] {
         tokens.push(("J07", forger.jws(&with(forger.header(), json!({ "kid": id })).to_string(), payload.as_bytes())));
     }
@@ -357,14 +456,22 @@ fn j_signed_tokens() {
     let journey = SigningKey::hs256(forger.journey.kid.clone(), &forger.journey.secret).unwrap();
     let journey = MintingKeys::new(Envelope::Sign, Some(journey), None).unwrap();
     tokens.push(("J28", mint(&claims, Kind::Session, &journey, &mut |_: &mut [u8]| {}).unwrap()));
-    for realm in ["/", "/beta", "/alpha/", "/Alpha", "alpha", "/alpha/sub", ""] {
-        tokens.push(("J29/J30", forger.claims(&with(claims.clone(), json!({ "realm": realm })))));
+    // The realm is issuer and audience in one.
+    for realm in ["/", "/beta", "/alpha/sub", ""] {
+        tokens.push(("J29", forger.claims(&with(claims.clone(), json!({ "realm": realm })))));
+    }
+    for realm in ["/alpha/", "/Alpha", "alpha", "//alpha", "/alpha\u{0}", "https://x@/alpha", "/\u{430}lpha"] {
+        tokens.push(("J30", forger.claims(&with(claims.clone(), json!({ "realm": realm })))));
     }
     tokens.push(("J29", forger.claims(&with(claims.clone(), json!({ "realm": ["/alpha", "/beta"] })))));
     for times in [
         json!({ "iat": now() + 600 }),
         json!({ "exp": now() - 61 }),
         json!({ "exp": now() - 1 }),
+        // The last second has no leeway, and time only goes on from here.
+        json!({ "exp": now() }),
+        json!({ "fexp": now() }),
+        json!({ "iat": now() - 60, "idle": 60 }),
         json!({ "fexp": now() - 1 }),
         json!({ "exp": 0 }),
         // S16: not used for as long as it may be.
@@ -390,6 +497,15 @@ fn j_signed_tokens() {
         tokens.push(("J33", forger.jws(&header, text.as_bytes())));
     }
     tokens.push(("J33", forger.claims(&with(claims.clone(), json!({ "p": { "x": "y".repeat(16_000) } })))));
+    // The leeway for clocks that are ahead: a minute is taken. (A second more is judged where the clock stands still.)
+    let early = forger.claims(&with(claims.clone(), json!({ "iat": now() + 60 })));
+    assert_eq!(ask(&world, "/", &in_cookie(&early)), [200, 200]);
+    for length in [4097, 8193, 16_385, 65_536] {
+        let padding = "y".repeat(length - good.len());
+        let (input, signature) = good.rsplit_once('.').unwrap();
+        tokens.push(("J33", format!("{input}{padding}.{signature}")));
+        tokens.push(("J33", format!("{good}{padding}")));
+    }
     // J34: right after the true one was verified and remembered.
     assert_eq!(ask(&world, "/", &in_cookie(&good)), [200, 200]);
     let other = forger.claims(&with(claims.clone(), json!({ "sub": "eve" })));
@@ -397,6 +513,8 @@ fn j_signed_tokens() {
     tokens.push(("J34", format!("{}.{signature}", other.rsplit_once('.').unwrap().0)));
     all(&world, tokens);
     assert_eq!(ask(&world, "/", &in_cookie(&good)), [200, 200]);
+    let caller = attacker.accept().map(|(_, address)| address);
+    assert!(caller.is_err(), "J05: a key was asked for by {caller:?}");
 }
 
 /// The order of the group added to `s`: the same equation, another signature (RFC 8032 §8.4).
@@ -466,22 +584,35 @@ fn j_nested_tokens() {
         }
     }
     let header: Value = serde_json::from_slice(&decode(parts[0].as_bytes()).unwrap()).unwrap();
-    for change in [
-        json!({ "zip": "DEF" }),
-        json!({ "alg": "RSA1_5" }),
-        json!({ "alg": "PBES2-HS256+A128KW", "p2c": 2_147_483_648u64, "p2s": "" }),
-        json!({ "alg": "ECDH-ES", "epk": { "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA" } }),
-        json!({ "alg": "A256GCMKW" }),
-        json!({ "alg": "none" }),
-        json!({ "enc": "A128GCM" }),
-        json!({ "enc": "none" }),
-        json!({ "cty": "jwt" }),
-        json!({ "typ": "journey+jwt" }),
-        json!({ "kid": "x" }),
-        json!({ "crit": ["exp"] }),
-        json!({ "jwk": {} }),
+    for (id, change) in [
+        ("J19", json!({ "zip": "DEF" })),
+        ("J23", json!({ "alg": "RSA1_5" })),
+        ("J23", json!({ "alg": "RSA-OAEP" })),
+        ("J20", json!({ "alg": "PBES2-HS256+A128KW", "p2c": 2_147_483_648u64, "p2s": "" })),
+        ("J20", json!({ "alg": "PBES2-HS256+A128KW", "p2c": 0, "p2s": "" })),
+        ("J20", json!({ "alg": "PBES2-HS256+A128KW", "p2c": -1, "p2s": encode(&[1; 16]) })),
+        ("J24", json!({ "alg": "ECDH-ES", "epk": { "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA" } })),
+        ("J24", json!({ "alg": "ECDH-ES", "epk": { "kty": "OKP", "crv": "X25519", "x": encode(&[0; 32]) } })),
+        ("J08", json!({ "alg": "A256GCMKW" })),
+        ("J01", json!({ "alg": "none" })),
+        ("J08", json!({ "enc": "A128GCM" })),
+        ("J01", json!({ "enc": "none" })),
+        ("J16", json!({ "cty": "jwt" })),
+        ("J28", json!({ "typ": "journey+jwt" })),
+        ("J07", json!({ "kid": "x" })),
+        ("J10", json!({ "crit": ["exp"] })),
+        ("J04", json!({ "jwk": {} })),
     ] {
-        tokens.push(("J08/J19/J20/J23/J24", changed(0, encode(with(header.clone(), change).to_string().as_bytes()))));
+        tokens.push((id, changed(0, encode(with(header.clone(), change).to_string().as_bytes()))));
+    }
+    // What the seal holds is not the token of a session that anybody signed.
+    for (id, inner) in [
+        ("J18", String::new()),
+        ("J18", good.clone()),
+        ("J17", claims.to_string()),
+        ("J01", format!("{}.{}.", encode(br#"{"alg":"none"}"#), encode(claims.to_string().as_bytes()))),
+    ] {
+        tokens.push((id, forger.sealed(&inner)));
     }
     for at in (0..good.len()).step_by(good.len() / 40) {
         let mut bytes = good.clone().into_bytes();

@@ -98,6 +98,30 @@ fn rfc7515_a4_es512() {
     assert_eq!(verified(SigningAlg::Es512, &key, token), "Payload");
 }
 
+/// RSAES-PKCS1-v1_5 has no name here, so no key can be made for it and the header is as far as the example gets, whatever
+/// key is at hand: nothing is decrypted that padding could be told from (J23).
+#[test]
+fn j23_rfc7516_a2_rsa1_5_is_refused() {
+    let token = concat!(
+        "eyJhbGciOiJSU0ExXzUiLCJlbmMiOiJBMTI4Q0JDLUhTMjU2In0.",
+        "UGhIOguC7IuEvf_NPVaXsGMoLOmwvc1GyqlIKOK1nN94nHPoltGRhWhw7Zx0-kFm1NJn8LE9XShH59_i8J0PH5ZZyNfGy2xGdULU7sHNF6Gp2vPL",
+        "gNZ__deLKxGHZ7PcHALUzoOegEI-8E66jX2E4zyJKx-YxzZIItRzC5hlRirb6Y5Cl_p-ko3YvkkysZIFNPccxRU7qve1WYPxqbb2Yw8kZqa2rMWI",
+        "5ng8OtvzlV7elprCbuPhcCdZ6XDP0_F8rkXds2vE4X-ncOIM8hAYHHi29NX0mcKiRaD0-D-ljQTP-cFPgwCp6X-nZZd9OHBv-B3oWh2TbqmScqXM",
+        "R4gp_A.AxY8DCtDaGlsbGljb3RoZQ.KDlTtXchhZTGufMYmOYGS4HffxPSUrfmqCHXaI9wOGY.9hH0vgRfYgPnAHOd8stkvw",
+    );
+    let [protected, encrypted_key, ..] = <[&str; 5]>::try_from(token.split('.').collect::<Vec<_>>()).unwrap();
+    assert_eq!(bytes(protected), br#"{"alg":"RSA1_5","enc":"A128CBC-HS256"}"#);
+    assert_eq!(bytes(encrypted_key).len(), 256, "the example is whole");
+    assert_eq!(KeyAlg::named("RSA1_5"), None);
+    let rsa = bytes(include_str!("../../../testdata/rsa-2048.pkcs8").trim());
+    for (alg, key) in
+        [(KeyAlg::RsaOaep, &rsa[..]), (KeyAlg::RsaOaep256, &rsa), (KeyAlg::Dir, &[4; 32]), (KeyAlg::A128Kw, &[4; 16])]
+    {
+        let key = ContentKey::new(kid(), alg, ContentAlg::A128CbcHs256, key).unwrap();
+        assert_eq!(vectors::open(token.as_bytes(), &key), Err(TokenError::Algorithm), "{alg:?}");
+    }
+}
+
 #[test]
 fn rfc7516_a3_a128kw_a128cbc_hs256() {
     let token = concat!(
