@@ -15,6 +15,8 @@ pub enum Kind {
     Family = 1,
     /// Every token of one user whose `rvs` is below this entry's `seq`: log out everywhere.
     User = 2,
+    /// Every token of one realm whose `rvs` is below this entry's `seq`.
+    Realm = 3,
 }
 
 impl Kind {
@@ -26,6 +28,7 @@ impl Kind {
         match code {
             1 => Some(Self::Family),
             2 => Some(Self::User),
+            3 => Some(Self::Realm),
             _ => None,
         }
     }

@@ -244,7 +244,7 @@ fn r07_an_altered_segment_is_discarded_whole() {
     for fingerprint in 1..=3 {
         authority.end(fingerprint);
     }
-    for bit in 32 * 8..(32 + 3 * 13) * 8 {
+    for bit in 32 * 8..authority.segment(0, 3).len() * 8 {
         let mut replica = Replica::new(Some(KEYS));
         let nonce = Nonce([1; 16]);
         replica.poll(nonce, at(0));
