@@ -34,7 +34,7 @@ pub(super) struct Bucket {
 /// How many recent ones are kept beside a run, at least and at most; between that a thirty-second of it.
 const RECENT: (usize, usize) = (64, 4096);
 
-/// While nobody looks anything up, a bucket that is being gathered keeps a quarter of itself loose.
+/// A bucket that is being gathered, while nobody looks anything up, keeps so much loose, or an eighth of itself.
 const LOOSE: usize = 1024;
 
 impl Bucket {
@@ -60,7 +60,7 @@ impl Bucket {
 
     /// Adds without a lookup; [`Bucket::settle`] must come before one.
     fn gather(&mut self, fingerprint: Fingerprint) {
-        let limit = (self.run.len() / 4).max(LOOSE);
+        let limit = (self.run.len() / 8).max(LOOSE);
         if self.recent.len() == self.recent.capacity() {
             self.recent.reserve_exact(self.recent.len().max(4).min(limit.saturating_sub(self.recent.len()).max(1)));
         }

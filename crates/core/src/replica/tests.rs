@@ -1,7 +1,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "small numbers, chosen here")]
 
 use super::*;
-use crate::denylist::{Fingerprint, Kind as EntryKind, Slot};
+use crate::denylist::{Entry, Fingerprint, Kind as EntryKind, Slot};
 use crate::keys::{KeyState, Kid, MintingKeys, SigningKey};
 use crate::token::Envelope;
 use crate::token::mint::mint;
