@@ -15,7 +15,7 @@ mod set;
 pub mod snapshot;
 
 pub use chain::Chain;
-pub use entry::{Entry, Epoch, Kind, Slot};
+pub use entry::{Entry, Epoch, Kind, Slot, restart_at};
 pub use fingerprint::Fingerprint;
 pub use set::{Denylist, Gathered};
 pub use snapshot::SnapshotDigest;
