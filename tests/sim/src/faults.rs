@@ -31,16 +31,16 @@ impl World {
         let next = self.rng.within(1, 2 * self.plan.act_ms);
         self.after_ms(next, next + 1, Event::Act);
         match self.rng.next() % 100 {
-            0..40 => self.ask_somewhere(),
-            40..62 => {
+            0..50 => self.ask_somewhere(),
+            50..65 => {
                 let user = self.rng.index(USERS);
                 self.log_in(user);
             }
-            62..72 => {
+            65..75 => {
                 let token = self.rng.index(self.tokens.len());
                 self.renew(token);
             }
-            72..92 => {
+            75..92 => {
                 let family = self.some_family();
                 let barrier = self.rng.chance(200);
                 self.end(Scope::Family(family), barrier, None);
@@ -78,7 +78,13 @@ impl World {
     }
 
     fn ask_somewhere(&mut self) {
-        let family = self.some_family();
+        let mut family = self.some_family();
+        // Rather a living one.
+        for _ in 0..4 {
+            if self.families[family].doomed {
+                family = self.some_family();
+            }
+        }
         let tokens = &self.families[family].tokens;
         if tokens.is_empty() {
             return;
@@ -455,12 +461,8 @@ impl World {
             let realm = self.hosts[host].realm;
             let alive: Vec<TokenIndex> = (0..self.tokens.len())
                 .filter(|token| {
-                    let token = &self.tokens[*token];
-                    let family = &self.families[token.family];
-                    family.realm == realm
-                        && !family.doomed
-                        && family.fexp.0 > now.0 + 120
-                        && !self.ring.is_retired(token.key)
+                    let family = &self.families[self.tokens[*token].family];
+                    family.realm == realm && family.fexp.0 > now.0 + 120 && self.holds(*token)
                 })
                 .collect();
             // One made since, and one from before.

@@ -122,11 +122,13 @@ impl Host {
         if !(urgent || self.replica.due(now)) || self.replica.under_way(COALESCE_MS, now) {
             return None;
         }
+        // Behind within its lease: the token is from ahead, and a relay within its lease may be behind too.
+        let ahead = urgent && self.replica.state(now) == State::Fresh;
         self.replica.poll(nonce, now);
         self.unanswered += 1;
         // Every third goes to the authority, in case the relay has nothing.
         Some(match self.relay {
-            Some(relay) if !self.unanswered.is_multiple_of(3) => Node::Host(relay),
+            Some(relay) if !ahead && !self.unanswered.is_multiple_of(3) => Node::Host(relay),
             _ => Node::Authority,
         })
     }

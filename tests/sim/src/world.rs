@@ -598,7 +598,7 @@ impl World {
     }
 
     /// Whether the origin, looking into its log, takes the session for alive.
-    fn holds(&self, token: TokenIndex) -> bool {
+    pub(crate) fn holds(&self, token: TokenIndex) -> bool {
         let Token { family, key, rvs, .. } = self.tokens[token];
         let log = &self.authority.log;
         let Family { user, realm, ref entry, .. } = self.families[family];

@@ -147,6 +147,8 @@ struct Awaiting {
     nonce: Nonce,
     sent: UnixMillis,
     lease_ms: u64,
+    /// What the authority's clock showed.
+    time: UnixMillis,
     /// When the fetch began.
     since: UnixMillis,
     keys: KeysDigest,
@@ -254,7 +256,7 @@ impl Replica {
             // Polls overlap, and this answer was overtaken by a later one: what it speaks of is applied. The keys it
             // names may be those of before; then it gives no lease, and the later one does.
             if self.keys == Some(heartbeat.keys) {
-                self.grant(heartbeat.nonce, sent, self.lease_ms, now);
+                self.grant(heartbeat.nonce, sent, self.lease_ms, heartbeat.time, now);
             }
             return Ok(Step::Fresh);
         }
@@ -290,6 +292,10 @@ impl Replica {
             return Err(self.fence());
         }
         let Some(own) = self.position.filter(|own| own.epoch == heartbeat.epoch) else {
+            if known.is_some_and(|known| known.epoch == heartbeat.epoch) {
+                // It was sent in that epoch, and an answer from a newer one overtook this.
+                return Err(ReplicaError::Overtaken);
+            }
             self.fenced = false;
             self.lease_until = None;
             self.awaiting = None;
@@ -359,11 +365,11 @@ impl Replica {
         let lease_ms = heartbeat.lease_ms.min(MAX_LEASE_MS);
         if self.keys == Some(heartbeat.keys) {
             self.awaiting = None;
-            self.grant(heartbeat.nonce, sent, lease_ms, now);
+            self.grant(heartbeat.nonce, sent, lease_ms, heartbeat.time, now);
             return Step::Fresh;
         }
-        let Heartbeat { nonce, keys, .. } = *heartbeat;
-        self.awaiting = Some(Awaiting { nonce, sent, lease_ms, since: now, keys });
+        let Heartbeat { nonce, keys, time, .. } = *heartbeat;
+        self.awaiting = Some(Awaiting { nonce, sent, lease_ms, time, since: now, keys });
         Step::FetchKeys
     }
 
@@ -374,7 +380,7 @@ impl Replica {
         let awaited = self.awaiting.take();
         if let Some(awaiting) = awaited.filter(|awaiting| awaiting.keys == keys) {
             self.keys = Some(keys);
-            self.grant(awaiting.nonce, awaiting.sent, awaiting.lease_ms, now);
+            self.grant(awaiting.nonce, awaiting.sent, awaiting.lease_ms, awaiting.time, now);
             return Ok(());
         }
         if self.keys != Some(keys) {
@@ -384,8 +390,18 @@ impl Replica {
         if awaited.is_some() { Err(ReplicaError::Keys) } else { Ok(()) }
     }
 
-    /// Gives the lease of a poll sent at `sent`; all entries up to its head are applied.
-    fn grant(&mut self, nonce: Nonce, sent: UnixMillis, lease_ms: u64, now: UnixMillis) {
+    /// Gives the lease of a poll sent at `sent`; all entries up to its head are applied. What has expired goes by the
+    /// authority's clock as the heartbeat told it, which was near this one then: this one may have leapt since, and what
+    /// is dropped while it is wrong is missing when it is right again.
+    fn grant(
+        &mut self,
+        nonce: Nonce,
+        sent: UnixMillis,
+        lease_ms: u64,
+        time: UnixMillis,
+        #[cfg_attr(not(feature = "mutants"), expect(unused_variables, reason = "a mutant counts from it"))]
+        now: UnixMillis,
+    ) {
         let usable = lease_ms.saturating_sub(MARGIN_MS + lease_ms / 1000);
         #[cfg(feature = "mutants")]
         let (sent, usable) = mutant::lease(self.mutant, (sent, usable), lease_ms, now);
@@ -395,9 +411,9 @@ impl Replica {
             self.granted_by = Some(nonce);
         }
         // Twice the skew: this clock may go from one end of what is tolerated to the other.
-        let horizon = now.0.saturating_sub(2 * MAX_SKEW_MS + lease_ms) / 1000;
+        let horizon = time.0.saturating_sub(2 * MAX_SKEW_MS + lease_ms) / 1000;
         #[cfg(feature = "mutants")]
-        let horizon = if self.mutant == Some(Mutant::C1) { now.0 / 1000 } else { horizon };
+        let horizon = if self.mutant == Some(Mutant::C1) { time.0 / 1000 } else { horizon };
         self.list.drop_before(crate::time::UnixSeconds(horizon));
     }
 
