@@ -7,6 +7,20 @@ use super::Fingerprint;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Epoch(pub [u8; 16]);
 
+/// The position behind which a new epoch begins, for a log that ended at `head` as far as is known: what a backup holds
+/// may be less than what was there.
+///
+/// Positions are compared with the `rvs` of tokens, which do not say their epoch, and edges keep the watermarks they have.
+/// So no position is ever given twice: an epoch begins where a log that has had a million entries for each second since
+/// 1970 would be. What was lost between the backup and the end cannot be known, so that the first entries of the new
+/// epoch have to be a watermark for each realm: without them a session that was ended in the lost part would come back.
+///
+/// It is below 2⁵³ until the year 2242.
+pub const fn restart_at(head: u64, now: UnixSeconds) -> u64 {
+    let clock = now.0.saturating_mul(1 << 20);
+    if clock > head { clock } else { head.saturating_add(1 << 20) }
+}
+
 /// What an entry ends. The numbers are wire format.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 #[repr(u8)]
@@ -15,6 +29,8 @@ pub enum Kind {
     Family = 1,
     /// Every token of one user whose `rvs` is below this entry's `seq`: log out everywhere.
     User = 2,
+    /// Every token of one realm whose `rvs` is below this entry's `seq`.
+    Realm = 3,
 }
 
 impl Kind {
@@ -26,6 +42,7 @@ impl Kind {
         match code {
             1 => Some(Self::Family),
             2 => Some(Self::User),
+            3 => Some(Self::Realm),
             _ => None,
         }
     }

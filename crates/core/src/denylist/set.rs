@@ -2,54 +2,136 @@ use std::collections::BTreeMap;
 
 use crate::time::UnixSeconds;
 
+use super::run::Run;
 use super::{Entry, Fingerprint, Kind, Slot};
 
 /// The exact set of what is ended and not yet expired.
 ///
 /// Applying entries is idempotent and order-free (it is a union), so duplication and reordering on the way here cannot
-/// make it forget; what needs authority is only the claim that it is complete, and that is the replica's lease.
+/// make it forget; what needs authority is only the claim that it is complete, and that is the replica's lease. It has
+/// no limit of its own: what is listed stays until its slot has ended. What bounds it is how much a replica takes.
 #[derive(Default, Clone)]
 pub struct Denylist {
     families: BTreeMap<Slot, Bucket>,
-    users: BTreeMap<Fingerprint, Watermark>,
+    watermarks: BTreeMap<(Kind, Fingerprint), Watermark>,
 }
 
-#[derive(Clone, Copy)]
-struct Watermark {
-    seq: u64,
-    slot: Slot,
+/// A line in the log before which everything of a user or of a realm is dead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Watermark {
+    pub(super) seq: u64,
+    pub(super) slot: Slot,
 }
 
-/// Fingerprints whose families end in one slot: a sorted run that is binary-searched, and a short unsorted tail that
-/// takes new ones, so that a storm of logouts does not move the whole run for each.
+/// Fingerprints whose families end in one slot: a compressed run, and the sorted few that came after it was made, so
+/// that a storm of logouts does not make the whole run anew for each.
 #[derive(Default, Clone)]
-struct Bucket {
-    sorted: Vec<Fingerprint>,
-    recent: Vec<Fingerprint>,
+pub(super) struct Bucket {
+    run: Run,
+    recent: Vec<u64>,
 }
 
-/// How long the tail may grow before it is merged, at least; a long run takes a longer tail, a sixty-fourth of itself,
-/// so that merging stays cheap. A lookup scans the tail.
-const TAIL: usize = 64;
+/// How many recent ones are kept beside a run, at least and at most; between that a thirty-second of it.
+const RECENT: (usize, usize) = (64, 4096);
+
+/// A bucket that is being gathered, while nobody looks anything up, keeps so much loose, or an eighth of itself.
+const LOOSE: usize = 1024;
 
 impl Bucket {
     fn contains(&self, fingerprint: Fingerprint) -> bool {
-        self.sorted.binary_search(&fingerprint).is_ok() || self.recent.contains(&fingerprint)
+        self.run.contains(fingerprint) || self.recent.binary_search(&fingerprint.0).is_ok()
     }
 
     fn insert(&mut self, fingerprint: Fingerprint) {
-        if self.contains(fingerprint) {
+        if self.run.contains(fingerprint) {
             return;
         }
-        self.recent.push(fingerprint);
-        if self.recent.len() >= TAIL.max(self.sorted.len() / 64) {
-            self.sorted.append(&mut self.recent);
-            self.sorted.sort_unstable();
+        if let Err(place) = self.recent.binary_search(&fingerprint.0) {
+            let limit = (self.run.len() / 32).clamp(RECENT.0, RECENT.1);
+            if self.recent.len() == self.recent.capacity() {
+                self.recent.reserve_exact(self.recent.len().max(4).min(limit.saturating_sub(self.recent.len()).max(1)));
+            }
+            self.recent.insert(place, fingerprint.0);
+            if self.recent.len() >= limit {
+                self.compress();
+            }
+        }
+    }
+
+    /// Adds without a lookup; [`Bucket::settle`] must come before one.
+    fn gather(&mut self, fingerprint: Fingerprint) {
+        let limit = (self.run.len() / 8).max(LOOSE);
+        if self.recent.len() == self.recent.capacity() {
+            self.recent.reserve_exact(self.recent.len().max(4).min(limit.saturating_sub(self.recent.len()).max(1)));
+        }
+        self.recent.push(fingerprint.0);
+        if self.recent.len() >= limit {
+            self.recent.sort_unstable();
+            self.compress();
+        }
+    }
+
+    fn settle(&mut self) {
+        self.recent.sort_unstable();
+        self.recent.dedup();
+        if self.recent.len() >= RECENT.0 {
+            self.compress();
+        }
+    }
+
+    fn compress(&mut self) {
+        let recent = std::mem::take(&mut self.recent);
+        self.run = union(self.run.iter(), recent.iter().copied(), self.run.len() + recent.len());
+    }
+
+    fn merge(&mut self, other: Self) {
+        if other.len() < RECENT.0 {
+            for fingerprint in other.iter() {
+                self.insert(Fingerprint(fingerprint));
+            }
+        } else if self.len() == 0 {
+            *self = other;
+        } else {
+            self.compress();
+            self.run = union(self.run.iter(), other.iter(), self.len() + other.len());
         }
     }
 
     fn len(&self) -> usize {
-        self.sorted.len() + self.recent.len()
+        self.run.len() + self.recent.len()
+    }
+
+    /// All of them, ascending.
+    pub(super) fn iter(&self) -> impl Iterator<Item = u64> + Clone + '_ {
+        Union { a: self.run.iter().peekable(), b: self.recent.iter().copied().peekable() }
+    }
+}
+
+/// The union of two ascending sequences that have `most` numbers together.
+fn union(a: impl Iterator<Item = u64> + Clone, b: impl Iterator<Item = u64> + Clone, most: usize) -> Run {
+    let both = Union { a: a.peekable(), b: b.peekable() };
+    let doubled = most - both.clone().count();
+    Run::new(most - doubled, both)
+}
+
+#[derive(Clone)]
+struct Union<A: Iterator<Item = u64>, B: Iterator<Item = u64>> {
+    a: std::iter::Peekable<A>,
+    b: std::iter::Peekable<B>,
+}
+
+impl<A: Iterator<Item = u64>, B: Iterator<Item = u64>> Iterator for Union<A, B> {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        let least = match (self.a.peek(), self.b.peek()) {
+            (Some(a), Some(b)) => *a.min(b),
+            (Some(one), None) | (None, Some(one)) => *one,
+            (None, None) => return None,
+        };
+        while self.a.next_if_eq(&least).is_some() {}
+        while self.b.next_if_eq(&least).is_some() {}
+        Some(least)
     }
 }
 
@@ -58,11 +140,23 @@ impl Denylist {
     pub fn apply(&mut self, seq: u64, entry: &Entry) {
         match entry.kind {
             Kind::Family => self.families.entry(entry.slot).or_default().insert(entry.fingerprint),
-            Kind::User => {
-                let mark = self.users.entry(entry.fingerprint).or_insert(Watermark { seq, slot: entry.slot });
-                mark.seq = mark.seq.max(seq);
-                mark.slot = mark.slot.max(entry.slot);
-            }
+            Kind::User | Kind::Realm => self.raise(entry.kind, entry.fingerprint, Watermark { seq, slot: entry.slot }),
+        }
+    }
+
+    pub(super) fn raise(&mut self, kind: Kind, fingerprint: Fingerprint, other: Watermark) {
+        let mark = self.watermarks.entry((kind, fingerprint)).or_insert(other);
+        mark.seq = mark.seq.max(other.seq);
+        mark.slot = mark.slot.max(other.slot);
+    }
+
+    /// Adds all that the other one has.
+    pub fn union(&mut self, other: Self) {
+        for (slot, bucket) in other.families {
+            self.families.entry(slot).or_default().merge(bucket);
+        }
+        for ((kind, fingerprint), mark) in other.watermarks {
+            self.raise(kind, fingerprint, mark);
         }
     }
 
@@ -71,24 +165,72 @@ impl Denylist {
         self.families.get(&slot).is_some_and(|bucket| bucket.contains(fingerprint))
     }
 
-    /// The log position before which all tokens of the user are dead.
+    /// The log position before which all tokens of the user or the realm are dead.
+    pub fn watermark(&self, kind: Kind, fingerprint: Fingerprint) -> Option<u64> {
+        self.watermarks.get(&(kind, fingerprint)).map(|mark| mark.seq)
+    }
+
     pub fn user_watermark(&self, fingerprint: Fingerprint) -> Option<u64> {
-        self.users.get(&fingerprint).map(|mark| mark.seq)
+        self.watermark(Kind::User, fingerprint)
     }
 
     /// Drops whole slots that ended before `horizon`. The caller's horizon lies a clock skew and a lease in the past:
     /// an entry must outlive every clock that may still take its token for valid.
     pub fn drop_before(&mut self, horizon: UnixSeconds) {
-        self.families.retain(|slot, _| slot.end() > horizon);
-        self.users.retain(|_, mark| mark.slot.end() > horizon);
+        while let Some(first) = self.families.first_entry().filter(|first| first.key().end() <= horizon) {
+            first.remove();
+        }
+        self.watermarks.retain(|_, mark| mark.slot.end() > horizon);
     }
 
     pub fn len(&self) -> usize {
-        self.families.values().map(Bucket::len).sum::<usize>() + self.users.len()
+        self.families.values().map(Bucket::len).sum::<usize>() + self.watermarks.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.families.is_empty() && self.users.is_empty()
+        self.families.is_empty() && self.watermarks.is_empty()
+    }
+
+    /// Bytes of memory that the entries take, without what the allocator adds.
+    pub fn memory(&self) -> usize {
+        let bucket = |bucket: &Bucket| size_of::<(Slot, Bucket)>() + bucket.run.bytes() + bucket.recent.capacity() * 8;
+        // A node of a BTreeMap is two thirds full.
+        self.families.values().map(bucket).sum::<usize>()
+            + self.watermarks.len() * size_of::<((Kind, Fingerprint), Watermark)>() * 3 / 2
+    }
+
+    pub(super) fn families(&self) -> impl ExactSizeIterator<Item = (Slot, &Bucket)> {
+        self.families.iter().map(|(slot, bucket)| (*slot, bucket))
+    }
+
+    pub(super) fn watermarks(&self) -> impl ExactSizeIterator<Item = ((Kind, Fingerprint), Watermark)> + '_ {
+        self.watermarks.iter().map(|(key, mark)| (*key, *mark))
+    }
+
+    pub(super) fn add_families(&mut self, slot: Slot, count: usize, ascending: impl Iterator<Item = u64>) {
+        let bucket = Bucket { run: Run::new(count, ascending), recent: Vec::new() };
+        self.families.entry(slot).or_default().merge(bucket);
+    }
+}
+
+/// Entries that are not believed yet: as compact as the set, quick to add to, and without lookups.
+#[derive(Default)]
+pub struct Gathered(Denylist);
+
+impl Gathered {
+    /// Adds the entry that stands at `seq` in the log.
+    pub fn add(&mut self, seq: u64, entry: &Entry) {
+        match entry.kind {
+            Kind::Family => self.0.families.entry(entry.slot).or_default().gather(entry.fingerprint),
+            Kind::User | Kind::Realm => self.0.apply(seq, entry),
+        }
+    }
+
+    /// They are believed now.
+    pub fn settle(self) -> Denylist {
+        let mut list = self.0;
+        list.families.values_mut().for_each(Bucket::settle);
+        list
     }
 }
 
@@ -101,6 +243,11 @@ mod tests {
         Entry { kind: Kind::Family, slot: Slot(slot), fingerprint: Fingerprint(fp) }
     }
 
+    /// Spreads small numbers over all 64 bits, as HMAC does.
+    fn spread(number: u64) -> u64 {
+        number.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ number.rotate_left(31)
+    }
+
     #[test]
     fn a_watermark_only_rises() {
         let mut list = Denylist::default();
@@ -108,8 +255,11 @@ mod tests {
         list.apply(9, &mark(3));
         list.apply(4, &mark(2));
         assert_eq!(list.user_watermark(Fingerprint(7)), Some(9));
+        assert_eq!(list.watermark(Kind::Realm, Fingerprint(7)), None, "a user is no realm");
         list.drop_before(Slot(2).end());
         assert_eq!(list.user_watermark(Fingerprint(7)), Some(9), "kept: its own slot has not ended");
+        list.drop_before(Slot(3).end());
+        assert!(list.is_empty());
     }
 
     #[test]
@@ -122,13 +272,32 @@ mod tests {
         assert!(list.family_ended(Slot(11), Fingerprint(2)));
     }
 
+    #[test]
+    fn many_entries_take_less_than_their_own_size() {
+        for slots in [1, 8] {
+            let (mut list, mut gathered) = (Denylist::default(), Gathered::default());
+            for number in 0..100_000u64 {
+                let entry = family(u32::try_from(number % slots).unwrap(), spread(number));
+                list.apply(number + 1, &entry);
+                gathered.add(number + 1, &entry);
+            }
+            for list in [list, gathered.settle()] {
+                assert_eq!(list.len(), 100_000);
+                let bits = list.memory() * 8 / list.len();
+                assert!(bits <= 55, "{bits} bits for an entry in {slots} slots");
+            }
+        }
+    }
+
     proptest! {
-        /// R06: duplicates and any order give the same set, and nothing that was applied is ever missing.
+        /// R06: duplicates, any order and any way to add give the same set, and nothing that was applied is missing.
         #[test]
         fn r06_order_and_duplicates_do_not_matter(
             entries in prop::collection::vec((0u32..4, 0u64..500), 0..400),
             seed in any::<u64>(),
+            cut in 0usize..400,
         ) {
+            let entries: Vec<_> = entries.into_iter().map(|(slot, number)| (slot, spread(number))).collect();
             let mut forwards = Denylist::default();
             for (seq, (slot, fp)) in (1..).zip(&entries) {
                 forwards.apply(seq, &family(*slot, *fp));
@@ -136,10 +305,20 @@ mod tests {
             let mut shuffled: Vec<_> = (1u64..).zip(&entries).chain((1u64..).zip(&entries)).collect();
             shuffled.sort_by_key(|(seq, (_, fp))| (seq ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ fp);
             let mut other = Denylist::default();
-            for (seq, (slot, fp)) in shuffled {
-                other.apply(seq, &family(*slot, *fp));
+            let (now, later) = shuffled.split_at(cut.min(shuffled.len()));
+            for (seq, (slot, fp)) in now {
+                other.apply(*seq, &family(*slot, *fp));
             }
+            let mut gathered = Gathered::default();
+            for (seq, (slot, fp)) in later {
+                gathered.add(*seq, &family(*slot, *fp));
+            }
+            other.union(gathered.settle());
             prop_assert_eq!(forwards.len(), other.len());
+            for ((slot, a), (other_slot, b)) in forwards.families().zip(other.families()) {
+                prop_assert_eq!(slot, other_slot);
+                prop_assert_eq!(a.iter().collect::<Vec<_>>(), b.iter().collect::<Vec<_>>());
+            }
             for (slot, fp) in entries {
                 prop_assert!(forwards.family_ended(Slot(slot), Fingerprint(fp)));
                 prop_assert!(other.family_ended(Slot(slot), Fingerprint(fp)));

@@ -9,12 +9,18 @@
 //! No two clocks are compared for that. Everything is in here but the sending and the waiting.
 
 mod heartbeat;
+#[cfg(feature = "mutants")]
+mod mutant;
+mod relay;
 #[cfg(test)]
 mod tests;
 
 pub use heartbeat::Heartbeat;
+#[cfg(feature = "mutants")]
+pub use mutant::Mutant;
+pub use relay::Relay;
 
-use crate::denylist::{Chain, Denylist, Entry, Epoch, segment};
+use crate::denylist::{Chain, Denylist, Epoch, Gathered, segment, snapshot};
 use crate::keys::{KeySet, KeysDigest};
 use crate::time::UnixMillis;
 use crate::token::{self, Kind, Scratch, TokenError};
@@ -22,8 +28,8 @@ use crate::token::{self, Kind, Scratch, TokenError};
 /// Polls that may be under way at once; a new one pushes out the oldest.
 const MAX_POLLS: usize = 4;
 
-/// Entries that may be fetched before they are proven: 1 M, 24 MB beside the set they go into. A worker has 128 MB.
-const MAX_BEHIND: u64 = 1 << 20;
+/// Entries that may be fetched before they are proven. Gathered they take up to 61 bits each, and a worker has 128 MB.
+const MAX_BEHIND: u64 = snapshot::MAX_ENTRIES as u64;
 
 /// How far the edge's wall clock may be from the authority's before token times cannot be judged.
 pub const MAX_SKEW_MS: u64 = 60_000;
@@ -89,6 +95,8 @@ pub enum ReplicaError {
     Chain,
     /// The signed head went back, or one position has two chain values.
     Fenced,
+    /// The answer speaks of an epoch that has ended.
+    Overtaken,
     /// The key set that was fetched is not the one that the heartbeat named: it changed in between, or an old one was
     /// replayed.
     Keys,
@@ -105,6 +113,7 @@ impl std::fmt::Display for ReplicaError {
             Self::Unexpected => f.write_str("segment: not the one asked for"),
             Self::Chain => f.write_str("segment: does not lead to the signed chain value"),
             Self::Fenced => f.write_str("fenced: the authority's log went back or changed under one epoch"),
+            Self::Overtaken => f.write_str("heartbeat: of an epoch that has ended"),
             Self::Keys => f.write_str("edge keys: not the set that the heartbeat named"),
         }
     }
@@ -127,7 +136,8 @@ struct Catching {
     sent: UnixMillis,
     /// When the last segment came, or the heartbeat.
     progressed: UnixMillis,
-    entries: Vec<Entry>,
+    entries: Gathered,
+    count: u64,
     chain: Chain,
 }
 
@@ -137,6 +147,8 @@ struct Awaiting {
     nonce: Nonce,
     sent: UnixMillis,
     lease_ms: u64,
+    /// What the authority's clock showed.
+    time: UnixMillis,
     /// When the fetch began.
     since: UnixMillis,
     keys: KeysDigest,
@@ -154,11 +166,15 @@ pub struct Replica {
     keys: Option<KeysDigest>,
     awaiting: Option<Awaiting>,
     lease_until: Option<UnixMillis>,
+    /// The poll whose lease that is.
+    granted_by: Option<Nonce>,
     last_sent: Option<UnixMillis>,
     latest: Option<UnixMillis>,
     /// As the last heartbeat had them.
     poll_ms: u64,
     lease_ms: u64,
+    #[cfg(feature = "mutants")]
+    mutant: Option<Mutant>,
 }
 
 #[derive(Clone, Copy)]
@@ -172,6 +188,13 @@ impl Replica {
     /// With the key set that the edge begins with.
     pub fn new(keys: Option<KeysDigest>) -> Self {
         Self { keys, ..Self::default() }
+    }
+
+    /// With what an earlier incarnation wrote down. It ends what it lists; it is no reason to accept anything.
+    #[must_use]
+    pub fn with_seed(mut self, list: Denylist) -> Self {
+        self.list.union(list);
+        self
     }
 
     /// Begins a poll: send it now, with this nonce.
@@ -206,8 +229,20 @@ impl Replica {
         self.notice(now);
         let heartbeat: Heartbeat =
             token::open(bytes, Kind::Heartbeat, keys, scratch).map_err(ReplicaError::Token)?.into_claims();
-        let at = self.polls.iter().position(|poll| poll.nonce == heartbeat.nonce).ok_or(ReplicaError::Nonce)?;
-        let Poll { sent, known, .. } = self.polls.remove(at);
+        let poll = self.answered(heartbeat.nonce)?;
+        self.take(heartbeat, poll, now)
+    }
+
+    /// The poll under way that has this nonce; it is under way no more.
+    fn answered(&mut self, nonce: Nonce) -> Result<Poll, ReplicaError> {
+        let at = self.polls.iter().position(|poll| poll.nonce == nonce);
+        #[cfg(feature = "mutants")]
+        let at = if self.mutant == Some(Mutant::A5) { at.or(self.polls.len().checked_sub(1)) } else { at };
+        at.map(|at| self.polls.remove(at)).ok_or(ReplicaError::Nonce)
+    }
+
+    fn take(&mut self, heartbeat: Heartbeat, poll: Poll, now: UnixMillis) -> Result<Step, ReplicaError> {
+        let Poll { sent, known, .. } = poll;
         let skew = heartbeat.time.0.abs_diff(now.0);
         if skew > MAX_SKEW_MS {
             self.lease_until = None;
@@ -221,7 +256,7 @@ impl Replica {
             // Polls overlap, and this answer was overtaken by a later one: what it speaks of is applied. The keys it
             // names may be those of before; then it gives no lease, and the later one does.
             if self.keys == Some(heartbeat.keys) {
-                self.grant(sent, self.lease_ms, now);
+                self.grant(heartbeat.nonce, sent, self.lease_ms, heartbeat.time, now);
             }
             return Ok(Step::Fresh);
         }
@@ -237,15 +272,15 @@ impl Replica {
         }
         // A catch-up under way in the same place goes on towards the new head with what it has.
         let same = self.position.is_some_and(|own| own.epoch == position.epoch && own.seq == position.seq);
-        let (entries, chain) = match self.catching.take() {
-            Some(catching) if same && heartbeat.head >= position.seq + catching.entries.len() as u64 => {
-                (catching.entries, catching.chain)
+        let (entries, count, chain) = match self.catching.take() {
+            Some(catching) if same && heartbeat.head >= position.seq + catching.count => {
+                (catching.entries, catching.count, catching.chain)
             }
-            _ => (Vec::new(), position.chain),
+            _ => (Gathered::default(), 0, position.chain),
         };
         self.position = Some(position);
-        let from = position.seq + entries.len() as u64;
-        let catching = Catching { heartbeat, sent, progressed: now, entries, chain };
+        let from = position.seq + count;
+        let catching = Catching { heartbeat, sent, progressed: now, entries, count, chain };
         self.advance(position, catching, from, now)
     }
 
@@ -257,6 +292,10 @@ impl Replica {
             return Err(self.fence());
         }
         let Some(own) = self.position.filter(|own| own.epoch == heartbeat.epoch) else {
+            if known.is_some_and(|known| known.epoch == heartbeat.epoch) {
+                // It was sent in that epoch, and an answer from a newer one overtook this.
+                return Err(ReplicaError::Overtaken);
+            }
             self.fenced = false;
             self.lease_until = None;
             self.awaiting = None;
@@ -277,7 +316,9 @@ impl Replica {
         let (Some(position), Some(mut catching)) = (self.position, self.catching.take()) else {
             return Err(ReplicaError::Unexpected);
         };
-        let from = position.seq + catching.entries.len() as u64;
+        let from = position.seq + catching.count;
+        #[cfg(feature = "mutants")]
+        let segment = mutant::unchecked(self.mutant, segment, from, catching.heartbeat.head);
         let to = from.saturating_add(segment.entries.len() as u64);
         if segment.epoch != position.epoch || segment.from != from || to > catching.heartbeat.head || to == from {
             // Two requests may be fetching: the one whose piece came second must not undo the first.
@@ -286,8 +327,9 @@ impl Replica {
         }
         for (seq, entry) in (from + 1..).zip(&segment.entries) {
             catching.chain = catching.chain.append(seq, entry);
+            catching.entries.add(seq, entry);
         }
-        catching.entries.extend_from_slice(&segment.entries);
+        catching.count = to - position.seq;
         catching.progressed = now;
         self.advance(position, catching, to, now)
     }
@@ -296,7 +338,8 @@ impl Replica {
     fn advance(
         &mut self,
         position: Position,
-        catching: Catching,
+        #[cfg_attr(not(feature = "mutants"), expect(unused_mut, reason = "a mutant looks away"))]
+        mut catching: Catching,
         at: u64,
         now: UnixMillis,
     ) -> Result<Step, ReplicaError> {
@@ -305,12 +348,14 @@ impl Replica {
             self.catching = Some(catching);
             return Ok(step);
         }
+        #[cfg(feature = "mutants")]
+        if self.mutant == Some(Mutant::A7) {
+            catching.chain = catching.heartbeat.chain;
+        }
         if catching.chain != catching.heartbeat.chain {
             return Err(ReplicaError::Chain);
         }
-        for (seq, entry) in (position.seq + 1..).zip(&catching.entries) {
-            self.list.apply(seq, entry);
-        }
+        self.list.union(catching.entries.settle());
         self.position = Some(Position { epoch: position.epoch, seq: at, chain: catching.chain });
         Ok(self.complete(&catching.heartbeat, catching.sent, now))
     }
@@ -320,11 +365,11 @@ impl Replica {
         let lease_ms = heartbeat.lease_ms.min(MAX_LEASE_MS);
         if self.keys == Some(heartbeat.keys) {
             self.awaiting = None;
-            self.grant(sent, lease_ms, now);
+            self.grant(heartbeat.nonce, sent, lease_ms, heartbeat.time, now);
             return Step::Fresh;
         }
-        let Heartbeat { nonce, keys, .. } = *heartbeat;
-        self.awaiting = Some(Awaiting { nonce, sent, lease_ms, since: now, keys });
+        let Heartbeat { nonce, keys, time, .. } = *heartbeat;
+        self.awaiting = Some(Awaiting { nonce, sent, lease_ms, time, since: now, keys });
         Step::FetchKeys
     }
 
@@ -335,7 +380,7 @@ impl Replica {
         let awaited = self.awaiting.take();
         if let Some(awaiting) = awaited.filter(|awaiting| awaiting.keys == keys) {
             self.keys = Some(keys);
-            self.grant(awaiting.sent, awaiting.lease_ms, now);
+            self.grant(awaiting.nonce, awaiting.sent, awaiting.lease_ms, awaiting.time, now);
             return Ok(());
         }
         if self.keys != Some(keys) {
@@ -345,13 +390,30 @@ impl Replica {
         if awaited.is_some() { Err(ReplicaError::Keys) } else { Ok(()) }
     }
 
-    /// Gives the lease of a poll sent at `sent`; all entries up to its head are applied.
-    fn grant(&mut self, sent: UnixMillis, lease_ms: u64, now: UnixMillis) {
+    /// Gives the lease of a poll sent at `sent`; all entries up to its head are applied. What has expired goes by the
+    /// authority's clock as the heartbeat told it, which was near this one then: this one may have leapt since, and what
+    /// is dropped while it is wrong is missing when it is right again.
+    fn grant(
+        &mut self,
+        nonce: Nonce,
+        sent: UnixMillis,
+        lease_ms: u64,
+        time: UnixMillis,
+        #[cfg_attr(not(feature = "mutants"), expect(unused_variables, reason = "a mutant counts from it"))]
+        now: UnixMillis,
+    ) {
         let usable = lease_ms.saturating_sub(MARGIN_MS + lease_ms / 1000);
+        #[cfg(feature = "mutants")]
+        let (sent, usable) = mutant::lease(self.mutant, (sent, usable), lease_ms, now);
         let until = sent.plus(usable);
-        self.lease_until = Some(self.lease_until.map_or(until, |current| current.max(until)));
+        if self.lease_until.is_none_or(|current| current < until) {
+            self.lease_until = Some(until);
+            self.granted_by = Some(nonce);
+        }
         // Twice the skew: this clock may go from one end of what is tolerated to the other.
-        let horizon = now.0.saturating_sub(2 * MAX_SKEW_MS + lease_ms) / 1000;
+        let horizon = time.0.saturating_sub(2 * MAX_SKEW_MS + lease_ms) / 1000;
+        #[cfg(feature = "mutants")]
+        let horizon = if self.mutant == Some(Mutant::C1) { time.0 / 1000 } else { horizon };
         self.list.drop_before(crate::time::UnixSeconds(horizon));
     }
 
@@ -383,6 +445,8 @@ impl Replica {
             Some(until) if now < until && self.latest.is_none_or(|latest| now >= latest) => State::Fresh,
             Some(_) => State::Stale,
             None if self.position.is_some() => State::Stale,
+            #[cfg(feature = "mutants")]
+            None if self.mutant == Some(Mutant::A8) => State::Fresh,
             None => State::Cold,
         }
     }

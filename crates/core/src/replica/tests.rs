@@ -1,7 +1,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "small numbers, chosen here")]
 
 use super::*;
-use crate::denylist::{Fingerprint, Kind as EntryKind, Slot};
+use crate::denylist::{Entry, Fingerprint, Kind as EntryKind, Slot};
 use crate::keys::{KeyState, Kid, MintingKeys, SigningKey};
 use crate::token::Envelope;
 use crate::token::mint::mint;
@@ -244,7 +244,7 @@ fn r07_an_altered_segment_is_discarded_whole() {
     for fingerprint in 1..=3 {
         authority.end(fingerprint);
     }
-    for bit in 32 * 8..(32 + 3 * 13) * 8 {
+    for bit in 32 * 8..authority.segment(0, 3).len() * 8 {
         let mut replica = Replica::new(Some(KEYS));
         let nonce = Nonce([1; 16]);
         replica.poll(nonce, at(0));
@@ -443,4 +443,40 @@ fn a_new_epoch_voids_a_lease_that_waits_for_keys() {
     assert_eq!(replica.state(at(40)), State::Stale);
     assert_eq!(replica.segment(&authority.segment(0, 1), at(50)), Ok(Step::Fresh));
     assert_eq!(replica.state(at(50)), State::Fresh);
+}
+
+/// Found by the simulator (seed 241 of its time): what was purged by a clock that leapt ahead was accepted when the
+/// clock was right again.
+#[test]
+fn g4_a_clock_that_leaps_ahead_during_a_catch_up_purges_nothing() {
+    let mut authority = Authority::new();
+    authority.end(1);
+    let mut replica = Replica::new(Some(KEYS));
+    refresh(&mut replica, &authority, at(0)).unwrap();
+    authority.end(2);
+    let nonce = Nonce([1; 16]);
+    replica.poll(nonce, at(1_000));
+    answer(&mut replica, &authority, nonce, at(1_000)).unwrap();
+    let day = 24 * 3_600_000;
+    replica.segment(&authority.segment(1, 2), at(day)).unwrap();
+    refresh(&mut replica, &authority, at(2_000)).unwrap();
+    assert_eq!(replica.state(at(2_000)), State::Fresh);
+    assert!(ended(&replica, 1) && ended(&replica, 2));
+}
+
+#[test]
+fn an_answer_from_an_epoch_that_has_ended_meanwhile_changes_nothing() {
+    let mut authority = Authority::new();
+    authority.end(1);
+    let mut replica = Replica::new(Some(KEYS));
+    refresh(&mut replica, &authority, at(0)).unwrap();
+    let (slow, fast) = (Nonce([1; 16]), Nonce([2; 16]));
+    replica.poll(slow, at(1_000));
+    let early = authority.heartbeat(slow, at(1_000));
+    let anew = Authority { epoch: Epoch([6; 16]), ..Authority::new() };
+    replica.poll(fast, at(1_100));
+    assert_eq!(answer(&mut replica, &anew, fast, at(1_200)), Ok(Step::Fresh));
+    let late = replica.heartbeat(&early, &authority.keys(), &mut Scratch::default(), at(1_300));
+    assert_eq!(late, Err(ReplicaError::Overtaken));
+    assert_eq!(replica.state(at(1_300)), State::Fresh);
 }

@@ -100,6 +100,7 @@ pub struct Session {
     claims: SessionClaims,
     pub(crate) family: Fingerprint,
     pub(crate) user: Fingerprint,
+    pub(crate) realm: Fingerprint,
 }
 
 impl Session {
@@ -107,7 +108,8 @@ impl Session {
         let claims = verified.into_claims();
         let family = key.fingerprint(Kind::Family, &claims.realm, &claims.sid.0);
         let user = key.fingerprint(Kind::User, &claims.realm, claims.sub.as_bytes());
-        Self { claims, family, user }
+        let realm = key.fingerprint(Kind::Realm, &claims.realm, b"");
+        Self { claims, family, user, realm }
     }
 
     pub fn claims(&self) -> &SessionClaims {
@@ -125,6 +127,10 @@ impl Session {
 
     pub fn user(&self) -> Fingerprint {
         self.user
+    }
+
+    pub fn realm(&self) -> Fingerprint {
+        self.realm
     }
 }
 

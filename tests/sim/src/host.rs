@@ -1,0 +1,224 @@
+//! An edge or a relay: core's replica and gate, and around them the little that a host does.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use countersign_core::denylist::barrier::EdgeId;
+use countersign_core::denylist::{Chain, Epoch, snapshot};
+use countersign_core::gate::{Facts, Gate, Policy, Refusal, SessionCache, Verdict};
+use countersign_core::keys::{KeySet, KeysDigest};
+use countersign_core::replica::{Mutant, Nonce, Relay, Replica, ReplicaError, State, Step};
+use countersign_core::time::UnixMillis;
+use countersign_core::token::Scratch;
+
+use crate::net::Node;
+use crate::time::{Clock, Time};
+use crate::world::{COOKIE, KeyRing};
+
+/// A poll younger than this is waited for rather than repeated, as in the worker.
+const COALESCE_MS: u64 = 1000;
+
+/// A relay keeps so many answers to choose from.
+const KEPT: usize = 8;
+
+pub struct Host {
+    pub clock: Clock,
+    pub realm: usize,
+    pub replica: Replica,
+    pub gate: Gate,
+    pub generation: usize,
+    pub up: bool,
+    /// Counts the processes.
+    pub incarnation: u64,
+    pub paused_until: Time,
+    /// The relay that it asks first.
+    pub relay: Option<usize>,
+    pub is_relay: bool,
+    /// Known to the authority by this name.
+    pub edge: Option<EdgeId>,
+    pub disk: Option<Vec<u8>>,
+    /// The answers that a relay may pass on.
+    kept: VecDeque<(Nonce, Rc<[u8]>)>,
+    scratch: Scratch,
+    pub epoch: Option<Epoch>,
+    /// Polls without an answer, which make it ask the authority rather than the relay.
+    pub unanswered: u32,
+    pub mutant: Option<Mutant>,
+    pub fences: u64,
+}
+
+/// What an edge makes of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Decision {
+    Accept { applied: u64 },
+    Behind,
+    Refused(Refusal),
+}
+
+impl Host {
+    pub fn new(clock: Clock, realm: usize, ring: &KeyRing) -> Self {
+        Self {
+            clock,
+            realm,
+            replica: Replica::new(Some(digest(0))),
+            gate: gate(realm, ring, 0),
+            generation: 0,
+            up: true,
+            incarnation: 0,
+            paused_until: Time(0),
+            relay: None,
+            is_relay: false,
+            edge: None,
+            disk: None,
+            kept: VecDeque::new(),
+            scratch: Scratch::default(),
+            epoch: None,
+            unanswered: 0,
+            mutant: None,
+            fences: 0,
+        }
+    }
+
+    pub fn now(&self, at: Time) -> UnixMillis {
+        self.clock.read(at)
+    }
+
+    pub fn set_mutant(&mut self, mutant: Option<Mutant>) {
+        self.mutant = mutant;
+        self.replica.set_mutant(mutant);
+    }
+
+    /// Writes down what it has.
+    pub fn persist(&mut self) {
+        self.disk = snapshot::encode(Epoch([0; 16]), 0, Chain([0; 32]), self.replica.list()).ok();
+    }
+
+    pub fn crash(&mut self) {
+        self.up = false;
+        self.incarnation += 1;
+    }
+
+    /// Starts anew, with what was on the disk, which may be old, damaged or gone.
+    pub fn restart(&mut self, ring: &KeyRing) {
+        self.up = true;
+        self.incarnation += 1;
+        self.kept.clear();
+        self.epoch = None;
+        self.unanswered = 0;
+        // The keys it was deployed with.
+        self.generation = 0;
+        self.gate = gate(self.realm, ring, 0);
+        self.replica = Replica::new(Some(digest(0)));
+        if let Some(seed) = self.disk.as_deref().and_then(|bytes| snapshot::decode(bytes).ok()) {
+            self.replica = std::mem::take(&mut self.replica).with_seed(seed.list);
+        }
+        self.replica.set_mutant(self.mutant);
+    }
+
+    /// Begins a poll if one is due, or `urgent` and none is under way; whom to send it to.
+    pub fn poll(&mut self, nonce: Nonce, at: Time, urgent: bool) -> Option<Node> {
+        let now = self.now(at);
+        self.replica.notice(now);
+        if !(urgent || self.replica.due(now)) || self.replica.under_way(COALESCE_MS, now) {
+            return None;
+        }
+        // Behind within its lease: the token is from ahead, and a relay within its lease may be behind too.
+        let ahead = urgent && self.replica.state(now) == State::Fresh;
+        self.replica.poll(nonce, now);
+        self.unanswered += 1;
+        // Every third goes to the authority, in case the relay has nothing.
+        Some(match self.relay {
+            Some(relay) if !ahead && !self.unanswered.is_multiple_of(3) => Node::Host(relay),
+            _ => Node::Authority,
+        })
+    }
+
+    pub fn heartbeat(&mut self, bytes: &Rc<[u8]>, to: Nonce, ring: &KeyRing, at: Time) -> Result<Step, ReplicaError> {
+        let now = self.now(at);
+        let taken = self.replica.heartbeat(bytes, &ring.feed, &mut self.scratch, now);
+        if taken.is_ok() && self.is_relay {
+            self.kept.push_back((to, Rc::clone(bytes)));
+            if self.kept.len() > KEPT {
+                self.kept.pop_front();
+            }
+        }
+        self.counted(taken)
+    }
+
+    pub fn relayed(
+        &mut self,
+        nonce: Nonce,
+        bytes: &[u8],
+        left_ms: u64,
+        ring: &KeyRing,
+        at: Time,
+    ) -> Result<Step, ReplicaError> {
+        let now = self.now(at);
+        let taken = self.replica.relayed(nonce, bytes, left_ms, &ring.feed, &mut self.scratch, now);
+        self.counted(taken)
+    }
+
+    pub fn segment(&mut self, bytes: &[u8], at: Time) -> Result<Step, ReplicaError> {
+        let now = self.now(at);
+        let taken = self.replica.segment(bytes, now);
+        self.counted(taken)
+    }
+
+    fn counted(&mut self, taken: Result<Step, ReplicaError>) -> Result<Step, ReplicaError> {
+        match &taken {
+            Ok(Step::Fetch { epoch, .. }) => self.epoch = Some(*epoch),
+            Ok(_) => self.unanswered = 0,
+            Err(ReplicaError::Fenced) => self.fences += 1,
+            Err(_) => {}
+        }
+        taken
+    }
+
+    pub fn keys(&mut self, generation: usize, ring: &KeyRing, at: Time) -> Result<(), ReplicaError> {
+        let now = self.now(at);
+        self.gate.replace_keys(ring.generations[generation].clone());
+        self.generation = generation;
+        self.replica.keys(digest(generation), now)
+    }
+
+    /// What a relay answers to a poll.
+    pub fn pass_on(&mut self, at: Time) -> Option<(Rc<[u8]>, u64)> {
+        let now = self.now(at);
+        self.replica.notice(now);
+        let Relay { of, left_ms } = self.replica.relay(now)?;
+        let (_, bytes) = self.kept.iter().find(|(nonce, _)| *nonce == of)?;
+        Some((Rc::clone(bytes), left_ms))
+    }
+
+    pub fn decide(&mut self, cookie: &[u8], at: Time) -> Decision {
+        let now = self.now(at);
+        self.replica.notice(now);
+        let facts = Facts { path: "/", cookie, header: None };
+        let applied = self.replica.applied();
+        match self.gate.decide(&facts, &self.replica, || now) {
+            Verdict::Allow(_) => Decision::Accept { applied },
+            Verdict::Refuse(refusal) => Decision::Refused(refusal),
+            _ => Decision::Behind,
+        }
+    }
+
+    pub fn state(&self, at: Time) -> State {
+        self.replica.state(self.now(at))
+    }
+}
+
+pub fn digest(generation: usize) -> KeysDigest {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&(generation as u64).to_be_bytes());
+    KeysDigest(bytes)
+}
+
+fn gate(realm: usize, ring: &KeyRing, generation: usize) -> Gate {
+    let keys: KeySet = ring.generations[generation].clone();
+    let policy = Policy::new(realm_name(realm).to_owned(), COOKIE.to_owned(), &[]).expect("a policy without routes");
+    Gate::new(policy, keys, ring.denylist.clone(), SessionCache::new(64))
+}
+
+pub fn realm_name(realm: usize) -> &'static str {
+    ["/alpha", "/beta"][realm]
+}

@@ -1,0 +1,56 @@
+use crate::rng::Rng;
+use crate::time::Time;
+
+/// What a run is like. All of it follows from the seed.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub edges: usize,
+    pub relays: usize,
+    pub families: usize,
+    pub lease_ms: u64,
+    pub poll_ms: u64,
+    /// When the faults end.
+    pub heal: Time,
+    pub end: Time,
+    /// Between two faults, on average, in milliseconds.
+    pub fault_ms: u64,
+    /// Between two things that users do.
+    pub act_ms: u64,
+    /// In thousandths of all answers to polls: how often the worst moment is chosen for a logout.
+    pub snipe: u64,
+    pub storms: bool,
+    /// EdDSA for heartbeats and tokens, as in production. HS256 otherwise: the same code around it, and a twentieth of
+    /// the time.
+    pub eddsa: bool,
+    /// The first slot that matters ends so long after the start.
+    pub slot_end_ms: u64,
+}
+
+/// Poll interval and lease of the profiles.
+pub const PROFILES: [(u64, u64); 3] = [(2_000, 10_000), (500, 2_000), (15_000, 60_000)];
+
+impl Plan {
+    pub fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed ^ 0xC0FF_EE00_5EED_0000);
+        let (poll_ms, lease_ms) = rng.pick(&[PROFILES[0], PROFILES[0], PROFILES[1], PROFILES[1], PROFILES[2]]);
+        // Long enough for what is purged, and for several leases.
+        let heal = Time(0).plus_ms(rng.within(90_000, 260_000).max(4 * lease_ms));
+        Self {
+            seed,
+            edges: rng.pick(&[2, 3, 5, 8, 12, 20]),
+            relays: rng.pick(&[0, 0, 1, 2]),
+            families: rng.pick(&[30, 60, 120]),
+            lease_ms,
+            poll_ms,
+            heal,
+            end: heal.plus_ms(20_000),
+            fault_ms: rng.pick(&[300, 1_000, 2_500, 6_000]),
+            act_ms: rng.pick(&[40, 100, 250]),
+            snipe: rng.pick(&[0, 20, 60]),
+            storms: rng.chance(250),
+            eddsa: seed.is_multiple_of(16),
+            slot_end_ms: rng.within(20_000, 110_000),
+        }
+    }
+}
