@@ -8,10 +8,13 @@ use crate::StoreError;
 pub(crate) const MAX_LISTED: u32 = 1000;
 pub(crate) const MAX_NAME: usize = 255;
 
-/// A name: 1 to 255 bytes without control characters.
+/// A name: 1 to 255 bytes without control characters, and without white space that nobody sees at either end.
 pub(crate) fn name(what: &'static str, text: &str) -> Result<(), StoreError> {
     if text.is_empty() {
         return Err(StoreError::Invalid { what, rule: "must not be empty" });
+    }
+    if text.trim() != text {
+        return Err(StoreError::Invalid { what, rule: "must not begin or end with white space" });
     }
     line(what, text, MAX_NAME)
 }
@@ -68,6 +71,11 @@ mod tests {
     #[test]
     fn names_are_bounded_and_printable() {
         assert_eq!(name("username", &"é".repeat(127)), Ok(()));
+        assert_eq!(name("username", "Anna Bell"), Ok(()));
+        for bad in [" demo", "demo ", " ", "demo\u{a0}", "\u{3000}demo", "demo\n"] {
+            let error = name("username", bad).unwrap_err();
+            assert_eq!(error.to_string(), "username must not begin or end with white space", "{bad:?}");
+        }
         for bad in ["", "a\0", "a\u{85}", "\t", &"a".repeat(256)] {
             assert!(name("username", bad).is_err(), "{bad:?}");
         }

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use countersign_core::time::UnixSeconds;
 
+use crate::db::sql;
 use crate::{Store, StoreError, check};
 
 /// What is known of an identity beside its name: each attribute has a list of values, as in AM.
@@ -78,7 +79,7 @@ impl Identities<'_> {
         let attributes = serde_json::to_string(new.attributes)
             .map_err(|error| StoreError::Internal { detail: error.to_string() })?;
         check::at_most("attributes", attributes.len(), MAX_ATTRIBUTES)?;
-        sqlx::query(
+        sql(
             "INSERT INTO identities (realm, username, password_hash, status, attributes, created_at)
              VALUES ($1, $2, $3, $4, $5, $6)",
         )
@@ -88,66 +89,61 @@ impl Identities<'_> {
         .bind(new.status.text())
         .bind(attributes)
         .bind(check::time_in(now)?)
-        .execute(self.0.writer())
+        .try_run(&mut self.0.db().write().await?)
         .await
         .map_err(|error| StoreError::of_insert(error, "identity", new.username, Some(new.realm)))?;
         Ok(())
     }
 
     pub async fn get(&self, realm: &str, username: &str) -> Result<Option<Identity>, StoreError> {
-        let row: Option<Row> = sqlx::query_as(
+        let row: Option<Row> = sql(
             "SELECT realm, username, password_hash, status, attributes, created_at
              FROM identities WHERE realm = $1 AND username = $2",
         )
         .bind(realm)
         .bind(username)
-        .fetch_optional(self.0.readers())
-        .await?;
+        .optional(&mut self.0.db().read().await?).await?;
         row.map(identity).transpose()
     }
 
     pub async fn set_password_hash(&self, realm: &str, username: &str, hash: &str) -> Result<(), StoreError> {
         password_hash(hash)?;
-        let done = sqlx::query("UPDATE identities SET password_hash = $3 WHERE realm = $1 AND username = $2")
+        let done = sql("UPDATE identities SET password_hash = $3 WHERE realm = $1 AND username = $2")
             .bind(realm)
             .bind(username)
             .bind(hash)
-            .execute(self.0.writer())
-            .await?;
-        one_row(done.rows_affected(), username)
+            .run(&mut self.0.db().write().await?).await?;
+        one_row(done, username)
     }
 
     pub async fn set_status(&self, realm: &str, username: &str, status: IdentityStatus) -> Result<(), StoreError> {
-        let done = sqlx::query("UPDATE identities SET status = $3 WHERE realm = $1 AND username = $2")
+        let done = sql("UPDATE identities SET status = $3 WHERE realm = $1 AND username = $2")
             .bind(realm)
             .bind(username)
             .bind(status.text())
-            .execute(self.0.writer())
-            .await?;
-        one_row(done.rows_affected(), username)
+            .run(&mut self.0.db().write().await?).await?;
+        one_row(done, username)
     }
 
     pub async fn delete(&self, realm: &str, username: &str) -> Result<(), StoreError> {
-        let done = sqlx::query("DELETE FROM identities WHERE realm = $1 AND username = $2")
+        let done = sql("DELETE FROM identities WHERE realm = $1 AND username = $2")
             .bind(realm)
             .bind(username)
-            .execute(self.0.writer())
-            .await?;
-        one_row(done.rows_affected(), username)
+            .run(&mut self.0.db().write().await?).await?;
+        one_row(done, username)
     }
 
     /// Up to `limit` (at most 1,000) identities of the realm by username, beginning behind `after`.
     pub async fn list(&self, realm: &str, after: Option<&str>, limit: u32) -> Result<Vec<Identity>, StoreError> {
         // No username is empty, so all are behind "".
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<Row> = sql(
             "SELECT realm, username, password_hash, status, attributes, created_at
              FROM identities WHERE realm = $1 AND username > $2 ORDER BY username LIMIT $3",
         )
         .bind(realm)
         .bind(after.unwrap_or_default())
         .bind(check::listed(limit))
-        .fetch_all(self.0.readers())
-        .await?;
+        .all(&mut self.0.db().read().await?).await?;
         rows.into_iter().map(identity).collect()
     }
 }

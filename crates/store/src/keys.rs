@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use countersign_core::keys::{KeyState, Kid};
 use countersign_core::time::UnixSeconds;
-use sqlx::SqliteConnection;
 use zeroize::Zeroizing;
 
+use crate::db::{Place, sql};
 use crate::{Store, StoreError, check};
 
 const MAX_WORD: usize = 64;
@@ -125,7 +125,8 @@ impl Keys<'_> {
     ) -> Result<u64, StoreError> {
         check::at_most("list of key changes", changes.len(), MAX_CHANGES)?;
         check::line("actor", actor, check::MAX_NAME)?;
-        let mut tx = self.0.writer().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.0.db().begin().await?;
+        tx.lock(&["keys"]).await?; // so that generations are visible in the order of their numbers
         if on.is_some() && on != Some(generation(&mut tx).await?) {
             return Err(StoreError::Outdated { what: "key ring" });
         }
@@ -140,20 +141,19 @@ impl Keys<'_> {
                     (*kid, *to)
                 }
             };
-            sqlx::query("INSERT INTO key_history (kid, at, state, actor) VALUES ($1, $2, $3, $4)")
+            sql("INSERT INTO key_history (kid, at, state, actor) VALUES ($1, $2, $3, $4)")
                 .bind(kid.as_str())
                 .bind(check::time_in(now)?)
                 .bind(state_text(state))
                 .bind(actor)
-                .execute(&mut *tx)
-                .await?;
+                .run(&mut tx).await?;
         }
         let generation = generation(&mut tx).await?;
         tx.commit().await?;
         Ok(generation)
     }
 
-    async fn add(&self, conn: &mut SqliteConnection, new: NewKey<'_>, now: UnixSeconds) -> Result<(), StoreError> {
+    async fn add(&self, conn: &mut impl Place, new: NewKey<'_>, now: UnixSeconds) -> Result<(), StoreError> {
         new.realm.map_or(Ok(()), check::realm_name)?;
         for (what, word) in [("key purpose", new.purpose), ("key algorithm", new.algorithm)] {
             check::name(what, word)?;
@@ -161,7 +161,7 @@ impl Keys<'_> {
         }
         check::at_most("key secret", new.secret.len(), MAX_SECRET)?;
         let sealed = self.0.master().seal(&context(new.purpose, new.realm, new.kid, new.algorithm), new.secret)?;
-        sqlx::query(
+        sql(
             "INSERT INTO keys (kid, realm, purpose, algorithm, state, created_at, secret, activates_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
@@ -173,7 +173,7 @@ impl Keys<'_> {
         .bind(check::time_in(now)?)
         .bind(sealed)
         .bind(new.activates_at.map(check::time_in).transpose()?)
-        .execute(conn)
+        .try_run(conn)
         .await
         .map_err(|error| StoreError::of_insert(error, "key", new.kid.as_str(), new.realm))?;
         Ok(())
@@ -186,7 +186,7 @@ impl Keys<'_> {
 
     /// The generation alone: cheap enough to ask on every poll of an edge.
     pub async fn generation(&self) -> Result<u64, StoreError> {
-        generation(&mut *self.0.readers().acquire().await?).await
+        generation(&mut self.0.db().read().await?).await
     }
 
     /// Every key, oldest first.
@@ -198,14 +198,13 @@ impl Keys<'_> {
     /// would refuse sessions or mint with the wrong key, and say nothing.
     pub async fn rows(&self) -> Result<KeyRows, StoreError> {
         // One transaction, so that both are of the same moment.
-        let mut tx = self.0.readers().begin().await?;
+        let mut tx = self.0.db().snapshot().await?;
         let generation = generation(&mut tx).await?;
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<Row> = sql(
             "SELECT kid, realm, purpose, algorithm, state, created_at, activates_at, retires_at, seals, secret
              FROM keys ORDER BY created_at, kid",
         )
-        .fetch_all(&mut *tx)
-        .await?;
+        .all(&mut tx).await?;
         let keys = rows.into_iter().map(|row| self.open(row)).collect::<Result<_, _>>()?;
         Ok(KeyRows { generation, keys })
     }
@@ -236,36 +235,35 @@ impl Keys<'_> {
     /// Reserves up to `count` more encryptions with a key, so that all of them together are never more than `limit`.
     /// Gives how many. They are counted before they are made: a crash loses some, and never makes one too many.
     pub async fn reserve_seals(&self, kid: &Kid, count: u64, limit: u64) -> Result<u64, StoreError> {
-        let mut tx = self.0.writer().begin_with("BEGIN IMMEDIATE").await?;
-        let seals: Option<i64> = sqlx::query_scalar("SELECT seals FROM keys WHERE kid = $1")
+        let mut tx = self.0.db().begin().await?;
+        tx.lock(&["seals", kid.as_str()]).await?;
+        let seals: Option<(i64,)> = sql("SELECT seals FROM keys WHERE kid = $1")
             .bind(kid.as_str())
-            .fetch_optional(&mut *tx)
-            .await?;
-        let seals = seals.ok_or_else(|| StoreError::NotFound { what: "key", name: kid.to_string() })?;
+            .optional(&mut tx).await?;
+        let (seals,) = seals.ok_or_else(|| StoreError::NotFound { what: "key", name: kid.to_string() })?;
         let granted = limit.saturating_sub(count_out(seals)?).min(count);
         let seals = seals.saturating_add(i64::try_from(granted).unwrap_or(i64::MAX));
-        sqlx::query("UPDATE keys SET seals = $2 WHERE kid = $1")
+        sql("UPDATE keys SET seals = $2 WHERE kid = $1")
             .bind(kid.as_str())
             .bind(seals)
-            .execute(&mut *tx)
-            .await?;
+            .run(&mut tx).await?;
         tx.commit().await?;
         Ok(granted)
     }
 
     /// Adds to the counts of tokens made, `(key, when they expire, how many)`, in one commit.
     pub async fn count_tokens(&self, counts: &[(Kid, UnixSeconds, u64)]) -> Result<(), StoreError> {
-        let mut tx = self.0.writer().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.0.db().begin().await?;
+        tx.lock(&["key tokens"]).await?; // two that touch the same rows in different order would block each other
         for (kid, expires, tokens) in counts {
-            sqlx::query(
+            sql(
                 "INSERT INTO key_tokens (kid, slot, tokens) VALUES ($1, $2, $3)
-                 ON CONFLICT (kid, slot) DO UPDATE SET tokens = tokens + excluded.tokens",
+                 ON CONFLICT (kid, slot) DO UPDATE SET tokens = key_tokens.tokens + excluded.tokens",
             )
             .bind(kid.as_str())
             .bind(slot(*expires)?)
             .bind(i64::try_from(*tokens).unwrap_or(i64::MAX))
-            .execute(&mut *tx)
-            .await?;
+            .run(&mut tx).await?;
         }
         tx.commit().await?;
         Ok(())
@@ -273,12 +271,11 @@ impl Keys<'_> {
 
     /// By key, the tokens that have not expired; keys without any are left out. Logged-out ones are still in it.
     pub async fn live_tokens(&self, now: UnixSeconds) -> Result<BTreeMap<String, LiveTokens>, StoreError> {
-        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
-            "SELECT kid, CAST(SUM(tokens) AS INTEGER), MAX(slot) FROM key_tokens WHERE slot >= $1 GROUP BY kid",
+        let rows: Vec<(String, i64, i64)> = sql(
+            "SELECT kid, CAST(SUM(tokens) AS BIGINT), MAX(slot) FROM key_tokens WHERE slot >= $1 GROUP BY kid",
         )
         .bind(slot(now)?)
-        .fetch_all(self.0.readers())
-        .await?;
+        .all(&mut self.0.db().read().await?).await?;
         rows.into_iter()
             .map(|(kid, tokens, slot)| {
                 let until = UnixSeconds(count_out(slot)?.saturating_add(1).saturating_mul(TOKEN_SLOT));
@@ -289,41 +286,39 @@ impl Keys<'_> {
 
     /// Forgets the counts of tokens that have expired.
     pub async fn prune_tokens(&self, now: UnixSeconds) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM key_tokens WHERE slot < $1").bind(slot(now)?).execute(self.0.writer()).await?;
+        sql("DELETE FROM key_tokens WHERE slot < $1").bind(slot(now)?).run(&mut self.0.db().write().await?).await?;
         Ok(())
     }
 
     /// The latest changes, newest first.
     pub async fn history(&self, limit: u32) -> Result<Vec<KeyEvent>, StoreError> {
         let rows: Vec<(String, i64, String, String)> =
-            sqlx::query_as("SELECT kid, at, state, actor FROM key_history ORDER BY id DESC LIMIT $1")
+            sql("SELECT kid, at, state, actor FROM key_history ORDER BY id DESC LIMIT $1")
                 .bind(check::listed(limit))
-                .fetch_all(self.0.readers())
-                .await?;
+                .all(&mut self.0.db().read().await?).await?;
         rows.into_iter()
             .map(|(kid, at, state, actor)| Ok(KeyEvent { kid, at: check::time_out("key_history", at)?, state, actor }))
             .collect()
     }
 }
 
-async fn generation(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
-    let id: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM key_history").fetch_one(conn).await?;
+async fn generation(conn: &mut impl Place) -> Result<u64, StoreError> {
+    let (id,): (i64,) = sql("SELECT COALESCE(MAX(id), 0) FROM key_history").one(conn).await?;
     count_out(id)
 }
 
 async fn move_to(
-    conn: &mut SqliteConnection,
+    conn: &mut impl Place,
     kid: &Kid,
     to: KeyState,
     retires_at: Option<UnixSeconds>,
 ) -> Result<(), StoreError> {
-    let done = sqlx::query("UPDATE keys SET state = $2, activates_at = NULL, retires_at = $3 WHERE kid = $1")
+    let done = sql("UPDATE keys SET state = $2, activates_at = NULL, retires_at = $3 WHERE kid = $1")
         .bind(kid.as_str())
         .bind(state_text(to))
         .bind(retires_at.map(check::time_in).transpose()?)
-        .execute(conn)
-        .await?;
-    if done.rows_affected() == 0 {
+        .run(conn).await?;
+    if done == 0 {
         return Err(StoreError::NotFound { what: "key", name: kid.to_string() });
     }
     Ok(())

@@ -1,31 +1,28 @@
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
-use crate::denylist::{DenylistLog, Writer};
-use crate::{Identities, InstallationRow, Keys, MasterKey, Realms, StoreError};
+use crate::db::{Db, Tx, postgres, sql, sqlite};
+use crate::denylist::{Changes, DenylistLog, Signal, Watch, Writer};
+use crate::{Identities, InstallationRow, Keys, Location, MasterKey, Realms, StoreError, location};
 
-static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
-
-const READERS: u32 = 4;
 const MASTER_KEY_CHECK: (&[&str], &[u8]) = (&["master key check"], b"countersign");
 
 /// How long the store tries before it fails loudly.
 #[derive(Clone, Copy)]
 pub(crate) struct Patience {
-    /// For the write lock, which another process may hold.
+    /// For a lock, which another process may hold, and for a connection.
     pub(crate) lock: Duration,
     /// For a place in the queue of the denylist writer.
     pub(crate) queue: Duration,
+    /// For a server that is away: so long the denylist writer repeats a commit.
+    pub(crate) outage: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { lock: Duration::from_secs(5), queue: Duration::from_secs(2) }
+        Self { lock: Duration::from_secs(5), queue: Duration::from_secs(2), outage: Duration::from_secs(10) }
     }
 }
 
@@ -36,51 +33,40 @@ pub struct Store {
 }
 
 struct Inner {
-    /// For reading only: a statement that writes fails here.
-    readers: SqlitePool,
-    /// The one connection that writes. SQLite has one writer at a time; to wait for it here is cheaper than in the
-    /// file's lock, and in order.
-    writer: SqlitePool,
+    db: Arc<Db>,
     master: MasterKey,
     denylist: Writer,
+    watch: Watch,
 }
 
 impl Store {
-    /// Opens the database, and creates it (readable to its owner only) and brings its schema up to date when needed.
-    /// Processes may race here.
-    pub async fn open(path: &Path, master: MasterKey) -> Result<Self, StoreError> {
-        Self::open_with(path, master, Patience::default()).await
+    /// Opens the database and brings its schema up to date when needed; a file that is not there is created, readable to
+    /// its owner only. Processes may race here.
+    pub async fn open(at: impl Into<Location>, master: MasterKey) -> Result<Self, StoreError> {
+        Self::open_with(at, master, Patience::default()).await
     }
 
-    pub(crate) async fn open_with(path: &Path, master: MasterKey, patience: Patience) -> Result<Self, StoreError> {
-        // Absolute, since SQLite takes some names (":memory:", "") for databases that are not on a disk.
-        let path = &std::path::absolute(path).map_err(|error| open_error(path, error))?;
-        create_file(path).map_err(|error| open_error(path, error))?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            // In WAL mode, FULL is what makes a commit durable before it returns; `fullfsync` says so to macOS too.
-            .synchronous(SqliteSynchronous::Full)
-            .pragma("fullfsync", "ON")
-            .foreign_keys(true)
-            .busy_timeout(patience.lock);
-        prepare(&options, &master, path, patience).await?;
-
-        let pool = || {
-            SqlitePoolOptions::new().acquire_timeout(patience.lock).test_before_acquire(false).after_release(
-                // SQLite rolls back by itself when the disk is full; sqlx then counts a transaction that is no more,
-                // and every later one on the connection would fail. The ping waits for a rollback that is under way.
-                |conn, _| {
-                    Box::pin(async move {
-                        conn.ping().await?;
-                        Ok(!conn.is_in_transaction())
-                    })
-                },
-            )
+    pub(crate) async fn open_with(
+        at: impl Into<Location>,
+        master: MasterKey,
+        patience: Patience,
+    ) -> Result<Self, StoreError> {
+        let at = at.into();
+        let (db, watch) = match &at.0 {
+            location::Kind::File(path) => {
+                let (db, reading) = sqlite::open(path, &at, &master, patience).await?;
+                let db = Arc::new(db);
+                let watch = Watch::sqlite(Arc::clone(&db), reading);
+                (db, watch)
+            }
+            location::Kind::Postgres(options) => {
+                let db = Arc::new(postgres::open(options, &at, &master, patience).await?);
+                let watch = Watch::postgres(Arc::clone(&db));
+                (db, watch)
+            }
         };
-        let readers = pool().max_connections(READERS).connect_lazy_with(options.clone().pragma("query_only", "ON"));
-        let writer = pool().max_connections(1).connect_lazy_with(options);
-        let denylist = Writer::start(writer.clone(), patience.queue);
-        Ok(Self { inner: Arc::new(Inner { readers, writer, master, denylist }) })
+        let denylist = Writer::start(Arc::clone(&db), watch.signal(), patience);
+        Ok(Self { inner: Arc::new(Inner { db, master, denylist, watch }) })
     }
 
     pub fn installation(&self) -> InstallationRow<'_> {
@@ -103,23 +89,29 @@ impl Store {
         DenylistLog(self)
     }
 
-    /// Takes no more work, finishes what was queued, and closes the file. All clones are closed with it.
+    /// Wakes when the denylist log has grown, here or in another process. It may miss nothing for longer than a second
+    /// and may wake for nothing: look at the head, then wait again.
+    pub fn changes(&self) -> Changes {
+        self.inner.watch.changes()
+    }
+
+    /// Takes no more work, finishes what was queued, and closes the database. All clones are closed with it.
     pub async fn close(&self) {
         self.inner.denylist.close().await;
-        self.inner.readers.close().await;
-        self.inner.writer.close().await;
+        self.inner.watch.stop();
+        self.inner.db.close().await;
     }
 
-    pub(crate) fn readers(&self) -> &SqlitePool {
-        &self.inner.readers
-    }
-
-    pub(crate) fn writer(&self) -> &SqlitePool {
-        &self.inner.writer
+    pub(crate) fn db(&self) -> &Db {
+        &self.inner.db
     }
 
     pub(crate) fn master(&self) -> &MasterKey {
         &self.inner.master
+    }
+
+    pub(crate) fn signal(&self) -> Signal {
+        self.inner.watch.signal()
     }
 
     pub(crate) fn denylist_writer(&self) -> &Writer {
@@ -127,108 +119,44 @@ impl Store {
     }
 }
 
-fn open_error(path: &Path, error: impl std::fmt::Display) -> StoreError {
-    StoreError::Open { path: path.to_owned(), detail: error.to_string() }
+pub(crate) fn open_error(at: &Location, error: impl std::fmt::Display) -> StoreError {
+    StoreError::Open { database: at.to_string(), detail: error.to_string() }
 }
 
-/// SQLite would create the file itself, but with the process's umask; its journals take after this file.
-fn create_file(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(file) => {
-            file.sync_all()?;
-            // The name must survive a power cut as well as the content.
-            #[cfg(unix)]
-            if let Some(directory) = path.parent() {
-                std::fs::File::open(directory)?.sync_all()?;
-            }
-            Ok(())
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            warn_if_shared(path);
-            Ok(())
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn warn_if_shared(path: &Path) {
-    #[cfg(unix)]
-    if let Ok(metadata) = std::fs::metadata(path)
-        && std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0
-    {
-        tracing::warn!(path = %path.display(), "other users of this machine have access to the database; it should have mode 0600");
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-}
-
-/// Puts the file into WAL mode, migrates it and checks the master key.
-async fn prepare(
-    options: &SqliteConnectOptions,
-    master: &MasterKey,
-    path: &Path,
-    patience: Patience,
-) -> Result<(), StoreError> {
-    let deadline = Instant::now() + patience.lock;
-    let mut conn = loop {
-        // The change to WAL needs the file alone and does not heed `busy_timeout`: two first starts collide here.
-        match options.clone().journal_mode(SqliteJournalMode::Wal).connect().await.map_err(StoreError::from) {
-            Ok(conn) => break conn,
-            Err(StoreError::Busy) if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(20)).await,
-            Err(StoreError::Unavailable { detail }) => return Err(open_error(path, detail)),
-            Err(error) => return Err(error),
-        }
-    };
-    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut conn).await?;
-    if mode != "wal" {
-        return Err(open_error(path, "its file system does not support write-ahead logging"));
-    }
-    // The migrator takes no lock on SQLite; inside this transaction its own become savepoints, and racers queue up.
-    let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
-    // `run` is not `Send` for a borrowed connection; `run_direct` is sqlx's own way round that.
-    MIGRATOR.run_direct(None, &mut *tx, false).await.map_err(|error| migration_error(path, error))?;
-    check_master_key(&mut tx, master, path).await?;
-    tx.commit().await?;
-    conn.close().await?;
-    Ok(())
-}
-
-fn migration_error(path: &Path, error: MigrateError) -> StoreError {
-    let path = PathBuf::from(path);
+pub(crate) fn migration_error(at: &Location, migrator: &Migrator, error: MigrateError) -> StoreError {
+    let database = at.to_string();
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
         MigrateError::VersionMissing(version) => {
-            let newest = MIGRATOR.iter().map(|migration| migration.version).max();
+            let newest = migrator.iter().map(|migration| migration.version).max();
             if newest.is_some_and(|newest| version > newest) {
-                StoreError::NewerSchema { path, version }
+                StoreError::NewerSchema { database, version }
             } else {
-                StoreError::ForeignSchema { path, version }
+                StoreError::ForeignSchema { database, version }
             }
         }
         MigrateError::VersionMismatch(version) | MigrateError::Dirty(version) => {
-            StoreError::ForeignSchema { path, version }
+            StoreError::ForeignSchema { database, version }
         }
         other => StoreError::Internal { detail: other.to_string() },
     }
 }
 
-async fn check_master_key(conn: &mut SqliteConnection, master: &MasterKey, path: &Path) -> Result<(), StoreError> {
+pub(crate) async fn check_master_key(tx: &mut Tx<'_>, master: &MasterKey, at: &Location) -> Result<(), StoreError> {
     let (context, known) = MASTER_KEY_CHECK;
-    let sealed: Option<Vec<u8>> =
-        sqlx::query_scalar("SELECT sealed FROM master_key_check WHERE id = 1").fetch_optional(&mut *conn).await?;
-    let Some(sealed) = sealed else {
+    let sealed: Option<(Vec<u8>,)> = sql("SELECT sealed FROM master_key_check WHERE id = 1").optional(tx).await?;
+    let Some((sealed,)) = sealed else {
         let sealed = master.seal(context, known)?;
-        sqlx::query("INSERT INTO master_key_check (id, sealed) VALUES (1, $1)").bind(sealed).execute(conn).await?;
+        sql("INSERT INTO master_key_check (id, sealed) VALUES (1, $1)").bind(sealed).run(tx).await?;
         return Ok(());
     };
-    match master.open(context, &sealed) {
-        Ok(opened) if opened.as_slice() == known => Ok(()),
-        _ => Err(StoreError::WrongMasterKey { path: path.to_owned() }),
-    }
+    if opens(master, &sealed) { Ok(()) } else { Err(StoreError::WrongMasterKey { database: at.to_string() }) }
+}
+
+/// Whether the value of the table `master_key_check` was sealed under this key.
+pub(crate) fn opens(master: &MasterKey, sealed: &[u8]) -> bool {
+    let (context, known) = MASTER_KEY_CHECK;
+    master.open(context, sealed).is_ok_and(|opened| opened.as_slice() == known)
 }
 
 #[cfg(test)]

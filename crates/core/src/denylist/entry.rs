@@ -15,6 +15,16 @@ pub enum Kind {
     Family = 1,
     /// Every token of one user whose `rvs` is below this entry's `seq`: log out everywhere.
     User = 2,
+    /// Every token of one realm whose `rvs` is below this entry's `seq`.
+    Realm = 3,
+    /// Every token made with one key (`kid`), whatever its `rvs`: whoever has the key chooses that.
+    Key = 4,
+    /// Every token of the installation whose `rvs` is below this entry's `seq`; its fingerprint is 0.
+    Installation = 5,
+    /// Takes back the entries of one family, by its slot and fingerprint.
+    UndoFamily = 6,
+    /// Takes back the entry at a position, which is of another kind than `Family`; the fingerprint is that position.
+    Undo = 7,
 }
 
 impl Kind {
@@ -26,6 +36,11 @@ impl Kind {
         match code {
             1 => Some(Self::Family),
             2 => Some(Self::User),
+            3 => Some(Self::Realm),
+            4 => Some(Self::Key),
+            5 => Some(Self::Installation),
+            6 => Some(Self::UndoFamily),
+            7 => Some(Self::Undo),
             _ => None,
         }
     }

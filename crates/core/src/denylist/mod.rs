@@ -7,6 +7,7 @@
 mod chain;
 mod entry;
 pub mod fingerprint;
+mod marks;
 pub mod segment;
 mod set;
 

@@ -1,23 +1,20 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::time::UnixSeconds;
 
+use super::marks::Marks;
 use super::{Entry, Fingerprint, Kind, Slot};
 
 /// The exact set of what is ended and not yet expired.
 ///
 /// Applying entries is idempotent and order-free (it is a union), so duplication and reordering on the way here cannot
-/// make it forget; what needs authority is only the claim that it is complete, and that is the replica's lease.
+/// make it forget; what needs authority is only the claim that it is complete, and that is the replica's lease. The
+/// exception is an undo, which takes away what came before it: the replica applies entries in the order of the log, and
+/// one that misses an undo goes on refusing.
 #[derive(Default, Clone)]
 pub struct Denylist {
     families: BTreeMap<Slot, Bucket>,
-    users: HashMap<Fingerprint, Watermark>,
-}
-
-#[derive(Clone, Copy)]
-struct Watermark {
-    seq: u64,
-    slot: Slot,
+    marks: Marks,
 }
 
 /// Fingerprints whose families end in one slot: a sorted run that is binary-searched, and a short unsorted tail that
@@ -47,6 +44,13 @@ impl Bucket {
         }
     }
 
+    fn remove(&mut self, fingerprint: Fingerprint) {
+        self.recent.retain(|listed| *listed != fingerprint);
+        if let Ok(at) = self.sorted.binary_search(&fingerprint) {
+            self.sorted.remove(at);
+        }
+    }
+
     fn len(&self) -> usize {
         self.sorted.len() + self.recent.len()
     }
@@ -57,11 +61,13 @@ impl Denylist {
     pub fn apply(&mut self, seq: u64, entry: &Entry) {
         match entry.kind {
             Kind::Family => self.families.entry(entry.slot).or_default().insert(entry.fingerprint),
-            Kind::User => {
-                let mark = self.users.entry(entry.fingerprint).or_insert(Watermark { seq, slot: entry.slot });
-                mark.seq = mark.seq.max(seq);
-                mark.slot = mark.slot.max(entry.slot);
+            Kind::UndoFamily => {
+                if let Some(bucket) = self.families.get_mut(&entry.slot) {
+                    bucket.remove(entry.fingerprint);
+                }
             }
+            Kind::User | Kind::Realm | Kind::Key | Kind::Installation => self.marks.insert(seq, entry),
+            Kind::Undo => self.marks.remove(entry.fingerprint.0),
         }
     }
 
@@ -72,22 +78,32 @@ impl Denylist {
 
     /// The log position before which all tokens of the user are dead.
     pub fn user_watermark(&self, fingerprint: Fingerprint) -> Option<u64> {
-        self.users.get(&fingerprint).map(|mark| mark.seq)
+        self.marks.last(Kind::User, fingerprint)
+    }
+
+    /// The log position before which all tokens of the realm are dead.
+    pub fn realm_watermark(&self, fingerprint: Fingerprint) -> Option<u64> {
+        self.marks.last(Kind::Realm, fingerprint).max(self.marks.last(Kind::Installation, Fingerprint(0)))
+    }
+
+    /// Whether everything made with the key is ended.
+    pub fn key_ended(&self, fingerprint: Fingerprint) -> bool {
+        self.marks.last(Kind::Key, fingerprint).is_some()
     }
 
     /// Drops whole slots that ended before `horizon`. The caller's horizon lies a clock skew and a lease in the past:
     /// an entry must outlive every clock that may still take its token for valid.
     pub fn drop_before(&mut self, horizon: UnixSeconds) {
         self.families.retain(|slot, _| slot.end() > horizon);
-        self.users.retain(|_, mark| mark.slot.end() > horizon);
+        self.marks.drop_before(horizon);
     }
 
     pub fn len(&self) -> usize {
-        self.families.values().map(Bucket::len).sum::<usize>() + self.users.len()
+        self.families.values().map(Bucket::len).sum::<usize>() + self.marks.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.families.is_empty() && self.users.is_empty()
+        self.families.is_empty() && self.marks.is_empty()
     }
 }
 
@@ -109,6 +125,32 @@ mod tests {
         assert_eq!(list.user_watermark(Fingerprint(7)), Some(9));
         list.drop_before(Slot(2).end());
         assert_eq!(list.user_watermark(Fingerprint(7)), Some(9), "kept: its own slot has not ended");
+    }
+
+    #[test]
+    fn an_undo_takes_back_one_entry_and_what_stood_below_counts_again() {
+        let mut list = Denylist::default();
+        let entry = |kind, fp| Entry { kind, slot: Slot(3), fingerprint: Fingerprint(fp) };
+        for (seq, kind, fp) in [(1, Kind::User, 7), (2, Kind::User, 7), (3, Kind::Key, 8), (4, Kind::Installation, 0)] {
+            list.apply(seq, &entry(kind, fp));
+        }
+        list.apply(5, &entry(Kind::Realm, 9));
+        assert_eq!((list.user_watermark(Fingerprint(7)), list.realm_watermark(Fingerprint(9))), (Some(2), Some(5)));
+        assert_eq!((list.key_ended(Fingerprint(8)), list.realm_watermark(Fingerprint(1))), (true, Some(4)));
+        for (seq, undone) in [(6, 2), (7, 3), (8, 5), (9, 100)] {
+            list.apply(seq, &entry(Kind::Undo, undone));
+        }
+        assert_eq!((list.user_watermark(Fingerprint(7)), list.realm_watermark(Fingerprint(9))), (Some(1), Some(4)));
+        assert!(!list.key_ended(Fingerprint(8)));
+
+        list.apply(10, &entry(Kind::Family, 1));
+        list.apply(11, &entry(Kind::Family, 2));
+        list.apply(12, &entry(Kind::UndoFamily, 1));
+        assert!(!list.family_ended(Slot(3), Fingerprint(1)) && list.family_ended(Slot(3), Fingerprint(2)));
+        list.apply(13, &entry(Kind::Family, 1));
+        assert!(list.family_ended(Slot(3), Fingerprint(1)), "ended anew after the undo");
+        list.drop_before(Slot(3).end());
+        assert!(list.is_empty());
     }
 
     #[test]
