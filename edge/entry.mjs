@@ -5,8 +5,8 @@ import * as edge from "./countersign_edge.js";
 import module from "./countersign_edge_bg.wasm";
 
 // The numbers of edge/src/decide.rs and edge/src/refresh.rs.
-const ORIGIN = 0, PUBLIC = 1, ALLOW = 2, BEHIND = 3, REFUSE = 4, CHECKED = 5, ROUTER = 6, UNCONFIGURED = 7;
-const ANSWER = 15, POLL_DUE = 16, CACHED = 32;
+const ORIGIN = 0, PUBLIC = 1, ALLOW = 2, BEHIND = 3, REFUSE = 4, CHECKED = 5, ROUTER = 6, UNCONFIGURED = 7, NO_SESSION = 8;
+const ANSWER = 15, POLL_DUE = 16, CACHED = 32, RENEWAL_DUE = 64;
 const UNDER_WAY = 1, FAILED = 2;
 
 // How long a request waits for a denylist that is not current before it is told to try later, in milliseconds.
@@ -15,6 +15,7 @@ const PATIENCE = 2000;
 const encoder = new TextEncoder();
 let wasm = edge.initSync({ module });
 let input; // a view on the input buffer; memory that grows leaves it behind
+let urlInput; // its part for the URL
 let configured = false;
 let mistake = "";
 let assertionKey; // promise of { kid, key }; the private key never enters wasm memory
@@ -31,13 +32,21 @@ function configure(env) {
   } else if (env.SETTINGS === undefined) {
     mistake = "the variable SETTINGS is missing; see wrangler.toml";
   } else {
-    const { assertion, feed_credential, issuer, delivery, ...verification } = bundle;
+    const { assertion, feed_credential, issuer, cookie_name, delivery, ...verification } = bundle;
     const settings = typeof env.SETTINGS === "string" ? env.SETTINGS : JSON.stringify(env.SETTINGS);
     assertionKey = importAssertionKey(assertion);
-    assertionKey.catch(() => {}); // told to the first request that needs it
+    assertionKey.catch((error) => {
+      mistake = `BUNDLE: the assertion key: ${error.message}`;
+      console.error(`countersign: ${mistake}`);
+    });
     const strings = [settings, JSON.stringify(verification), String(feed_credential ?? ""), String(issuer ?? "")];
     mistake = edge.configure(...strings, JSON.stringify(delivery ?? null));
-    options = JSON.parse(settings);
+    if (!mistake) {
+      options = JSON.parse(settings);
+      if (cookie_name !== undefined && cookie_name !== options.cookie_name) {
+        mistake = `SETTINGS has cookie_name ${options.cookie_name}, the origin ${cookie_name}`;
+      }
+    }
   }
   if (mistake) console.error(`countersign: ${mistake}`);
   configured = true;
@@ -70,57 +79,107 @@ function attach() {
 function decide(request, last) {
   if (input === undefined || input.buffer !== wasm.memory.buffer) {
     input = new Uint8Array(wasm.memory.buffer, edge.input() >>> 0, edge.input_size());
+    urlInput = input.subarray(0, edge.max_url());
   }
   const url = request.url;
   const cookie = request.headers.get("cookie");
-  const first = encoder.encodeInto(url, input);
+  const first = encoder.encodeInto(url, urlInput);
   if (first.read < url.length) return edge.decide(input.length + 1, 0, last);
-  if (cookie === null) return edge.decide(first.written, 0, last);
-  const second = encoder.encodeInto(cookie, input.subarray(first.written));
-  return edge.decide(first.written, second.read < cookie.length ? input.length : second.written, last);
-}
-
-// The denylist is not current: refresh, or wait for the refresh that another request has under way, and decide again.
-async function catchUp(request, calls) {
-  const until = Date.now() + PATIENCE;
-  for (let failures = 0; failures < 2 && Date.now() < until; ) {
-    const ended = await edge.refresh();
-    if (ended === UNDER_WAY) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    } else {
-      calls.origin++;
-      // A fresh copy that still does not do (a token from ahead of the log) is no reason to ask for ever.
-      failures += ended === FAILED ? 2 : 1;
-    }
-    const answer = decide(request, false);
-    if ((answer & ANSWER) !== BEHIND) return answer;
+  let answer, second = 0;
+  if (cookie === null) {
+    answer = edge.decide(first.written, 0, last);
+  } else {
+    const copied = encoder.encodeInto(cookie, input.subarray(first.written));
+    second = copied.written;
+    if (copied.read < cookie.length) return edge.decide(first.written, input.length, last);
+    answer = edge.decide(first.written, second, last);
   }
-  return decide(request, true);
+  // REST clients have the session in a header named like the cookie. It is looked for where there is no cookie, and where
+  // a request goes on to the application: a session in both must be the same one.
+  const kind = answer & ANSWER;
+  if (kind !== NO_SESSION && kind !== ALLOW) return answer;
+  const header = request.headers.get(options.cookie_name);
+  if (header === null) return answer;
+  const third = encoder.encodeInto(header, input.subarray(first.written + second));
+  return edge.decide_with_header(first.written, second, third.read < header.length ? input.length : third.written, last);
 }
 
-// What is not answered at once. `identity` is asked for before anything is awaited after the decision it belongs to.
-async function handle(request, env, context, answer, started) {
+// The denylist is not current. Refreshes, or waits for the refresh that another request has under way, until `until`.
+// The work goes on when this request ends: others wait for it too. Says whether another look is worth it.
+async function catchUp(context, calls, until) {
+  const work = edge.refresh();
+  context.waitUntil(work);
+  const left = Math.max(0, until - Date.now());
+  const ended = await Promise.race([work, sleep(left)]);
+  if (ended === UNDER_WAY) await sleep(Math.min(left, 20));
+  else if (ended !== FAILED) calls.origin++;
+  return ended !== FAILED && Date.now() < until;
+}
+
+const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+// What is not answered at once. After each decision nothing is awaited before its identity or refusal is taken: those
+// are the module's last, and another request's decision must not come between.
+async function handle(request, context, answer, started) {
   const calls = { origin: 0 };
-  if ((answer & ANSWER) === BEHIND) answer = await catchUp(request, calls);
+  const until = Date.now() + PATIENCE;
+  while ((answer & ANSWER) === BEHIND) {
+    // A fresh copy that still does not do (a token from ahead of the log) is no reason to ask for ever.
+    const again = calls.origin < 2 && (await catchUp(context, calls, until));
+    answer = decide(request, !again);
+  }
+  return settle(request, answer, started, calls);
+}
+
+// Carries out an answer other than BEHIND; not async, for the reason above.
+function settle(request, answer, started, calls) {
   switch (answer & ANSWER) {
     case CHECKED:
-      return new Response(null, { status: 204 });
+      return new Response(null, { status: 204, headers: NO_STORE });
     case ALLOW: {
       const identity = JSON.parse(edge.identity());
       const timing = options.server_timing && { started, decided: performance.now(), cached: answer & CACHED, calls };
-      return forward(request, options.upstream, identity, timing);
+      const renewal = answer & RENEWAL_DUE && mayRenew(request) ? edge.renew() : null;
+      const response = forward(request, options.upstream, identity, timing);
+      return renewal === null ? response : withCookies(response, renewal);
     }
     case PUBLIC:
       return forward(request, options.upstream, null, null);
     case ORIGIN:
       return forward(request, options.origin, undefined, null);
     case ROUTER:
-      return edge.fetch(request, env, context);
+      return edge.fetch(request);
     case REFUSE:
+    case NO_SESSION:
       return edge.refuse(isNavigation(request), pathAndQuery(request.url));
     default:
       return new Response("The worker is not configured; its log says why.\n", { status: 500 });
   }
+}
+
+// Requests that change nothing are many enough; the answer to a WebSocket upgrade is nobody's to add to.
+function mayRenew(request) {
+  return (request.method === "GET" || request.method === "HEAD") && request.headers.get("upgrade") === null;
+}
+
+// An answer with the session in it is for no cache, whatever the application said of it (attack C13).
+// A renewal has its own time limit, but not when a panic ends the instance it runs in.
+async function withCookies(forwarded, renewal) {
+  const none = () => [];
+  const renewed = Promise.race([renewal, sleep(PATIENCE).then(none)]).catch(none);
+  const [response, cookies] = await Promise.all([forwarded, renewed]);
+  if (cookies.length === 0 || response.webSocket) return response;
+  const answer = new Response(response.body, response);
+  for (const cookie of cookies) answer.headers.append("set-cookie", cookie);
+  answer.headers.set("cache-control", "no-store");
+  return answer;
+}
+
+const NO_STORE = new Headers({ "cache-control": "no-store" });
+
+function problem(status, title, detail) {
+  const headers = { "content-type": "application/problem+json", "cache-control": "no-store" };
+  return Response.json({ title, status, detail }, { status, headers });
 }
 
 // Only a navigation can use a redirect to a login page; a script that follows one gets a page it cannot read.
@@ -135,12 +194,14 @@ function pathAndQuery(url) {
   return url.slice(url.indexOf("/", url.indexOf("://") + 3)).split("#", 1)[0];
 }
 
-// Header names repeat from request to request; what wasm said of them is remembered.
+// Header names repeat from request to request; what wasm said of them is remembered, but for long ones: the sender
+// chooses them.
 const reserved = new Map();
 function isReserved(name) {
   let answer = reserved.get(name);
   if (answer === undefined) {
     answer = edge.is_reserved(name);
+    if (name.length > 64) return answer;
     if (reserved.size >= 512) reserved.clear();
     reserved.set(name, answer);
   }
@@ -154,17 +215,20 @@ async function forward(request, target, identity, timing) {
   for (const name of request.headers.keys()) if (isReserved(name)) headers.delete(name);
   // Names a client lists here would be taken off by the next hop, ours among them (attack H04).
   headers.delete("connection");
-  const url = request.url;
-  const origin = url.indexOf("/", url.indexOf("://") + 3);
-  headers.set("x-forwarded-proto", url.slice(0, url.indexOf(":")));
-  headers.set("x-forwarded-host", url.slice(url.indexOf("://") + 3, origin));
-  const client = request.headers.get("cf-connecting-ip");
-  if (client !== null) headers.set("x-forwarded-for", client);
+  const colon = options.public_url.indexOf(":");
+  headers.set("x-forwarded-proto", options.public_url.slice(0, colon));
+  headers.set("x-forwarded-host", options.public_url.slice(colon + 3));
+  const client = options.client_ip_header && request.headers.get(options.client_ip_header);
+  if (client) headers.set("x-forwarded-for", client);
   if (identity !== undefined) {
-    const cookie = request.headers.get("cookie");
+    const cookie = headers.get("cookie");
     const rest = cookie === null ? "" : edge.cookie_without_session(cookie);
     if (rest) headers.set("cookie", rest);
     else headers.delete("cookie");
+    // What is for the origin: a session in a header named like the cookie, and AM's credentials.
+    headers.delete(options.cookie_name);
+    headers.delete("x-openam-username");
+    headers.delete("x-openam-password");
   }
   if (identity) {
     for (const [name, value] of identity.headers) headers.set(name, value);
@@ -177,14 +241,17 @@ async function forward(request, target, identity, timing) {
   if (identity !== null) init.cache = "no-store";
   let response;
   try {
-    response = await fetch(target + pathAndQuery(url), init);
+    response = await fetch(target + pathAndQuery(request.url), init);
   } catch (error) {
     console.warn(`countersign: ${target} cannot be reached: ${error}`);
-    const problem = { title: "Bad Gateway", status: 502, detail: "The application cannot be reached." };
-    return Response.json(problem, { status: 502, headers: { "content-type": "application/problem+json", "cache-control": "no-store" } });
+    return problem(502, "Bad Gateway", "The application cannot be reached.");
   }
-  if (!timing || response.webSocket) return response;
+  // An application that says nothing of caches does not mean that its answer to one user may be shown to another.
+  const silent = identity && !response.headers.has("cache-control");
+  if (response.webSocket || (!timing && !silent)) return response;
   const answer = new Response(response.body, response);
+  if (silent) answer.headers.set("cache-control", "private");
+  if (!timing) return answer;
   const done = performance.now();
   const milliseconds = (from, to) => Math.max(0, to - from).toFixed(2);
   answer.headers.append(
@@ -217,8 +284,7 @@ function base64url(bytes) {
 function failed(error) {
   console.error("countersign: a request failed", error?.stack ?? error);
   if (error instanceof WebAssembly.RuntimeError) startAnew();
-  const problem = { title: "Internal Server Error", status: 500, detail: "This request failed; the next may not." };
-  return Response.json(problem, { status: 500, headers: { "content-type": "application/problem+json", "cache-control": "no-store" } });
+  return problem(500, "Internal Server Error", "This request failed; the next may not.");
 }
 
 export default {
@@ -227,6 +293,8 @@ export default {
     try {
       if (!configured) configure(env);
       if (mistake) return new Response("The worker is not configured; its log says why.\n", { status: 500 });
+      // It echoes what it is sent, the assertion with it.
+      if (request.method === "TRACE") return problem(405, "Method Not Allowed", "TRACE is not answered.");
       const started = options.server_timing ? performance.now() : 0;
       let answer = decide(request, false);
       if (answer === UNCONFIGURED) {
@@ -235,8 +303,8 @@ export default {
         answer = decide(request, false);
       }
       if (answer & POLL_DUE && (answer & ANSWER) !== BEHIND) context.waitUntil(edge.refresh());
-      if ((answer & ANSWER) === CHECKED) return new Response(null, { status: 204 });
-      return handle(request, env, context, answer, started).catch(failed);
+      if ((answer & ANSWER) === CHECKED) return new Response(null, { status: 204, headers: NO_STORE });
+      return handle(request, context, answer, started).catch(failed);
     } catch (error) {
       return failed(error);
     }

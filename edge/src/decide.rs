@@ -3,16 +3,16 @@
 use std::cell::{Cell, RefCell};
 
 use countersign_core::cookie;
-use countersign_core::gate::{Facts, Refusal, Verdict};
+use countersign_core::gate::{self, Facts, Refusal, Verdict};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::{clock, forward, state};
+use crate::{clock, forward, renew, state};
 
 /// Longest URL that is looked at, in bytes.
 const MAX_URL: usize = 16 * 1024;
 
-/// Room for a URL and a `Cookie` header, one after the other.
-pub(crate) const INPUT: usize = MAX_URL + cookie::MAX_HEADER + 1;
+/// Room for a URL, a `Cookie` header and a header named like the session cookie, one after the other.
+pub(crate) const INPUT: usize = MAX_URL + 2 * (cookie::MAX_HEADER + 1);
 
 /// Answers of [`decide`], in its low four bits; `entry.mjs` has the same list.
 pub(crate) mod answer {
@@ -26,16 +26,21 @@ pub(crate) mod answer {
     /// For the workers-rs router.
     pub(crate) const ROUTER: u32 = 6;
     pub(crate) const UNCONFIGURED: u32 = 7;
+    /// Refused for want of a session; there may be one in the header named like the cookie.
+    pub(crate) const NO_SESSION: u32 = 8;
 
     /// Set beside the answer: it is time to poll the denylist again.
     pub(crate) const POLL_DUE: u32 = 1 << 4;
     /// Set beside the answer: the token had been verified before.
     pub(crate) const CACHED: u32 = 1 << 5;
+    /// Set beside [`ALLOW`]: the origin should be asked to re-issue the token.
+    pub(crate) const RENEWAL_DUE: u32 = 1 << 6;
 }
 
 /// A forward-auth probe: 204 when the cookie holds, refused like any other path when not.
 const CHECK: &str = "/.countersign/check";
-const STATUS: &str = "/.countersign/status";
+/// The edge's own paths; those that are not hot go to the workers-rs router.
+const OWN: &str = "/.countersign/";
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; INPUT]);
@@ -59,20 +64,43 @@ pub fn input_size() -> usize {
     INPUT
 }
 
+/// How much of it is for the URL, in bytes.
+#[wasm_bindgen]
+pub fn max_url() -> usize {
+    MAX_URL
+}
+
 /// Decides on the request whose URL and, after it, `Cookie` header stand in the input buffer. A length beyond the
 /// buffer says that the header did not fit. `last` says that refreshing was tried: what is still behind is refused.
 #[wasm_bindgen]
 pub fn decide(url_len: usize, cookie_len: usize, last: bool) -> u32 {
+    on_input(url_len, cookie_len, None, last)
+}
+
+/// The same with the header named like the session cookie, which stands after the two.
+#[wasm_bindgen]
+pub fn decide_with_header(url_len: usize, cookie_len: usize, header_len: usize, last: bool) -> u32 {
+    on_input(url_len, cookie_len, Some(header_len), last)
+}
+
+fn on_input(url_len: usize, cookie_len: usize, header_len: Option<usize>, last: bool) -> u32 {
     // Asked first: an instance that was started anew has not seen the input, which stands in the old one's memory.
     state::with(|edge| {
         BUFFER.with_borrow(|buffer| {
-            let (Some(url), Some(cookie)) =
-                (buffer.get(..url_len), buffer.get(url_len..url_len.saturating_add(cookie_len)))
-            else {
-                return refuse(if url_len > buffer.len() { Refusal::Path } else { Refusal::CookieHeader });
+            let Some(url) = buffer.get(..url_len).filter(|url| url.len() <= MAX_URL) else {
+                return refuse(Refusal::Url);
+            };
+            let Some(cookie) = buffer.get(url_len..url_len.saturating_add(cookie_len)) else {
+                return refuse(Refusal::CookieHeader);
+            };
+            let header = header_len.map(|length| buffer.get(url_len + cookie_len..)?.get(..length));
+            let header = match header {
+                Some(None) => return refuse(Refusal::CookieValue),
+                Some(given) => given,
+                None => None,
             };
             match std::str::from_utf8(url).ok().and_then(path_of) {
-                Some(path) => judge(edge, path, cookie, last),
+                Some(path) => judge(edge, &Facts { path, cookie, header }, last),
                 None => refuse(Refusal::Path),
             }
         })
@@ -80,10 +108,9 @@ pub fn decide(url_len: usize, cookie_len: usize, last: bool) -> u32 {
     .unwrap_or(answer::UNCONFIGURED)
 }
 
-fn judge(edge: &mut state::Edge, path: &str, cookie: &[u8], last: bool) -> u32 {
-    if path == STATUS && edge.settings.status {
-        return answer::ROUTER;
-    }
+fn judge(edge: &mut state::Edge, facts: &Facts<'_>, last: bool) -> u32 {
+    edge.replica.notice(clock::now());
+    let path = facts.path;
     #[cfg(feature = "fault-injection")]
     #[allow(clippy::panic, reason = "that is what it is for")]
     if path == "/.countersign/panic" {
@@ -94,23 +121,40 @@ fn judge(edge: &mut state::Edge, path: &str, cookie: &[u8], last: bool) -> u32 {
     if path == "/.countersign/panic-later" {
         wasm_bindgen_futures::spawn_local(async { panic!("asked to panic later") });
     }
+    if path.starts_with(OWN) && path != CHECK {
+        return answer::ROUTER;
+    }
     let hits = edge.gate.cache().hits();
-    let verdict = edge.gate.decide(&Facts { path, cookie }, &edge.replica, clock::now);
+    let verdict = edge.gate.decide(facts, &edge.replica, clock::now);
+    let now = clock::now();
+    let mut renewal = 0;
     let answer = match verdict {
         Verdict::Origin => answer::ORIGIN,
         Verdict::Public => answer::PUBLIC,
         Verdict::Allow(_) if path == CHECK => answer::CHECKED,
         Verdict::Allow(session) => {
             forward::remember(session);
+            if session.claims().renewal_due(now.seconds()) {
+                // Rare: the token is found once more rather than carried along with every verdict.
+                if let Ok(token) = gate::presented(facts, &edge.settings.cookie_name)
+                    && renew::remember(session, token, now)
+                {
+                    renewal = answer::RENEWAL_DUE;
+                }
+            }
             answer::ALLOW
         }
         Verdict::Behind if last => refuse(Refusal::Unavailable),
         Verdict::Behind => answer::BEHIND,
+        Verdict::Refuse(Refusal::NoSession) if facts.header.is_none() => {
+            refuse(Refusal::NoSession);
+            answer::NO_SESSION
+        }
         Verdict::Refuse(refusal) => refuse(refusal),
     };
     let cached = if edge.gate.cache().hits() > hits { answer::CACHED } else { 0 };
-    let due = if answer > answer::PUBLIC && edge.replica.due(clock::now()) { answer::POLL_DUE } else { 0 };
-    answer | cached | due
+    let due = if answer > answer::PUBLIC && edge.replica.due(now) { answer::POLL_DUE } else { 0 };
+    answer | cached | due | renewal
 }
 
 fn refuse(refusal: Refusal) -> u32 {

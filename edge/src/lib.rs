@@ -11,6 +11,7 @@ mod decide;
 mod forward;
 mod refresh;
 mod refuse;
+mod renew;
 mod settings;
 mod state;
 mod status;

@@ -19,6 +19,9 @@ const TIMEOUT: Duration = Duration::from_millis(1500);
 /// A poll younger than this is waited for rather than repeated.
 const COALESCE_MS: u64 = 1000;
 
+/// After a failure nobody asks again for so long: an origin in trouble is not helped by a poll for every request.
+const PAUSE_MS: u64 = 500;
+
 const MAX_HEARTBEAT: usize = 4 * 1024;
 const MAX_SEGMENT: usize = 64 * 1024;
 const MAX_KEYS: usize = 16 * 1024;
@@ -35,12 +38,16 @@ mod ended {
 #[wasm_bindgen]
 pub async fn refresh() -> u32 {
     let started = state::with(|edge| {
-        if edge.replica.polled_within(COALESCE_MS, clock::now()) {
+        let now = clock::now();
+        if edge.failed.is_some_and(|failed| now >= failed && now.since(failed) < PAUSE_MS) {
+            return Err(None);
+        }
+        if edge.replica.under_way(COALESCE_MS, now) {
             return Ok(None);
         }
         let mut nonce = [0; 16];
-        getrandom::fill(&mut nonce).map_err(|error| format!("no randomness: {error}"))?;
-        edge.replica.poll(Nonce(nonce), clock::now());
+        getrandom::fill(&mut nonce).map_err(|error| Some(format!("no randomness: {error}")))?;
+        edge.replica.poll(Nonce(nonce), now);
         Ok(Some(nonce))
     });
     let outcome = match started {
@@ -52,17 +59,19 @@ pub async fn refresh() -> u32 {
             outcome
         }
         Some(Ok(None)) => return ended::UNDER_WAY,
-        Some(Err(error)) => Err(error),
-        None => return ended::FAILED,
+        Some(Err(Some(error))) => Err(error),
+        Some(Err(None)) | None => return ended::FAILED,
     };
     state::with(|edge| match outcome {
         Ok(()) => {
+            edge.failed = None;
             if edge.complaint.take().is_some() {
                 console_log!("countersign: the denylist feed is back");
             }
             ended::FRESH
         }
         Err(error) => {
+            edge.failed = Some(clock::now());
             if edge.complaint.as_ref() != Some(&error) {
                 console_warn!("countersign: denylist refresh failed: {error}");
                 edge.complaint = Some(error);

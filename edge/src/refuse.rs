@@ -24,9 +24,10 @@ fn build(refusal: Refusal, navigation: bool, target: &str, login_url: &str, real
     let headers = Headers::new();
     headers.set("cache-control", "no-store")?;
     headers.set("x-content-type-options", "nosniff")?;
+    headers.set("referrer-policy", "same-origin")?;
     let status = match refusal.action() {
         Action::LogIn if navigation => {
-            headers.set("location", &login_location(login_url, target))?;
+            headers.set("location", &login_location(login_url, target, refusal))?;
             return Ok(Response::empty()?.with_status(302).with_headers(headers));
         }
         // RFC 9110 §15.5.2: a 401 names its challenge. The scheme is ours; the session travels in a cookie.
@@ -34,6 +35,7 @@ fn build(refusal: Refusal, navigation: bool, target: &str, login_url: &str, real
             headers.set("www-authenticate", &format!("Session realm=\"{realm}\", error=\"{}\"", challenge(refusal)))?;
             401
         }
+        Action::BadRequest if refusal == Refusal::Url => 414,
         Action::BadRequest => 400,
         Action::Forbid => 403,
         Action::TryLater => {
@@ -80,6 +82,7 @@ const fn title(status: u16) -> &'static str {
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
+        414 => "URI Too Long",
         _ => "Service Unavailable",
     }
 }
@@ -99,9 +102,24 @@ const fn outside(refusal: Refusal) -> &'static str {
     }
 }
 
-fn login_location(login_url: &str, target: &str) -> String {
-    let separator = if login_url.contains('?') { '&' } else { '?' };
-    let mut location = format!("{login_url}{separator}goto=");
+/// Longest `goto` that the origin looks at (AM's limit).
+const MAX_GOTO: usize = 2000;
+
+fn login_location(login_url: &str, target: &str, refusal: Refusal) -> String {
+    let mut location = login_url.to_owned();
+    let mut separator = if login_url.contains('?') { '&' } else { '?' };
+    if refusal != Refusal::NoSession {
+        // The origin may think well of a session that is refused here (keys or clocks differ); were it to send the
+        // browser straight back, the two would play ball with it.
+        location.push(separator);
+        location.push_str("ForceAuth=true");
+        separator = '&';
+    }
+    if target.len() > MAX_GOTO {
+        return location;
+    }
+    location.push(separator);
+    location.push_str("goto=");
     for byte in target.bytes() {
         // unreserved (RFC 3986 §2.3) and the slash, which a query may hold.
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {

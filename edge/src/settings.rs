@@ -15,8 +15,14 @@ pub(crate) struct Settings {
     pub(crate) cookie_name: String,
     /// Where a browser without a session is sent; `goto` is appended. A path on this host or an absolute URL.
     pub(crate) login_url: String,
-    /// How this edge is reached from browsers, without a path.
+    /// How this edge is reached from browsers, without a path. The application is told so in `X-Forwarded-Host` and
+    /// `-Proto`, whatever `Host` a client sends.
     pub(crate) public_url: String,
+    /// The header in which the platform states the client's address (`cf-connecting-ip` on Cloudflare), passed on as
+    /// `X-Forwarded-For`. None by default: elsewhere a client could write it itself.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read by entry.mjs; here so that it is a known member")]
+    pub(crate) client_ip_header: Option<String>,
     /// Whether answers carry `Server-Timing` (default false).
     #[serde(default)]
     #[expect(dead_code, reason = "read by entry.mjs; here so that it is a known member")]

@@ -25,6 +25,8 @@ pub(crate) struct Edge {
     pub(crate) scratch: Scratch,
     /// The last complaint of the refresh, so that an outage is logged once and not on every poll.
     pub(crate) complaint: Option<String>,
+    /// When the last refresh failed.
+    pub(crate) failed: Option<UnixMillis>,
 }
 
 thread_local! {
@@ -104,5 +106,6 @@ fn read(settings: &str, bundle: &str, feed_credential: &str, issuer: &str, deliv
         replica,
         scratch: Scratch::default(),
         complaint: None,
+        failed: None,
     })
 }

@@ -1,13 +1,18 @@
-//! The routes that are not hot, by workers-rs.
+//! The edge's own routes that are not hot, by workers-rs.
 
 use countersign_core::replica::State;
-use worker::{Context, Env, Request, Response, Result, event};
+use worker::{Context, Env, Headers, Request, Response, Result, event};
 
 use crate::{clock, state};
 
-/// `GET /.countersign/status`: how current this isolate is. Only where the settings have `status`.
+/// `GET /.countersign/status`: how current this isolate is, where the settings have `status`. All else below
+/// `/.countersign/` is not there.
 #[event(fetch)]
-pub async fn fetch(_request: Request, _env: Env, _context: Context) -> Result<Response> {
+pub async fn fetch(request: Request, _env: Env, _context: Context) -> Result<Response> {
+    let asked = request.path() == "/.countersign/status" && state::with(|edge| edge.settings.status) == Some(true);
+    if !asked {
+        return answer(404, "application/problem+json", &serde_json::json!({ "title": "Not Found", "status": 404 }));
+    }
     let status = state::with(|edge| {
         let now = clock::now();
         let replica = &edge.replica;
@@ -28,12 +33,14 @@ pub async fn fetch(_request: Request, _env: Env, _context: Context) -> Result<Re
         })
     });
     match status {
-        Some(status) => Ok(Response::from_json(&status)?.with_headers({
-            let headers = worker::Headers::new();
-            headers.set("content-type", "application/json")?;
-            headers.set("cache-control", "no-store")?;
-            headers
-        })),
-        None => Response::error("not configured", 503),
+        Some(status) => answer(200, "application/json", &status),
+        None => answer(503, "application/json", &serde_json::json!({ "state": "unconfigured" })),
     }
+}
+
+fn answer(status: u16, kind: &str, body: &serde_json::Value) -> Result<Response> {
+    let headers = Headers::new();
+    headers.set("content-type", kind)?;
+    headers.set("cache-control", "no-store")?;
+    Ok(Response::ok(body.to_string())?.with_status(status).with_headers(headers))
 }

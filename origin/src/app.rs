@@ -1,5 +1,6 @@
 //! Everything that the handlers share.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use countersign_core::denylist::Epoch;
@@ -29,6 +30,8 @@ pub struct App {
     /// The realm of a URL that names none, as AM finds it by a DNS alias of the host: the root realm where there is
     /// one, else the only one.
     pub(crate) default_realm: Option<String>,
+    /// The denylist log took no entry any more because its writer is gone. It does not come back in this process.
+    pub(crate) log_closed: AtomicBool,
 }
 
 /// Why the origin cannot start. The operator's fault, or the store's.
@@ -68,9 +71,29 @@ impl App {
         clock: Box<dyn Clock>,
         entropy: Box<dyn Entropy>,
     ) -> Result<Arc<Self>, AppError> {
+        let budgets = SealBudgets::new(settings.keys.max_seals);
+        Self::with_budgets(settings, store, budgets, clock, entropy).await
+    }
+
+    /// For a command that looks at sessions and makes none: it reserves nothing of what content keys may seal.
+    pub(crate) async fn read_only(
+        settings: Settings,
+        store: Store,
+        clock: Box<dyn Clock>,
+        entropy: Box<dyn Entropy>,
+    ) -> Result<Arc<Self>, AppError> {
+        Self::with_budgets(settings, store, SealBudgets::none(), clock, entropy).await
+    }
+
+    async fn with_budgets(
+        settings: Settings,
+        store: Store,
+        budgets: SealBudgets,
+        clock: Box<dyn Clock>,
+        entropy: Box<dyn Entropy>,
+    ) -> Result<Arc<Self>, AppError> {
         let epoch = store.installation().get().await?.ok_or(StoreError::NotInitialised)?.epoch;
         keyring::complete(&store, clock.now().seconds(), &*entropy).await?;
-        let budgets = SealBudgets::new(settings.keys.max_seals);
         let keys = Keyring::load(&store, &settings.session, &budgets).await?;
         let passwords = Passwords::new(&settings.argon2, &*entropy)?;
         let default_realm = match keys.realms.len() {
@@ -91,6 +114,7 @@ impl App {
             entropy,
             epoch,
             default_realm,
+            log_closed: AtomicBool::new(false),
         }))
     }
 

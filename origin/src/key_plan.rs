@@ -175,8 +175,14 @@ pub(crate) fn rotate(
 ) -> Result<Vec<Step>, Impossible> {
     match at(keys, place, KeyState::Standby) {
         Some(waiting) if at_once => Ok(promote(keys, waiting, place, moment)),
-        _ => introduce(keys, place, keyring::new_secret(place.0, entropy), at_once, moment),
+        _ => introduce(keys, place, new_secret(place.0, entropy)?, at_once, moment),
     }
+}
+
+fn new_secret(purpose: Purpose, entropy: &dyn Entropy) -> Result<(Kid, Zeroizing<Vec<u8>>), Impossible> {
+    keyring::new_secret(purpose, entropy).ok_or_else(|| {
+        Impossible(format!("{} keys are not made here; bring a new one with `keys import` first", purpose.algorithm))
+    })
 }
 
 fn promote(keys: &[StoredKey], waiting: &StoredKey, place: &Place, (now, times): (UnixSeconds, Times)) -> Vec<Step> {
@@ -220,7 +226,7 @@ pub(crate) fn scheduled(keys: &[StoredKey], settings: &Settings, now: UnixSecond
         let old = limits.rotate_after_seconds.is_some_and(|after| active.created_at.plus(after) <= now);
         let spent = place.0.is_content() && active.seals >= limits.max_seals / 4 * 3;
         if (old || spent) && at(keys, &place, KeyState::Standby).is_none() {
-            let new = keyring::new_secret(place.0, entropy);
+            let Some(new) = keyring::new_secret(place.0, entropy) else { continue };
             steps.extend(introduce(keys, &place, new, false, (now, Times::of(settings))).into_iter().flatten());
         }
     }
@@ -288,7 +294,7 @@ pub(crate) fn retire(
         match at(keys, &place, KeyState::Standby) {
             Some(next) => steps.push(Step::Move { kid: next.kid.clone(), to: KeyState::Active, retires_at: None }),
             None => {
-                let (kid, secret) = keyring::new_secret(place.0, entropy);
+                let (kid, secret) = new_secret(place.0, entropy)?;
                 steps.push(Step::Add { place, kid, state: KeyState::Active, activates_at: None, secret });
             }
         }

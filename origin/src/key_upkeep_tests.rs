@@ -200,3 +200,32 @@ async fn two_origins_agree_and_take_each_others_sessions() {
     assert_eq!(states(&one, "feed-signing", "EdDSA").await.iter().filter(|state| **state == Active).count(), 1);
     assert_eq!(states(&one, "feed-signing", "EdDSA").await.iter().filter(|state| **state == VerifyOnly).count(), 2);
 }
+
+/// What hangs on a key is every token made with it, the re-issued ones too.
+#[tokio::test]
+async fn every_token_of_a_session_is_counted() {
+    use crate::sessions::{self, Renew, Renewal};
+    let origin = Origin::new().await;
+    let kids = [session_kid(&origin, KeyState::Active).await, content_kid(&origin).await];
+    let counted = async || {
+        once(&origin.app).await.unwrap();
+        let live = origin.app.store.keys().live_tokens(now(&origin)).await.unwrap();
+        kids.each_ref().map(|kid| live.get(kid).map_or(0, |live| live.tokens))
+    };
+    let token = origin.log_in().await;
+    assert_eq!(counted().await, [1, 1]);
+    assert!(matches!(sessions::renew(&origin.app, token.as_bytes(), Renew::IfDue).await, Ok(Renewal::Needless)));
+    assert_eq!(counted().await, [1, 1]);
+    assert!(matches!(sessions::renew(&origin.app, token.as_bytes(), Renew::Now).await, Ok(Renewal::Issued(_))));
+    assert_eq!(counted().await, [2, 2]);
+    let cookie = format!("{}={token}", crate::testing::COOKIE);
+    let credentials = [("x-openam-username", "demo"), ("x-openam-password", crate::testing::PASSWORD)];
+    let headers = [credentials[0], credentials[1], ("cookie", cookie.as_str())];
+    let path = format!("{}/authenticate?ForceAuth=true", crate::testing::ALPHA);
+    assert_eq!(origin.post(&path, &headers, "{}").await.status, 200);
+    assert_eq!(counted().await, [3, 3]);
+}
+
+async fn content_kid(origin: &Origin) -> String {
+    rows(origin).await.iter().find(|key| key.purpose == "session-content").unwrap().kid.to_string()
+}

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use countersign_core::denylist::fingerprint::DenylistKey;
 use countersign_core::encoding;
 use countersign_core::keys::{
-    Bundle, ContentJwk, ContentKey, DeliveryKey, KeySet, KeyState, KeysDigest, Kid, MintingKeys, SigningAlg,
-    SigningKey, VerificationJwk,
+    Bundle, ContentAlg, ContentJwk, ContentKey, DeliveryKey, KeyAlg, KeySet, KeyState, KeysDigest, Kid, MintingKeys,
+    SigningAlg, SigningKey, VerificationJwk,
 };
 use countersign_core::time::UnixSeconds;
 use countersign_core::token::Envelope;
+use countersign_core::token::mint::MintError;
 use countersign_store::{Change, KeyRows, NewKey, Store, StoreError, StoredKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
@@ -50,21 +51,21 @@ const EDGE_DELIVERY: Purpose = purpose("edge-delivery", "HMAC-SHA256");
 const OF_REALM: [Purpose; 5] = [JOURNEY_SIGNING, JOURNEY_CONTENT, SESSION_EDDSA, SESSION_HS256, SESSION_CONTENT];
 const OF_INSTALLATION: [Purpose; 5] = [ASSERTION, FEED, DENYLIST, FEED_CREDENTIAL, EDGE_DELIVERY];
 
+/// How often a random number may turn out to be no key.
+const TRIES: usize = 8;
+
 /// A purpose in one place: a realm, or the whole installation.
 pub(crate) type Place = (Purpose, Option<String>);
 
 /// The purposes whose keys are changed in place, in use under these settings. The others are in every edge's bundle or
 /// in every line of the log, and change with those.
 pub(crate) fn rotatable(rows: &[StoredKey], session: &Session) -> Vec<Place> {
-    let used = |purpose: &Purpose| {
-        let name = purpose.name;
-        (name != SESSION_HS256.name
-            || session.envelope != Envelope::Encrypt && *purpose == session_signing(session.signing))
-            && (name != SESSION_CONTENT.name || session.envelope != Envelope::Sign)
-    };
+    let signing = Some(session_signing(session.signing)).filter(|_| session.envelope.signs());
+    let content = Some(SESSION_CONTENT).filter(|_| session.envelope.encrypts());
+    let used: Vec<Purpose> = [JOURNEY_SIGNING, JOURNEY_CONTENT].into_iter().chain(signing).chain(content).collect();
     let mut places: Vec<Place> = vec![(FEED, None)];
     for realm in rows.iter().filter(|key| key.purpose == JOURNEY_SIGNING.name).filter_map(|key| key.realm.clone()) {
-        for purpose in OF_REALM.iter().filter(|purpose| used(purpose)) {
+        for purpose in &used {
             let place = (*purpose, Some(realm.clone()));
             if !places.contains(&place) {
                 places.push(place);
@@ -76,13 +77,13 @@ pub(crate) fn rotatable(rows: &[StoredKey], session: &Session) -> Vec<Place> {
 
 /// The purpose of a stored key, when it is one of ours.
 pub(crate) fn purpose_of(purpose: &str, algorithm: &str) -> Option<Purpose> {
-    let known = OF_REALM.into_iter().chain(OF_INSTALLATION);
+    let known = OF_REALM.into_iter().chain(OF_INSTALLATION).chain(SigningAlg::ALL.into_iter().map(session_signing));
     known.into_iter().find(|known| known.name == purpose && known.algorithm == algorithm)
 }
 
 impl Purpose {
     pub(crate) fn is_of_realm(self) -> bool {
-        OF_REALM.contains(&self)
+        self.is_of_sessions() || OF_REALM.contains(&self)
     }
 
     /// Whether sessions hang on the key; else, when it is of a realm, journeys do.
@@ -90,7 +91,7 @@ impl Purpose {
         self.name == SESSION_CONTENT.name || self.name == SESSION_EDDSA.name
     }
 
-    /// Whether the key encrypts with random IVs, which bounds how often it may.
+    /// Whether the key encrypts with random IVs of AES-GCM, which bounds how often it may.
     pub(crate) fn is_content(self) -> bool {
         self == SESSION_CONTENT || self == JOURNEY_CONTENT
     }
@@ -102,24 +103,47 @@ impl Purpose {
         let wanted = match self.algorithm {
             _ if self == JOURNEY_SIGNING => (bits < 128).then_some("at least 128 bits"),
             "HS256" => (bits < 256).then_some("at least 256 bits (RFC 7518 section 3.2)"),
+            "HS384" => (bits < 384).then_some("at least 384 bits (RFC 7518 section 3.2)"),
+            "HS512" => (bits < 512).then_some("at least 512 bits (RFC 7518 section 3.2)"),
+            // Numbers that belong together, or must be in a range: the key itself knows.
+            "ES256" | "ES384" | "ES512" | "RS256" => None,
             _ => (bits != 256).then_some("exactly 256 bits"),
         };
-        match wanted {
-            Some(wanted) => {
-                Err(format!("a {} key for {} has {wanted}; this one has {bits}", self.name, self.algorithm))
-            }
-            None if secret.iter().all(|byte| Some(byte) == secret.first()) => {
-                Err("all bytes of the key are the same".to_owned())
-            }
+        if let Some(wanted) = wanted {
+            return Err(format!("a {} key for {} has {wanted}; this one has {bits}", self.name, self.algorithm));
+        }
+        if secret.iter().all(|byte| Some(byte) == secret.first()) {
+            return Err("all bytes of the key are the same".to_owned());
+        }
+        match SigningAlg::named(self.algorithm).filter(|_| self != JOURNEY_SIGNING) {
+            Some(alg) => SigningKey::new(unnamed(), alg, secret).map(drop).map_err(|error| error.to_string()),
             None => Ok(()),
+        }
+    }
+
+    /// Bytes of a new secret. `None` for RSA: those keys are made elsewhere and imported.
+    fn secret_len(self) -> Option<usize> {
+        match SigningAlg::named(self.algorithm) {
+            Some(SigningAlg::Rs256) => None,
+            Some(SigningAlg::Hs384 | SigningAlg::Es384) => Some(48),
+            Some(SigningAlg::Hs512) => Some(64),
+            Some(SigningAlg::Es512) => Some(66),
+            _ => Some(32),
         }
     }
 }
 
-/// A new secret for the purpose, and its identifier.
-pub(crate) fn new_secret(purpose: Purpose, entropy: &dyn Entropy) -> (Kid, Zeroizing<Vec<u8>>) {
-    let secret = Zeroizing::new(random::<32>(entropy));
-    (kid(purpose, secret.as_slice(), entropy), Zeroizing::new(secret.to_vec()))
+/// A new secret for the purpose, and its identifier. `None` for RSA: those keys are made elsewhere and imported.
+pub(crate) fn new_secret(purpose: Purpose, entropy: &dyn Entropy) -> Option<(Kid, Zeroizing<Vec<u8>>)> {
+    let mut secret = Zeroizing::new(vec![0; purpose.secret_len()?]);
+    // The first one does, but for the one in 2^32 that is no scalar of P-256.
+    (0..TRIES).find_map(|_| {
+        entropy.fill(&mut secret);
+        if let (Some(SigningAlg::Es512), Some(first)) = (SigningAlg::named(purpose.algorithm), secret.first_mut()) {
+            *first &= 1; // 521 bits
+        }
+        purpose.check_secret(&secret).is_ok().then(|| (kid(purpose, &secret, entropy), secret.clone()))
+    })
 }
 
 /// Makes and stores one active key of each of the purposes.
@@ -157,7 +181,7 @@ async fn add(
     now: UnixSeconds,
     entropy: &dyn Entropy,
 ) -> Result<(), StoreError> {
-    let made: Vec<_> = purposes.iter().map(|purpose| (purpose, new_secret(*purpose, entropy))).collect();
+    let made: Vec<_> = purposes.iter().filter_map(|purpose| Some((purpose, new_secret(*purpose, entropy)?))).collect();
     let changes: Vec<_> = made
         .iter()
         .map(|(purpose, (kid, secret))| {
@@ -175,16 +199,23 @@ pub(crate) fn kid(purpose: Purpose, secret: &[u8], entropy: &dyn Entropy) -> Kid
     let mut hash = Sha256::new();
     hash.update(purpose.name);
     hash.update([0]);
-    let named = |text: &str| Kid::try_from(text.to_owned());
-    let seed: Option<&[u8; 32]> = secret.try_into().ok().filter(|_| purpose.algorithm == "EdDSA");
-    match seed.and_then(|seed| SigningKey::ed25519(named("unnamed").ok()?, seed).public()) {
+    let key = SigningAlg::named(purpose.algorithm).and_then(|alg| SigningKey::new(unnamed(), alg, secret).ok());
+    match key.and_then(|key| key.public_bytes()) {
         Some(public) => hash.update(public),
         None => hash.update(random::<32>(entropy)),
     }
     // The first `-` goes: were it in front, a command line would take the identifier for an option.
     let text = encoding::encode(&hash.finalize()).replacen('-', "A", 1);
-    #[allow(clippy::expect_used, reason = "16 characters of base64url are a key identifier")]
-    named(text.get(..16).unwrap_or_default()).expect("base64url")
+    named(text.get(..16).unwrap_or_default())
+}
+
+fn unnamed() -> Kid {
+    named("unnamed")
+}
+
+#[allow(clippy::expect_used, reason = "given constants, and 16 characters of base64url")]
+fn named(text: &str) -> Kid {
+    Kid::try_from(text.to_owned()).expect("a key identifier")
 }
 
 /// Why the keys cannot be used. The operator's fault (a database that was edited or half initialised) or the store's.
@@ -202,6 +233,8 @@ pub(crate) enum KeyringError {
         kid: Kid,
     },
     NoRealm,
+    /// The settings name an envelope or algorithm that is read but not minted.
+    Minting(MintError),
 }
 
 impl std::fmt::Display for KeyringError {
@@ -216,6 +249,7 @@ impl std::fmt::Display for KeyringError {
                 f.write_str("; there must be one")
             }
             Self::Material { kid } => write!(f, "the key {kid} does not fit its algorithm"),
+            Self::Minting(error) => error.fmt(f),
             Self::NoRealm => f.write_str("the database has no realm"),
         }
     }
@@ -297,8 +331,7 @@ impl Keyring {
     pub(crate) fn verification(&self, realm: &str, session: &Session) -> Result<Bundle, KeyringError> {
         let live = |purpose, realm| of(&self.stored, realm, purpose).filter(|key| key.state.verifies());
         let verification = |purpose, realm| live(purpose, realm).map(verification_jwk).collect::<Result<Vec<_>, _>>();
-        let signs = session.envelope != Envelope::Encrypt;
-        let seals = session.envelope != Envelope::Sign;
+        let (signs, seals) = (session.envelope.signs(), session.envelope.encrypts());
         Ok(Bundle {
             version: 1,
             realm: realm.to_owned(),
@@ -306,7 +339,7 @@ impl Keyring {
             session_signing: if signs { verification(session_signing(session.signing), Some(realm))? } else { vec![] },
             session_content: live(SESSION_CONTENT, Some(realm))
                 .filter(|_| seals)
-                .map(|key| ContentJwk::new(key.kid.clone(), key.state, &key.secret))
+                .map(|key| ContentJwk::new(key.kid.clone(), KeyAlg::Dir, ContentAlg::A256Gcm, key.state, &key.secret))
                 .collect(),
             feed: verification(FEED, None)?,
             denylist: encoding::encode(&active(&self.stored, None, DENYLIST)?.secret),
@@ -326,8 +359,14 @@ impl Keyring {
             let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": x, "d": d});
             members.insert("assertion".into(), json!({"kid": assertion.kid, "jwk": jwk}));
             members.insert("issuer".into(), issuer.into());
+            members.insert("cookie_name".into(), session.cookie_name.as_str().into());
         }
         Ok(bundle)
+    }
+
+    /// The key of an identifier, whatever it is for.
+    pub(crate) fn find(&self, kid: &str) -> Option<&StoredKey> {
+        self.stored.iter().find(|key| key.kid.as_str() == kid)
     }
 
     /// The delivery key of the bundle `id` for an edge of `realm`. Derived, so that nothing need be kept of a bundle.
@@ -364,12 +403,13 @@ const fn session_signing(alg: SigningAlg) -> Purpose {
     match alg {
         SigningAlg::EdDsa => SESSION_EDDSA,
         SigningAlg::Hs256 => SESSION_HS256,
+        other => purpose("session-signing", other.name()),
     }
 }
 
 /// Whether an edge with the bundle holds a key that can mint sessions.
 pub(crate) fn edge_could_mint(session: &Session) -> bool {
-    session.envelope == Envelope::Encrypt || session.signing == SigningAlg::Hs256
+    !session.envelope.signs() || session.signing.is_symmetric()
 }
 
 /// Of what [`Keyring::verification`] tells, in all realms. Which key is active is not in it: edges need not know.
@@ -397,8 +437,8 @@ fn session_pair(
     session: &Session,
     budgets: &SealBudgets,
 ) -> Result<Pair, KeyringError> {
-    let signing = Some(session_signing(session.signing)).filter(|_| session.envelope != Envelope::Encrypt);
-    let content = Some(SESSION_CONTENT).filter(|_| session.envelope != Envelope::Sign);
+    let signing = Some(session_signing(session.signing)).filter(|_| session.envelope.signs());
+    let content = Some(SESSION_CONTENT).filter(|_| session.envelope.encrypts());
     pair(stored, Some(realm), session.envelope, signing, content, budgets)
 }
 
@@ -425,12 +465,11 @@ fn pair(
             contents.push((key.state, content_key(key)?));
         }
     }
-    // Neither can fail: the active keys were just found, and the store's primary key is the identifier.
     let budget = active_content.as_ref().map(|key| budgets.of(key.kid()));
-    let minting = MintingKeys::new(envelope, active_signing, active_content).map_err(|_| KeyringError::NoRealm)?;
+    let minting = MintingKeys::new(envelope, active_signing, active_content).map_err(KeyringError::Minting)?;
     let minting = budget.into_iter().fold(minting, MintingKeys::with_budget);
     let verifying = KeySet::new(envelope, verification, contents)
-        .map_err(|duplicate| KeyringError::Material { kid: duplicate.0 })?;
+        .map_err(|error| KeyringError::Material { kid: error.kid().clone() })?;
     Ok(Pair { minting, verifying })
 }
 
@@ -458,16 +497,14 @@ fn secret(key: &StoredKey) -> Result<Zeroizing<[u8; 32]>, KeyringError> {
 }
 
 fn signing_key(key: &StoredKey) -> Result<SigningKey, KeyringError> {
-    if key.algorithm == "EdDSA" {
-        Ok(SigningKey::ed25519(key.kid.clone(), &*secret(key)?))
-    } else {
-        // Zeros after a short key make the same HMAC (RFC 2104 section 2); only an imported journey-signing secret is short.
-        let mut padded = key.secret.clone();
-        if key.purpose == JOURNEY_SIGNING.name && padded.len() < 32 {
-            padded.resize(32, 0);
-        }
-        SigningKey::hs256(key.kid.clone(), &padded).map_err(|_| KeyringError::Material { kid: key.kid.clone() })
+    let material = || KeyringError::Material { kid: key.kid.clone() };
+    let alg = SigningAlg::named(&key.algorithm).ok_or_else(material)?;
+    // Zeros after a short key make the same HMAC (RFC 2104 section 2); only an imported journey-signing secret is short.
+    let mut secret = key.secret.clone();
+    if key.purpose == JOURNEY_SIGNING.name && secret.len() < 32 {
+        secret.resize(32, 0);
     }
+    SigningKey::new(key.kid.clone(), alg, &secret).map_err(|_| material())
 }
 
 fn content_key(key: &StoredKey) -> Result<ContentKey, KeyringError> {
@@ -476,10 +513,9 @@ fn content_key(key: &StoredKey) -> Result<ContentKey, KeyringError> {
 
 fn verification_jwk(key: &StoredKey) -> Result<VerificationJwk, KeyringError> {
     let signing = signing_key(key)?;
-    Ok(match signing.public() {
-        Some(public) => VerificationJwk::new(key.kid.clone(), SigningAlg::EdDsa, key.state, &public),
-        None => VerificationJwk::new(key.kid.clone(), SigningAlg::Hs256, key.state, &key.secret),
-    })
+    let public = signing.public_bytes();
+    let key_bytes = public.as_deref().unwrap_or(&key.secret);
+    Ok(VerificationJwk::new(key.kid.clone(), signing.algorithm(), key.state, key_bytes))
 }
 
 fn credential_text(key: &StoredKey) -> Zeroizing<String> {
@@ -517,6 +553,7 @@ mod tests {
             let mut bundle = bundle(&origin);
             let members = bundle.as_object_mut().unwrap();
             assert_eq!(members.remove("issuer").unwrap(), "http://localhost:8787/am");
+            assert_eq!(members.remove("cookie_name").unwrap(), "iPlanetDirectoryPro");
             assert_eq!(members.remove("feed_credential").unwrap().as_str().unwrap().len(), 43);
             assert_eq!(members.remove("assertion").unwrap()["jwk"]["crv"], "Ed25519");
             assert_eq!(members["session_signing"].as_array().unwrap().is_empty(), envelope == "encrypt");
@@ -560,5 +597,27 @@ mod tests {
             error.to_string(),
             "there are 2 active journey-signing HS256 keys of realm /alpha; there must be one"
         );
+    }
+
+    /// Settings do not offer all of them yet; the life of keys is the same for each.
+    #[test]
+    fn every_signing_algorithm_has_keys() {
+        for alg in SigningAlg::ALL {
+            let purpose = session_signing(alg);
+            assert_eq!(purpose_of("session-signing", alg.name()), Some(purpose));
+            assert!(purpose.is_of_realm() && purpose.is_of_sessions() && !purpose.is_content());
+            assert!(purpose.check_secret(&[1, 2, 3]).is_err(), "{}", alg.name());
+            let Some((id, secret)) = new_secret(purpose, &crate::SystemEntropy) else {
+                assert_eq!(alg, SigningAlg::Rs256, "RSA keys are made elsewhere");
+                continue;
+            };
+            purpose.check_secret(&secret).unwrap();
+            assert!(purpose.check_secret(&vec![1; secret.len()]).is_err());
+            SigningKey::new(id.clone(), alg, &secret).unwrap().verification_key().unwrap();
+            // Of a public key the identifier tells; of a secret it tells nothing.
+            let again = kid(purpose, &secret, &crate::SystemEntropy);
+            assert_eq!(again == id, !alg.is_symmetric(), "{}", alg.name());
+        }
+        assert!([SESSION_CONTENT, JOURNEY_CONTENT].into_iter().all(Purpose::is_content));
     }
 }

@@ -11,6 +11,7 @@
 mod ambient;
 mod app;
 pub mod cli;
+mod explain;
 mod goto;
 mod http;
 mod journey;
@@ -20,6 +21,7 @@ mod keyring;
 mod passwords;
 mod prune;
 mod seal_budgets;
+mod server;
 mod session_cookie;
 mod sessions;
 mod settings;
@@ -28,5 +30,6 @@ mod testing;
 
 pub use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use app::{App, AppError};
+pub use explain::{Explanation, Key, Layer, explain};
 pub use http::router;
 pub use settings::{Settings, SettingsError};

@@ -30,6 +30,14 @@ impl std::fmt::Display for HashError {
     }
 }
 
+/// The outcome of a check.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub(crate) struct Checked {
+    pub(crate) right: bool,
+    /// The right password's hash with today's parameters, when the stored one has others.
+    pub(crate) renewed: Option<String>,
+}
+
 pub(crate) struct Passwords {
     argon2: Argon2<'static>,
     /// Running and waiting together.
@@ -53,7 +61,13 @@ impl Passwords {
     }
 
     /// Whether `password` is the one of `stored`. Without a `stored` the answer is no, after the same work.
-    pub(crate) async fn verify(&self, password: Zeroizing<String>, stored: Option<String>) -> Result<bool, HashError> {
+    pub(crate) async fn verify(
+        &self,
+        password: Zeroizing<String>,
+        stored: Option<String>,
+        entropy: &dyn Entropy,
+    ) -> Result<Checked, HashError> {
+        let salt = random(entropy);
         let admitted = Arc::clone(&self.admission).try_acquire_owned().map_err(|_| HashError::Overloaded)?;
         let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| HashError::Failed)?;
         let (argon2, dummy) = (self.argon2.clone(), Arc::clone(&self.dummy));
@@ -64,8 +78,13 @@ impl Passwords {
             let password = if password.len() <= MAX_PASSWORD { password.as_bytes() } else { &[] };
             let against = stored.as_deref().filter(|_| possible).unwrap_or(&dummy);
             match argon2.verify_password(password, against) {
-                Ok(()) => Ok(possible),
-                Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+                Ok(()) if possible => {
+                    // In here, so that this work too is among what is bounded. A failure is none of the login's.
+                    let outdated = parameters(against) != parameters(&dummy);
+                    let renewed = outdated.then(|| salted(&argon2, password, &salt).ok()).flatten();
+                    Ok(Checked { right: true, renewed })
+                }
+                Ok(()) | Err(argon2::password_hash::Error::PasswordInvalid) => Ok(Checked::default()),
                 Err(_) => Err(HashError::Failed),
             }
         });
@@ -87,9 +106,17 @@ pub(crate) fn hasher(settings: &settings::Argon2) -> Result<Argon2<'static>, Has
 
 /// A PHC string.
 pub(crate) fn hash(argon2: &Argon2<'_>, password: &[u8], entropy: &dyn Entropy) -> Result<String, HashError> {
-    let salt: [u8; 16] = random(entropy);
-    let hash = argon2.hash_password_with_salt(password, &salt).map_err(|_| HashError::Failed)?;
+    salted(argon2, password, &random(entropy))
+}
+
+fn salted(argon2: &Argon2<'_>, password: &[u8], salt: &[u8; 16]) -> Result<String, HashError> {
+    let hash = argon2.hash_password_with_salt(password, salt).map_err(|_| HashError::Failed)?;
     Ok(hash.to_string())
+}
+
+/// What stands before salt and hash in a PHC string: algorithm, version and costs.
+fn parameters(phc: &str) -> Option<&str> {
+    phc.rsplitn(3, '$').nth(2)
 }
 
 #[cfg(test)]
@@ -100,6 +127,12 @@ mod tests {
     const CHEAP: settings::Argon2 =
         settings::Argon2 { memory_kib: 8, iterations: 1, parallelism: 1, workers: 1, queue: 0 };
 
+    async fn right(passwords: &Passwords, password: &str, stored: Option<&str>) -> Result<bool, HashError> {
+        let checked = passwords.verify(text(password), stored.map(str::to_owned), &SystemEntropy).await?;
+        assert_eq!(checked.renewed, None);
+        Ok(checked.right)
+    }
+
     fn text(password: &str) -> Zeroizing<String> {
         Zeroizing::new(password.to_owned())
     }
@@ -109,11 +142,11 @@ mod tests {
         let passwords = Passwords::new(&CHEAP, &SystemEntropy).unwrap();
         let stored = hash(&passwords.argon2, b"Ch4ng31t", &SystemEntropy).unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=8,t=1,p=1$"));
-        assert_eq!(passwords.verify(text("Ch4ng31t"), Some(stored.clone())).await, Ok(true));
-        assert_eq!(passwords.verify(text("ch4ng31t"), Some(stored.clone())).await, Ok(false));
-        assert_eq!(passwords.verify(text(""), Some(stored)).await, Ok(false));
-        assert_eq!(passwords.verify(text("Ch4ng31t"), None).await, Ok(false));
-        assert_eq!(passwords.verify(text("x"), Some("not a hash".into())).await, Err(HashError::Failed));
+        assert_eq!(right(&passwords, "Ch4ng31t", Some(&stored)).await, Ok(true));
+        assert_eq!(right(&passwords, "ch4ng31t", Some(&stored)).await, Ok(false));
+        assert_eq!(right(&passwords, "", Some(&stored)).await, Ok(false));
+        assert_eq!(right(&passwords, "Ch4ng31t", None).await, Ok(false));
+        assert_eq!(right(&passwords, "x", Some("not a hash")).await, Err(HashError::Failed));
     }
 
     #[tokio::test]
@@ -121,15 +154,28 @@ mod tests {
         let passwords = Passwords::new(&CHEAP, &SystemEntropy).unwrap();
         let long = "x".repeat(MAX_PASSWORD + 1);
         let stored = hash(&passwords.argon2, long.as_bytes(), &SystemEntropy).unwrap();
-        assert_eq!(passwords.verify(text(&long), Some(stored)).await, Ok(false));
+        assert_eq!(right(&passwords, &long, Some(&stored)).await, Ok(false));
         let stored = hash(&passwords.argon2, b"", &SystemEntropy).unwrap();
-        assert_eq!(passwords.verify(text(&long), Some(stored)).await, Ok(false));
+        assert_eq!(right(&passwords, &long, Some(&stored)).await, Ok(false));
     }
 
     #[tokio::test]
     async fn beyond_the_queue_is_overload() {
         let passwords = Passwords::new(&CHEAP, &SystemEntropy).unwrap();
         let _busy = passwords.occupy();
-        assert_eq!(passwords.verify(text("x"), None).await, Err(HashError::Overloaded));
+        assert_eq!(right(&passwords, "x", None).await, Err(HashError::Overloaded));
+    }
+
+    #[tokio::test]
+    async fn the_hash_of_a_right_password_is_renewed_when_its_parameters_are_not_ours() {
+        let passwords = Passwords::new(&CHEAP, &SystemEntropy).unwrap();
+        let other = hasher(&settings::Argon2 { memory_kib: 16, iterations: 2, ..CHEAP }).unwrap();
+        let stored = hash(&other, b"Ch4ng31t", &SystemEntropy).unwrap();
+        let wrong = passwords.verify(text("x"), Some(stored.clone()), &SystemEntropy).await.unwrap();
+        assert!(!wrong.right && wrong.renewed.is_none());
+        let checked = passwords.verify(text("Ch4ng31t"), Some(stored), &SystemEntropy).await.unwrap();
+        let renewed = checked.renewed.unwrap();
+        assert!(checked.right && renewed.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{renewed}");
+        assert_eq!(right(&passwords, "Ch4ng31t", Some(&renewed)).await, Ok(true));
     }
 }

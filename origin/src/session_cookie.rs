@@ -12,7 +12,7 @@ pub(crate) enum Presented<'a> {
     Cookie(&'a [u8]),
     /// In a header named like the cookie: not sent by browsers on their own, so not subject to forgery across sites.
     Header(&'a [u8]),
-    /// Two cookies of the name, or one that no cookie can be.
+    /// Two cookies of the name, one that no cookie can be, or a cookie and a header that differ.
     Unusable,
 }
 
@@ -20,23 +20,26 @@ impl<'a> Presented<'a> {
     pub(crate) fn of(headers: &'a HeaderMap, settings: &Settings) -> Self {
         let mut found = Lookup::Absent;
         for line in headers.get_all(COOKIE) {
+            if line.len() > cookie::MAX_HEADER {
+                return Self::Unusable;
+            }
             match (found, cookie::find(line.as_bytes(), &settings.cookie_name)) {
                 (_, Lookup::Absent) => {}
                 (Lookup::Absent, here) => found = here,
                 _ => found = Lookup::Ambiguous,
             }
         }
-        match found {
-            Lookup::One(token) => return Self::Cookie(token),
-            Lookup::Ambiguous | Lookup::Malformed => return Self::Unusable,
-            Lookup::Absent => {}
-        }
-        let Ok(name) = HeaderName::from_bytes(settings.cookie_name.as_bytes()) else { return Self::Absent };
-        let mut values = headers.get_all(name).iter();
-        match (values.next(), values.next()) {
-            (Some(token), None) => Self::Header(token.as_bytes()),
-            (None, _) => Self::Absent,
-            (Some(_), Some(_)) => Self::Unusable,
+        let mut values = HeaderName::from_bytes(settings.cookie_name.as_bytes())
+            .map(|name| headers.get_all(name).iter().map(HeaderValue::as_bytes))
+            .into_iter()
+            .flatten();
+        // As the edge has it: core's gate::presented.
+        match (found, values.next(), values.next()) {
+            (_, _, Some(_)) | (Lookup::Ambiguous | Lookup::Malformed, _, _) => Self::Unusable,
+            (Lookup::One(cookie), Some(header), None) if cookie != header => Self::Unusable,
+            (Lookup::One(token), _, None) => Self::Cookie(token),
+            (Lookup::Absent, Some(token), None) => Self::Header(token),
+            (Lookup::Absent, None, None) => Self::Absent,
         }
     }
 

@@ -1,34 +1,46 @@
 //! Authenticated sessions: issue, judge, revoke.
 
-use countersign_core::cookie::SetCookieError;
+use std::sync::atomic::Ordering;
+
+use countersign_core::cookie::{MAX_SET_COOKIE, SetCookieError};
 use countersign_core::denylist::{Entry, Fingerprint, Kind as EntryKind, Slot};
 use countersign_core::gate::{self, DenylistView, Judgement, Refusal};
 use countersign_core::session::{Properties, Session, SessionClaims, SessionId, TokenId};
-use countersign_core::time::UnixMillis;
+use countersign_core::time::{UnixMillis, UnixSeconds};
+use countersign_core::token::mint::MintError;
 use countersign_core::token::{self, Kind, Scratch, TokenError, mint};
-use countersign_store::denylist::{Lookup, NewEntry};
-use countersign_store::{Identity, StoreError};
+use countersign_store::denylist::{Lookup, NewEntry, Probe};
+use countersign_store::{Attributes, Identity, StoreError};
 
-use crate::ambient::random;
+use crate::ambient::{Entropy, random};
 use crate::app::App;
+use crate::journey::Authenticated;
+use crate::keyring::RealmKeys;
 use crate::session_cookie;
+use crate::settings::Session as Settings;
 
 /// Attributes of the identity that ride along as session properties.
 const PROPERTIES: [&str; 2] = ["mail", "cn"];
 
-/// A session just made.
+/// From this length on, in bytes, the log warns that a cookie comes near what browsers keep.
+const LARGE_COOKIE: usize = 3000;
+
+/// A token just made.
 pub(crate) struct Issued {
     pub(crate) token: String,
     pub(crate) set_cookie: axum::http::HeaderValue,
+    /// When the token does.
+    pub(crate) expires: UnixSeconds,
 }
 
 /// Why no session was made.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum IssueError {
     Store(StoreError),
-    /// The cookie would be too long for browsers; the operator's or the identity's attributes are.
+    /// The cookie would be too long for browsers: the identity's attributes are.
+    TooLarge,
     Cookie(SetCookieError),
-    Mint(mint::MintError),
+    Mint(MintError),
     NoSuchRealm,
 }
 
@@ -36,6 +48,11 @@ impl std::fmt::Display for IssueError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Store(error) => error.fmt(f),
+            Self::TooLarge => write!(
+                f,
+                "user name and attributes ({}) are too long for a cookie, of which browsers keep {MAX_SET_COOKIE} bytes",
+                PROPERTIES.join(", ")
+            ),
             Self::Cookie(error) => error.fmt(f),
             Self::Mint(error) => error.fmt(f),
             Self::NoSuchRealm => f.write_str("the realm has no keys"),
@@ -43,37 +60,165 @@ impl std::fmt::Display for IssueError {
     }
 }
 
-/// Mints a session for an identity that has just authenticated.
-pub(crate) async fn issue(app: &App, identity: &Identity) -> Result<Issued, IssueError> {
-    // The head is read before the token is made: a watermark that comes in between has a higher number than `rvs` and
-    // ends the token, which is the safe way to be wrong.
-    let rvs = app.store.denylist().head().await.map_err(IssueError::Store)?.seq;
+/// Mints a session for an identity that has just authenticated. The session that the request presented, its parent, is
+/// ended: with the new token made, so that whoever gets none keeps what it had, and before that is handed out. What the
+/// parent's properties say of the same user goes on to hold.
+pub(crate) async fn issue(
+    app: &App,
+    authenticated: &Authenticated,
+    parent: Option<&Session>,
+) -> Result<Issued, IssueError> {
+    let Authenticated { identity, rvs } = authenticated;
     let ring = app.keys();
     let keys = ring.realms.get(&identity.realm).ok_or(IssueError::NoSuchRealm)?;
-    let settings = &app.settings.session;
-    let now = app.clock.now().seconds();
+    let inherited = parent.map(Session::claims).filter(|claims| is_of(claims, identity));
+    let subject = Subject {
+        realm: &identity.realm,
+        username: &identity.username,
+        attributes: &identity.attributes,
+        inherited: inherited.map(|claims| &claims.properties),
+    };
+    let issued = mint(&app.settings.session, keys, subject, *rvs, app.clock.now().seconds(), &*app.entropy)?;
+    app.issued.count(&keys.session.minting, issued.expires);
+    if let Some(parent) = parent {
+        revoke(app, parent, "replaced by a new login").await.map_err(IssueError::Store)?;
+    }
+    Ok(issued)
+}
+
+/// Whether a session is of this identity.
+pub(crate) fn is_of(claims: &SessionClaims, identity: &Identity) -> bool {
+    claims.sub == identity.username && claims.realm == identity.realm
+}
+
+/// Whom a session is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) realm: &'a str,
+    pub(crate) username: &'a str,
+    pub(crate) attributes: &'a Attributes,
+    /// Properties of a session that the new one replaces.
+    pub(crate) inherited: Option<&'a Properties>,
+}
+
+/// A token and its cookie, whether anybody gets it or not.
+pub(crate) fn mint(
+    settings: &Settings,
+    keys: &RealmKeys,
+    subject: Subject<'_>,
+    rvs: u64,
+    now: UnixSeconds,
+    entropy: &dyn Entropy,
+) -> Result<Issued, IssueError> {
     let end = now.plus(settings.max_seconds);
-    let properties: Properties = PROPERTIES
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), identity.attributes.get(*name)?.first()?.clone())))
-        .collect();
+    let own = PROPERTIES.iter().filter_map(|name| Some((*name, subject.attributes.get(*name)?.first()?.as_str())));
+    // The first of two values stays: what the identity says now.
+    let properties: Properties = own.chain(subject.inherited.into_iter().flat_map(Properties::iter)).collect();
     let claims = SessionClaims {
-        sid: SessionId(random(&*app.entropy)),
-        sub: identity.username.clone(),
-        realm: identity.realm.clone(),
+        sid: SessionId(random(entropy)),
+        sub: subject.username.to_owned(),
+        realm: subject.realm.to_owned(),
         iat: now,
         exp: end,
         fexp: end,
+        idle: settings.max_idle_seconds,
+        auth_time: None,
         rvs,
         auth_level: settings.auth_level,
         amr: vec!["pwd".to_owned()],
-        jti: TokenId(random(&*app.entropy)),
+        jti: TokenId(random(entropy)),
         properties,
     };
-    let token = mint::mint(&claims, Kind::Session, &keys.session.minting, &mut app.dice()).map_err(IssueError::Mint)?;
-    let set_cookie = session_cookie::set(settings, &token).map_err(IssueError::Cookie)?;
-    app.issued.count(&keys.session.minting, end);
-    Ok(Issued { token, set_cookie })
+    seal(settings, keys, claims, entropy)
+}
+
+/// Re-issues the token of a session that holds, as if it were used just now: of the same family, hence dead with it.
+pub(crate) async fn renew(app: &App, token: &[u8], when: Renew) -> Result<Renewal, IssueError> {
+    // Before the session is judged, as at a login before the password is checked: a watermark that comes after the
+    // judgement must not be older than the new token.
+    let rvs = app.store.denylist().head().await.map_err(IssueError::Store)?.seq;
+    let Some(session) = judge(app, token).await.map_err(IssueError::Store)?.valid() else { return Ok(Renewal::Over) };
+    let now = app.clock.now().seconds();
+    let claims = session.claims();
+    let idle = app.settings.session.max_idle_seconds;
+    if idle.is_none() || when == Renew::IfDue && !claims.renewal_due(now) {
+        return Ok(Renewal::Needless);
+    }
+    let ring = app.keys();
+    let keys = ring.realms.get(&claims.realm).ok_or(IssueError::NoSuchRealm)?;
+    let renewed = SessionClaims {
+        iat: now.max(claims.iat),
+        idle,
+        auth_time: Some(claims.auth_time()),
+        rvs,
+        jti: TokenId(random(&*app.entropy)),
+        ..claims.clone()
+    };
+    let issued = seal(&app.settings.session, keys, renewed, &*app.entropy)?;
+    app.issued.count(&keys.session.minting, issued.expires);
+    Ok(Renewal::Issued(issued))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Renew {
+    /// When part of the idle time has passed, so that a busy session does not have a token made for each request.
+    IfDue,
+    Now,
+}
+
+/// What came of [`renew`].
+pub(crate) enum Renewal {
+    Issued(Issued),
+    /// It is too soon, or sessions have no idle time.
+    Needless,
+    /// The session does not hold.
+    Over,
+}
+
+/// Signs, seals and puts into a cookie; without droppable properties where that is needed to have browsers keep it.
+fn seal(
+    settings: &Settings,
+    keys: &RealmKeys,
+    mut claims: SessionClaims,
+    entropy: &dyn Entropy,
+) -> Result<Issued, IssueError> {
+    let mut droppable = settings.droppable.iter();
+    loop {
+        match seal_as_it_is(settings, keys, &claims, entropy) {
+            Err(IssueError::TooLarge) => {
+                // The next one that the session has.
+                let property = droppable.find(|name| claims.properties.get(name).is_some());
+                let property = property.ok_or(IssueError::TooLarge)?;
+                let user = claims.sub.as_str();
+                tracing::warn!(user, property, "a session property is left out: the cookie would be too long");
+                claims.properties.remove(property);
+            }
+            Ok(issued) if issued.set_cookie.len() >= LARGE_COOKIE => {
+                let (user, bytes) = (claims.sub.as_str(), issued.set_cookie.len());
+                tracing::warn!(user, bytes, "a session cookie comes near the 4,096 bytes that browsers keep");
+                return Ok(issued);
+            }
+            made => return made,
+        }
+    }
+}
+
+fn seal_as_it_is(
+    settings: &Settings,
+    keys: &RealmKeys,
+    claims: &SessionClaims,
+    entropy: &dyn Entropy,
+) -> Result<Issued, IssueError> {
+    let mut dice = |out: &mut [u8]| entropy.fill(out);
+    let token = mint::mint(claims, Kind::Session, &keys.session.minting, &mut dice).map_err(|error| match error {
+        MintError::TooLong => IssueError::TooLarge,
+        error => IssueError::Mint(error),
+    })?;
+    let set_cookie = session_cookie::set(settings, &token).map_err(|error| match error {
+        SetCookieError::TooLong(_) => IssueError::TooLarge,
+        error => IssueError::Cookie(error),
+    })?;
+    Ok(Issued { token, set_cookie, expires: claims.exp })
 }
 
 /// What a presented token is.
@@ -109,6 +254,10 @@ impl DenylistView for Authority {
         self.lookup.user_watermark
     }
 
+    fn realm_watermark(&self, _: Fingerprint) -> Option<u64> {
+        self.lookup.realm_watermark
+    }
+
     fn applied(&self) -> u64 {
         self.head
     }
@@ -118,11 +267,18 @@ impl DenylistView for Authority {
     }
 }
 
+/// What the log knows a session by. What was made with an ended key does not get this far: the key is gone.
+pub(crate) fn probe(session: &Session) -> Probe {
+    let (family, user, realm) = (session.family(), session.user(), session.realm());
+    Probe { slot: session.slot(), family, user, realm, key: None }
+}
+
 /// Judges a token as the edge does, but on the log itself.
 pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreError> {
-    let mut opened = open(app, token);
+    let mut scratch = Scratch::default();
+    let mut opened = open(app, token, &mut scratch);
     if opened.as_ref().is_err_and(|error| *error == TokenError::UnknownKey) && app.keys_current().await.is_ok() {
-        opened = open(app, token); // another origin may use a key that was not known here yet
+        opened = open(app, token, &mut scratch); // another origin may use a key that was not known here yet
     }
     let session = match opened {
         Ok(session) => session,
@@ -132,7 +288,7 @@ pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreErro
         }
     };
     let log = app.store.denylist();
-    let lookup = log.lookup(session.slot(), session.family(), session.user()).await?;
+    let lookup = log.lookup(&probe(&session)).await?;
     let view = Authority { lookup, head: log.head().await?.seq };
     let realm = session.claims().realm.clone();
     Ok(match gate::judge(&session, &realm, &view, || app.clock.now()) {
@@ -144,11 +300,10 @@ pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreErro
 }
 
 /// The key identifier tells the realm; the realm's key set must then name the same realm in the claims.
-fn open(app: &App, token: &[u8]) -> Result<Session, TokenError> {
-    let mut scratch = Scratch::default();
+pub(crate) fn open(app: &App, token: &[u8], scratch: &mut Scratch) -> Result<Session, TokenError> {
     let ring = app.keys();
     for (realm, keys) in &ring.realms {
-        match token::open::<SessionClaims>(token, Kind::Session, &keys.session.verifying, &mut scratch) {
+        match token::open::<SessionClaims>(token, Kind::Session, &keys.session.verifying, scratch) {
             Err(TokenError::UnknownKey) => {}
             Err(error) => return Err(error),
             Ok(verified) if verified.claims().realm == *realm => return Ok(Session::new(verified, &ring.denylist)),
@@ -162,8 +317,11 @@ fn open(app: &App, token: &[u8]) -> Result<Session, TokenError> {
 pub(crate) async fn revoke(app: &App, session: &Session, reason: &str) -> Result<(), StoreError> {
     let claims = session.claims();
     let entry = Entry { kind: EntryKind::Family, slot: session.slot(), fingerprint: session.family() };
-    let actor = claims.sub.clone();
-    let new = NewEntry { entry, realm: claims.realm.clone(), reason: reason.to_owned(), actor };
-    app.store.denylist().append(new, app.clock.now().seconds()).await?;
-    Ok(())
+    let new =
+        NewEntry::new(entry, &claims.realm, reason, &claims.sub).username(&claims.sub).object(&claims.sid.to_string());
+    let appended = app.store.denylist().append(new, app.clock.now().seconds()).await;
+    if appended == Err(StoreError::Closed) {
+        app.log_closed.store(true, Ordering::Relaxed);
+    }
+    appended.map(drop)
 }

@@ -25,8 +25,12 @@ fn init(dir: &Path) -> Output {
 }
 
 fn add_user(dir: &Path, username: &str, password: &str) -> Output {
+    add_user_with(dir, username, password, "cn=Demo")
+}
+
+fn add_user_with(dir: &Path, username: &str, password: &str, attribute: &str) -> Output {
     let mut command = countersign(dir);
-    command.args(["user", "add", "--realm", "alpha", "--username", username, "--password-stdin", "--attr", "cn=Demo"]);
+    command.args(["user", "add", "--realm", "alpha", "--username", username, "--password-stdin", "--attr", attribute]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
@@ -64,6 +68,23 @@ fn a_new_installation_is_private_and_healthy() {
     assert_eq!(add_user(dir.path(), "empty", "\n").status.code(), Some(1));
     assert_eq!(add_user(dir.path(), "long", &"x".repeat(1025)).status.code(), Some(1));
 
+    let spaced = add_user(dir.path(), "demo ", "Ch4ng31t\n");
+    assert_eq!(
+        (spaced.status.code(), stderr(&spaced).as_str()),
+        (Some(1), "countersign: username must not begin or end with white space\n")
+    );
+    let large = add_user_with(dir.path(), "large", "Ch4ng31t\n", &format!("cn={}", "x".repeat(4000)));
+    assert_eq!(
+        (large.status.code(), stderr(&large).as_str()),
+        (
+            Some(1),
+            "countersign: no session could be issued: user name and attributes (mail, cn) are too long for a cookie, \
+             of which browsers keep 4096 bytes\n"
+        )
+    );
+    // What does not ride along in the session may be longer.
+    assert!(add_user_with(dir.path(), "photo", "Ch4ng31t\n", &format!("x={}", "x".repeat(4000))).status.success());
+
     let doctor = countersign(dir.path()).arg("doctor").output().unwrap();
     let report = stdout(&doctor);
     assert!(doctor.status.success(), "{report}");
@@ -85,6 +106,19 @@ fn a_failed_init_leaves_nothing_behind() {
         (Some(1), "countersign: realm name must be a path such as /alpha\n")
     );
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    for (realm, line) in [
+        ("a b", "countersign: realm name must be a path such as /alpha\n"),
+        ("", "countersign: --realm must have a name, such as alpha\n"),
+        ("/", "countersign: --realm must have a name, such as alpha\n"),
+        ("//", "countersign: --realm must have a name, such as alpha\n"),
+    ] {
+        let mut bad = countersign(dir.path());
+        // A relative one too, and more than one of them new.
+        bad.current_dir(dir.path()).args(["init", "--realm", realm, "--public-url", PUBLIC_URL, "--dir", "deep/er"]);
+        let bad = bad.output().unwrap();
+        assert_eq!((bad.status.code(), stderr(&bad).as_str()), (Some(1), line));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{realm:?}");
+    }
     assert!(init(dir.path()).status.success());
 }
 
@@ -96,6 +130,7 @@ fn the_bundle_is_json_and_warns_of_keys_that_mint() {
     assert_eq!(stderr(&bundle), "");
     let json: serde_json::Value = serde_json::from_slice(&bundle.stdout).unwrap();
     assert_eq!((&json["realm"], &json["issuer"]), (&"/alpha".into(), &format!("{PUBLIC_URL}/am").into()));
+    assert_eq!(json["cookie_name"], "iPlanetDirectoryPro");
     let mut weak = countersign(dir.path());
     weak.env("COUNTERSIGN__SESSION__SIGNING", "HS256").args(["edge", "bundle"]);
     assert!(stderr(&weak.output().unwrap()).contains("can mint sessions"));
@@ -203,6 +238,19 @@ impl Server {
         Self(child, address, log)
     }
 
+    fn terminate(&self) {
+        assert!(Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Reads the log until a line has the text.
+    fn logged(&mut self, text: &str) {
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            assert!(self.2.read_line(&mut line).unwrap() > 0, "the server ended");
+        }
+    }
+
     fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.1).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
@@ -233,12 +281,41 @@ fn the_server_serves_refuses_a_taken_port_and_stops_when_asked() {
     assert_eq!((taken.status.code(), stderr(&taken).lines().count()), (Some(1), 1));
     assert!(stderr(&taken).starts_with(&format!("countersign: cannot listen on {}: ", server.1)));
 
-    let pid = server.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    server.terminate();
     assert!(server.0.wait().unwrap().success());
     let mut rest = String::new();
     server.2.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("stopped"), "{rest}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_login_under_way_is_finished_before_the_server_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    assert!(add_user(dir.path(), "demo", "Ch4ng31t\n").status.success());
+    let mut server = Server::start(dir.path());
+    let mut login = BufReader::new(TcpStream::connect(&server.1).unwrap());
+    write!(
+        login.get_mut(),
+        "POST /am/json/realms/root/realms/alpha/authenticate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+         X-OpenAM-Username: demo\r\nX-OpenAM-Password: Ch4ng31t\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    )
+    .unwrap();
+    // Said when the body is asked for: the request is under way.
+    let mut line = String::new();
+    login.read_line(&mut line).unwrap();
+    assert_eq!(line, "HTTP/1.1 100 Continue\r\n");
+    login.get_mut().write_all(b"{").unwrap();
+    server.terminate();
+    server.logged("shutting down");
+    assert!(TcpStream::connect(&server.1).is_err(), "nobody new is let in");
+    login.get_mut().write_all(b"}").unwrap();
+    let mut answer = String::new();
+    login.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("HTTP/1.1 200 OK") && answer.contains("tokenId"), "{answer}");
+    assert!(server.0.wait().unwrap().success());
+    server.logged("stopped");
 }
 
 #[test]
@@ -256,4 +333,44 @@ fn errors_are_one_line() {
     let bad_url =
         countersign(dir.path()).args(["init", "--public-url", "x", "--dir"]).arg(dir.path()).output().unwrap();
     assert_eq!((bad_url.status.code(), stderr(&bad_url).lines().count()), (Some(1), 1));
+}
+
+#[test]
+fn a_cookie_is_explained_from_standard_input_file_or_argument() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let decode = |arguments: &[&str], input: &str| {
+        let mut command = countersign(dir.path());
+        command.args(["session", "decode"]).args(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let file = dir.path().join("cookie");
+    std::fs::write(&file, "eyJhbGciOiJub25lIn0.e30.").unwrap();
+    let file = file.to_str().unwrap();
+    for (arguments, input) in [
+        (&[][..], "eyJhbGciOiJub25lIn0.e30."),
+        (&["--file", "-"], "eyJhbGciOiJub25lIn0.e30.\n"),
+        (&["--file", file], ""),
+        (&["iPlanetDirectoryPro=eyJhbGciOiJub25lIn0.e30."], ""),
+    ] {
+        let told = decode(arguments, input);
+        assert!(told.status.success(), "{}", stderr(&told));
+        let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+        assert_eq!((&told["valid"], &told["bytes"]), (&false.into(), &24.into()), "{arguments:?}");
+        assert_eq!(
+            (&told["layers"][0]["header"]["alg"], &told["refused"][0]),
+            (&"none".into(), &"token_format".into())
+        );
+    }
+    for (arguments, input) in [(&[][..], " \n"), (&["--file", "/no/such/file"], "")] {
+        let failed = decode(arguments, input);
+        assert_eq!((failed.status.code(), stderr(&failed).lines().count()), (Some(1), 1), "{arguments:?}");
+    }
+    // Looking costs nothing of what a content key may seal.
+    let list = stdout(&keys(dir.path(), &["list"], ""));
+    let seals: Vec<_> =
+        list.lines().filter(|line| line.contains("A256GCM")).map(|line| line.split(' ').next_back()).collect();
+    assert_eq!(seals, [Some("0"), Some("0")], "{list}");
 }

@@ -62,6 +62,12 @@ fn identity_headers_come_from_the_edge_alone() {
         ("remote-user", "admin"),
         ("Remote_User", "admin"),
         ("REMOTE.USER", "admin"),
+        ("remote~user", "admin"),
+        ("x_countersign~assertion", "admin"),
+        ("host", "evil.example"),
+        ("cf-connecting-ip", "evil"),
+        (COOKIE_NAME, token.as_str()),
+        ("x-openam-password", "admin"),
         ("remote-groups", "wheel"),
         ("x-countersign-assertion", "forged"),
         ("x-auth-request-email", "admin@example.com"),
@@ -79,8 +85,15 @@ fn identity_headers_come_from_the_edge_alone() {
     assert!(headers["x-forwarded-host"].as_str().unwrap().starts_with("localhost:"), "{headers:?}");
     for (name, value) in headers {
         let value = value.as_str().unwrap();
+        assert!(!value.contains(&token), "the session reaches the application in {name}");
         assert!(!value.contains("admin") && !value.contains("evil") && !value.contains("wheel"), "{name}: {value}");
     }
+
+    let behind_a_comma = format!("theme=dark, {}", cookie(&token));
+    let hidden = send("GET", &world.edge("/?format=json"), &[("cookie", &behind_a_comma)], "");
+    assert_eq!(hidden.status, 400, "{hidden:?}");
+    let traced = send("TRACE", &world.edge("/"), &[("cookie", &session)], "");
+    assert_eq!(traced.status, 405, "{traced:?}");
 
     // A public path states nobody, and the session does not go there either.
     let public = send("GET", &world.edge("/public/"), &forged, "");
@@ -96,7 +109,8 @@ fn a_public_path_states_nobody() {
         options.settings = json!({ "routes": [{ "path": "/open/*", "access": "public" }] });
     });
     let token = world.log_in();
-    let forged = [("accept", "application/json"), ("cookie", &cookie(&token)), ("remote-user", "admin")];
+    let two = format!("a=1, {}", cookie(&token));
+    let forged = [("accept", "application/json"), ("cookie", two.as_str()), ("remote-user", "admin")];
     let seen = send("GET", &world.edge("/open/x?format=json"), &forged, "").json();
     assert_eq!(seen["user"], json!(null), "{seen}");
     assert_eq!(seen["headers"]["cookie"], json!(null));
@@ -332,11 +346,64 @@ fn the_status_route_is_off_unless_asked_for() {
     let mut world = World::new(DenylistProfile::Default);
     let token = world.log_in();
     let status = |base: &str| send("GET", &format!("{base}/.countersign/status"), &[], "");
-    assert_eq!(status(&world.stack.edge_url()).status, 401);
+    assert_eq!(status(&world.stack.edge_url()).status, 404);
     let base = world.stack.start_extra_edge(None, &json!({ "status": true })).unwrap();
     assert_eq!(status(&base).json()["state"], "cold");
     assert_eq!(check(&base, &token), 204);
     let fresh = status(&base).json();
     assert_eq!(fresh["state"], "fresh", "{fresh}");
     assert!((1..=10_000).contains(&fresh["lease_remaining_ms"].as_u64().unwrap()), "{fresh}");
+    // The metric of the decrypt cache: the second look at a token is a hit.
+    assert_eq!(check(&base, &token), 204);
+    let cache = |status: &serde_json::Value, name: &str| status["cache"][name].as_u64().unwrap();
+    let after = status(&base).json();
+    assert_eq!((cache(&after, "hits"), cache(&after, "misses")), (cache(&fresh, "hits") + 1, cache(&fresh, "misses")));
+}
+
+/// R24, R25: an origin in trouble is not asked once for every request.
+#[test]
+fn an_outage_does_not_become_a_storm() {
+    use std::io::Write as _;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let mut world = World::new(DenylistProfile::Default);
+    let token = world.log_in();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let failing = format!("http://{}", listener.local_addr().unwrap());
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&polls);
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            counter.fetch_add(1, Ordering::SeqCst);
+            let _ = connection.read(&mut [0; 4096]);
+            let _ = connection.write_all(b"HTTP/1.1 503 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
+    let base = world.stack.start_extra_edge(None, &json!({ "origin": failing })).unwrap();
+    let start = Instant::now();
+    for _ in 0..200 {
+        assert_eq!(check(&base, &token), 503);
+    }
+    let most = 2 + start.elapsed().as_millis() / 500;
+    let polls = polls.load(Ordering::SeqCst);
+    assert!(polls as u128 <= most, "{polls} polls for 200 requests in {:?}", start.elapsed());
+}
+
+/// The origin thinks well of a session that this edge has no keys for: the browser must end at a login form and not go
+/// back and forth between the two.
+#[test]
+fn an_edge_with_other_keys_sends_to_a_form() {
+    let mut world = World::new(DenylistProfile::Default);
+    let other = World::new(DenylistProfile::Default);
+    let stranger = cookie(&other.log_in());
+    let to_login = send("GET", &world.edge("/page"), &[("cookie", &stranger), NAVIGATION[0], NAVIGATION[1]], "");
+    assert_eq!(to_login.status, 302);
+    assert_eq!(to_login.header("location"), "/am/UI/Login?realm=/alpha&ForceAuth=true&goto=/page");
+    // As it is where the origin knows the session: the one that it was told to ask again about.
+    let own = cookie(&world.log_in());
+    let form = send("GET", &world.edge(to_login.header("location")), &[("cookie", &own)], "");
+    assert_eq!(form.status, 200, "{form:?}");
+    assert!(form.body.contains("IDToken1"), "{form:?}");
+    world.stack.stop_workerd();
 }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::workspace_root;
+use crate::{child, workspace_root};
 
 pub fn command() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
@@ -73,7 +73,7 @@ pub(crate) fn build_edge(features: &[String]) -> Result<PathBuf> {
 fn build(args: &[&str]) -> Result<Vec<Value>> {
     let mut command = command();
     command.arg("build").args(args).arg("--message-format=json-render-diagnostics");
-    let output = command.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    let output = child::run(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
     if !output.status.success() {
         bail!("the build failed (see above); the command was: cargo build {}", args.join(" "));
     }

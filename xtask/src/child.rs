@@ -1,22 +1,54 @@
-//! A server started for a while: its output goes to a file, and it dies with us, whatever ends us.
+//! What we start ends with us, whatever ends us: a server, whose output goes to a file, and a tool that takes its time.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
 /// Reads a pipe that only we hold: a line says that the child is accounted for; an end without one says that we are gone
 /// (crashed, killed, or leaving a static behind, where no `Drop` runs), and then the child must go too.
-const GUARD: &str = r#"trap '' HUP INT TERM; read -r _ || kill -KILL "$0""#;
+const GUARD: &str = r#"trap '' HUP INT TERM; read -r _ || kill -"$1" "$0""#;
 
 const POLL: Duration = Duration::from_millis(5);
+
+/// Sends `signal` to a process if ours ends before this is dropped.
+struct Guard(Child);
+
+impl Guard {
+    fn over(pid: u32, signal: &str) -> Result<Self> {
+        let mut guard = Command::new("sh");
+        guard.args(["-c", GUARD, &pid.to_string(), signal]);
+        let guard = guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        guard.map(Self).context("cannot start sh")
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(mut pipe) = self.0.stdin.take() {
+            let _ = std::io::Write::write_all(&mut pipe, b"\n");
+        }
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a tool to its end. It is asked to stop, rather than killed, so that it can stop what it has started itself.
+pub(crate) fn run(command: &mut Command) -> Result<Output> {
+    let mut child = command.spawn().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    let guard = Guard::over(child.id(), "TERM");
+    if guard.is_err() {
+        let _ = child.kill();
+    }
+    let output = child.wait_with_output().with_context(|| format!("cannot wait for {:?}", command.get_program()));
+    guard.and(output)
+}
 
 pub struct Managed {
     name: String,
     child: Child,
-    guard: Option<Child>,
+    guard: Option<Guard>,
     log: PathBuf,
 }
 
@@ -28,10 +60,7 @@ impl Managed {
         command.stdin(Stdio::null()).stdout(file).stderr(err);
         let child = command.spawn().with_context(|| format!("cannot start {name} ({:?})", command.get_program()))?;
         let mut managed = Self { name: name.to_owned(), child, guard: None, log: log.to_path_buf() };
-        let mut guard = Command::new("sh");
-        guard.args(["-c", GUARD, &managed.pid().to_string()]);
-        let guard = guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        managed.guard = Some(guard.context("cannot start sh")?);
+        managed.guard = Some(Guard::over(managed.pid(), "KILL")?);
         Ok(managed)
     }
 
@@ -101,9 +130,6 @@ impl Managed {
         }
     }
 
-    /// Ends it at once, as a crash would, and waits until it is gone.
-    pub fn kill(self) {}
-
     fn obituary(&self, status: ExitStatus) -> String {
         let log = std::fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
@@ -117,12 +143,7 @@ impl Drop for Managed {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if let Some(guard) = &mut self.guard {
-            if let Some(mut pipe) = guard.stdin.take() {
-                let _ = std::io::Write::write_all(&mut pipe, b"\n");
-            }
-            let _ = guard.wait();
-        }
+        drop(self.guard.take());
     }
 }
 
@@ -152,9 +173,17 @@ mod tests {
     fn a_child_dies_when_nobody_drops_it() {
         let mut child = sleeper("orphan");
         // What the kernel does with our end of the pipe when this process dies.
-        drop(child.guard.as_mut().unwrap().stdin.take());
+        drop(child.guard.as_mut().unwrap().0.stdin.take());
         let status = child.child.wait().unwrap();
         assert_eq!(status.code(), None, "{status}");
+    }
+
+    #[test]
+    fn a_tool_gives_its_output_and_its_end() {
+        let output = run(Command::new("sh").args(["-c", "echo made; exit 3"]).stdout(Stdio::piped())).unwrap();
+        assert_eq!((output.stdout.as_slice(), output.status.code()), (b"made\n".as_slice(), Some(3)));
+        let error = run(&mut Command::new("no-such-tool")).unwrap_err().to_string();
+        assert_eq!(error, "cannot run no-such-tool");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{hex_sha256, lock, read, say, workspace_root, write};
+use crate::{child, hex_sha256, lock, read, say, workspace_root, write};
 
 /// The oldest Node that wrangler and binaryen run on.
 const NODE_MAJOR: u32 = 20;
@@ -31,8 +31,10 @@ pub fn ensure(dir: impl AsRef<Path>) -> Result<PathBuf> {
     let mut npm = Command::new("npm");
     npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
         .current_dir(&dir)
-        .stdin(Stdio::null());
-    let output = npm.output().context("cannot run npm; install Node.js with npm (20 or newer)")?;
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let output = child::run(&mut npm).context("cannot run npm; install Node.js with npm (20 or newer)")?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let reason = reason(&stderr).unwrap_or("no reason given");

@@ -327,14 +327,6 @@ impl Stack {
         Ok(format!("http://{addr}"))
     }
 
-    pub fn kill_second_origin(&mut self) {
-        drop(self.second.take());
-    }
-
-    pub fn terminate_second_origin(&mut self) -> Result<ExitStatus> {
-        self.second.take().context("the second origin is not running")?.terminate(DRAIN_LIMIT)
-    }
-
     fn spawn_origin(&self, addr: SocketAddr, name: &str, log: &str) -> Result<Managed> {
         let mut command = self.countersign();
         command.arg("serve").env("COUNTERSIGN__SERVER__LISTEN", addr.to_string());

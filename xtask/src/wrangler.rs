@@ -23,8 +23,6 @@ pub struct Config {
 pub enum ModuleKind {
     EsModule,
     Wasm,
-    Text,
-    Data,
 }
 
 impl ModuleKind {
@@ -33,8 +31,6 @@ impl ModuleKind {
         match self {
             Self::EsModule => "esModule",
             Self::Wasm => "wasm",
-            Self::Text => "text",
-            Self::Data => "data",
         }
     }
 }
@@ -56,9 +52,7 @@ impl Config {
             let kind = match rule.get("type").and_then(|kind| kind.as_str()) {
                 Some("ESModule") => ModuleKind::EsModule,
                 Some("CompiledWasm") => ModuleKind::Wasm,
-                Some("Text") => ModuleKind::Text,
-                Some("Data") => ModuleKind::Data,
-                other => bail!("a rule has the type {other:?}; known: ESModule, CompiledWasm, Text, Data"),
+                other => bail!("a rule has the type {other:?}; known: ESModule, CompiledWasm"),
             };
             for glob in rule.get("globs").and_then(|globs| globs.as_array()).into_iter().flatten() {
                 let name = glob.as_str().context("a glob is no string")?;
@@ -148,8 +142,8 @@ mod tests {
         let base = "main = \"a/b.mjs\"\ncompatibility_date = \"2026-04-01\"\n";
         let config = Config::parse(&format!("{base}compatibility_flags = [\"x\"]")).unwrap();
         assert_eq!(config.compatibility_flags, ["x"]);
-        let error = Config::parse(&format!("{base}[[rules]]\ntype = \"Text\"\nglobs = [\"*.txt\"]")).unwrap_err();
-        assert!(error.to_string().contains("*.txt"), "{error}");
+        let error = Config::parse(&format!("{base}[[rules]]\ntype = \"ESModule\"\nglobs = [\"*.js\"]")).unwrap_err();
+        assert!(error.to_string().contains("*.js"), "{error}");
         assert!(Config::parse("main = \"a\"").is_err());
     }
 

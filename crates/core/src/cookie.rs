@@ -21,22 +21,32 @@ pub enum Lookup<'a> {
 /// Finds the cookie `name` (compared byte by byte, case and all).
 pub fn find<'a>(header: &'a [u8], name: &str) -> Lookup<'a> {
     let mut found = Lookup::Absent;
-    for value in pairs(header).filter_map(|(key, value)| (key == name.as_bytes()).then_some(value)) {
+    for (key, value) in pairs(header) {
+        if key != name.as_bytes() {
+            if hides(value, name) {
+                return Lookup::Ambiguous;
+            }
+            continue;
+        }
         if found != Lookup::Absent {
             return Lookup::Ambiguous;
         }
-        let fine = !value.is_empty() && are_cookie_octets(value);
-        found = if fine { Lookup::One(value) } else { Lookup::Malformed };
+        found = if is_value(value) { Lookup::One(value) } else { Lookup::Malformed };
     }
     found
+}
+
+/// Whether these bytes can be the value of a cookie that says something.
+pub fn is_value(value: &[u8]) -> bool {
+    !value.is_empty() && value.len() <= MAX_HEADER && are_cookie_octets(value)
 }
 
 /// The header without any cookie of `name`, for the upstream; empty when nothing is left.
 pub fn without(header: &[u8], name: &str) -> Vec<u8> {
     let mut rest: Vec<u8> = Vec::with_capacity(header.len());
     for crumb in crumbs(header) {
-        let (key, _) = split(crumb);
-        if key == name.as_bytes() || crumb.iter().all(|&byte| is_blank(byte)) {
+        let (key, value) = split(crumb);
+        if key == name.as_bytes() || hides(value, name) || crumb.iter().all(|&byte| is_blank(byte)) {
             continue;
         }
         if !rest.is_empty() {
@@ -53,6 +63,17 @@ pub struct Attributes {
     /// `Secure`: only over https. Required by the `__Host-` and `__Secure-` prefixes.
     pub secure: bool,
     pub same_site: Option<SameSite>,
+    /// `Domain`: sent to the host and everything below it; host-only when absent, as a `__Host-` name demands.
+    pub domain: Option<String>,
+    /// `Partitioned` (CHIPS): inside another site's page, a jar of its own. Needs `Secure`.
+    pub partitioned: bool,
+}
+
+impl Attributes {
+    /// Host-only and without `Partitioned`.
+    pub const fn host_only(secure: bool, same_site: Option<SameSite>) -> Self {
+        Self { secure, same_site, domain: None, partitioned: false }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,6 +92,12 @@ pub enum SetCookieError {
     TooLong(usize),
     /// A `__Host-` or `__Secure-` name without `Secure`.
     Prefix,
+    /// A `__Host-` name with `Domain`.
+    HostOnly,
+    /// `Domain` is not a host name.
+    Domain,
+    /// `Partitioned` without `Secure`.
+    Partitioned,
 }
 
 impl std::fmt::Display for SetCookieError {
@@ -79,13 +106,16 @@ impl std::fmt::Display for SetCookieError {
             Self::Grammar => f.write_str("the cookie's name or value has characters that cookies cannot have"),
             Self::TooLong(bytes) => write!(f, "the cookie would take {bytes} bytes; browsers keep {MAX_SET_COOKIE}"),
             Self::Prefix => f.write_str("a cookie with a __Host- or __Secure- name needs https"),
+            Self::HostOnly => f.write_str("browsers take no cookie with a __Host- name and a Domain"),
+            Self::Domain => f.write_str("a Domain is a host name such as example.com"),
+            Self::Partitioned => f.write_str("a partitioned cookie needs https"),
         }
     }
 }
 
 impl std::error::Error for SetCookieError {}
 
-/// A `Set-Cookie` value: host-only, `Path=/`, `HttpOnly`, without `Max-Age`, so that it ends with the browser session.
+/// A `Set-Cookie` value: `Path=/`, `HttpOnly`, without `Max-Age`, so that it ends with the browser session.
 pub fn set(name: &str, value: &str, attributes: &Attributes) -> Result<String, SetCookieError> {
     build(name, value, attributes, "")
 }
@@ -103,7 +133,20 @@ fn build(name: &str, value: &str, attributes: &Attributes, expiry: &str) -> Resu
     if (name.starts_with("__Host-") || name.starts_with("__Secure-")) && !attributes.secure {
         return Err(SetCookieError::Prefix);
     }
+    if attributes.partitioned && !attributes.secure {
+        return Err(SetCookieError::Partitioned);
+    }
     let mut cookie = format!("{name}={value}; Path=/{expiry}");
+    if let Some(domain) = &attributes.domain {
+        if name.starts_with("__Host-") {
+            return Err(SetCookieError::HostOnly);
+        }
+        if !is_host_name(domain) {
+            return Err(SetCookieError::Domain);
+        }
+        cookie.push_str("; Domain=");
+        cookie.push_str(domain);
+    }
     if attributes.secure {
         cookie.push_str("; Secure");
     }
@@ -114,7 +157,28 @@ fn build(name: &str, value: &str, attributes: &Attributes, expiry: &str) -> Resu
         Some(SameSite::None) => "; SameSite=None",
         None => "",
     });
+    if attributes.partitioned {
+        cookie.push_str("; Partitioned");
+    }
     if cookie.len() > MAX_SET_COOKIE { Err(SetCookieError::TooLong(cookie.len())) } else { Ok(cookie) }
+}
+
+/// Two labels or more: browsers take no cookie for a whole top-level domain.
+fn is_host_name(text: &str) -> bool {
+    let label = |label: &str| {
+        let inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(inside) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.contains('.') && text.split('.').all(label)
+}
+
+/// Whether a cookie of the name stands behind a comma: HTTP joins two headers of one name with `, `, and what is one
+/// crumb to us may be two cookies to whoever split them.
+fn hides(value: &[u8], name: &str) -> bool {
+    memchr::memchr_iter(b',', value).any(|comma| {
+        let after = value.get(comma + 1..).map_or(&[][..], trim);
+        after.strip_prefix(name.as_bytes()).is_some_and(|rest| trim(rest).first() == Some(&b'='))
+    })
 }
 
 fn pairs(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -218,6 +282,11 @@ mod tests {
     #[test]
     fn c05_two_headers_joined_by_a_comma_hide_nothing() {
         assert_eq!(find(b"__Host-sess=a, __Host-sess=b", NAME), Lookup::Malformed);
+        for header in ["x=1, __Host-sess=a", "x=1,__Host-sess =a; y=2", "__Host-sess=a; x=1, __Host-sess=b"] {
+            assert_eq!(find(header.as_bytes(), NAME), Lookup::Ambiguous, "{header}");
+            assert!(!String::from_utf8(without(header.as_bytes(), NAME)).unwrap().contains("__Host-sess"), "{header}");
+        }
+        assert_eq!(find(b"x=1, not__Host-sess=a", NAME), Lookup::Absent);
     }
 
     #[test]
@@ -234,9 +303,9 @@ mod tests {
 
     #[test]
     fn c12_attributes_are_complete() {
-        let secure = Attributes { secure: true, same_site: Some(SameSite::Lax) };
+        let secure = Attributes::host_only(true, Some(SameSite::Lax));
         assert_eq!(set(NAME, "a", &secure).unwrap(), "__Host-sess=a; Path=/; Secure; HttpOnly; SameSite=Lax");
-        let plain = Attributes { secure: false, same_site: None };
+        let plain = Attributes::host_only(false, None);
         assert_eq!(set("iPlanetDirectoryPro", "a", &plain).unwrap(), "iPlanetDirectoryPro=a; Path=/; HttpOnly");
         assert_eq!(set(NAME, "a", &plain), Err(SetCookieError::Prefix));
         assert_eq!(set("a b", "a", &plain), Err(SetCookieError::Grammar));
@@ -246,8 +315,28 @@ mod tests {
     }
 
     #[test]
+    fn domain_and_partitioned_have_their_conditions() {
+        let wide = Attributes {
+            domain: Some("example.com".into()),
+            partitioned: true,
+            ..Attributes::host_only(true, Some(SameSite::None))
+        };
+        let rest = "Domain=example.com; Secure; HttpOnly; SameSite=None; Partitioned";
+        assert_eq!(set("sess", "a", &wide).unwrap(), format!("sess=a; Path=/; {rest}"));
+        // C14: browsers tell cookies apart by Domain and partition, so both are repeated.
+        assert!(clear("sess", &wide).unwrap().starts_with("sess=; Path=/; Max-Age=0;"));
+        assert!(clear("sess", &wide).unwrap().ends_with(rest));
+        assert_eq!(set(NAME, "a", &wide), Err(SetCookieError::HostOnly));
+        assert_eq!(set("sess", "a", &Attributes { secure: false, ..wide.clone() }), Err(SetCookieError::Partitioned));
+        for domain in ["", "com", ".example.com", "a..b", "a b.c", "a.b;", "-a.b", "a-.b", &"a.".repeat(127)] {
+            let wrong = Attributes { domain: Some((*domain).to_owned()), ..wide.clone() };
+            assert_eq!(set("sess", "a", &wrong), Err(SetCookieError::Domain), "{domain}");
+        }
+    }
+
+    #[test]
     fn c14_clearing_repeats_the_attributes() {
-        let secure = Attributes { secure: true, same_site: Some(SameSite::Lax) };
+        let secure = Attributes::host_only(true, Some(SameSite::Lax));
         let cleared = clear(NAME, &secure).unwrap();
         assert_eq!(
             cleared,

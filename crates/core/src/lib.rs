@@ -18,3 +18,5 @@ pub mod replica;
 pub mod session;
 pub mod time;
 pub mod token;
+#[cfg(feature = "test-vectors")]
+pub mod vectors;

@@ -35,25 +35,23 @@ impl Init {
             PublicUrl::parse(&self.public_url).map_err(|rule| Failure(format!("--public-url {rule}")))?.origin();
         let [config, master_key, database] =
             ["countersign.toml", "master.key", "countersign.db"].map(|name| self.dir.join(name));
+        if self.realm.bytes().all(|byte| byte == b'/') {
+            return Err(Failure("--realm must have a name, such as alpha".into()));
+        }
         for path in [&config, &master_key, &database] {
             if path.symlink_metadata().is_ok() {
                 return Err(Failure(format!("{} exists already; nothing was changed", path.display())));
             }
         }
-        std::fs::create_dir_all(&self.dir)
-            .map_err(|error| Failure(format!("cannot make the directory {}: {error}", self.dir.display())))?;
-
-        // Only one of two attempts at once gets past this; what comes after is its own.
-        let master = MasterKey::generate()?;
-        create(&master_key, 0o600, &format!("{}\n", master.to_text().as_str()))?;
-        if let Err(error) = self.fill(&public_url, master, &config, &database).await {
-            // What is half made would only stand in the way of the next attempt.
-            let beside = ["countersign.db-wal", "countersign.db-shm"].map(|name| self.dir.join(name));
-            for path in [config, master_key, database].iter().chain(&beside) {
-                let _ = std::fs::remove_file(path);
+        let new: Vec<&Path> = self.dir.ancestors().take_while(|dir| !exists(dir)).collect();
+        let made = self.make(&public_url, &config, &master_key, &database).await;
+        if made.is_err() {
+            // The deepest first. One that has something in it by now stays.
+            for dir in new {
+                let _ = std::fs::remove_dir(dir);
             }
-            return Err(error);
         }
+        made?;
 
         println!("Made {}, {} and {}.", config.display(), master_key.display(), database.display());
         println!(
@@ -62,6 +60,23 @@ impl Init {
             self.realm
         );
         Ok(ExitCode::SUCCESS)
+    }
+
+    async fn make(&self, public_url: &str, config: &Path, master_key: &Path, database: &Path) -> Result<(), Failure> {
+        std::fs::create_dir_all(&self.dir)
+            .map_err(|error| Failure(format!("cannot make the directory {}: {error}", self.dir.display())))?;
+        // Only one of two attempts at once gets past this; what comes after is its own.
+        let master = MasterKey::generate()?;
+        create(master_key, 0o600, &format!("{}\n", master.to_text().as_str()))?;
+        let filled = self.fill(public_url, master, config, database).await;
+        if filled.is_err() {
+            // What is half made would only stand in the way of the next attempt.
+            let beside = ["countersign.db-wal", "countersign.db-shm"].map(|name| self.dir.join(name));
+            for path in [config, master_key, database].into_iter().chain(beside.iter().map(PathBuf::as_path)) {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        filled
     }
 
     async fn fill(&self, public_url: &str, master: MasterKey, config: &Path, database: &Path) -> Result<(), Failure> {
@@ -75,6 +90,11 @@ impl Init {
         // Last: a directory with settings is a finished one.
         create(config, 0o644, &template(&self.listen.to_string(), public_url))
     }
+}
+
+/// A relative path ends in the empty one, which is where we are.
+fn exists(dir: &Path) -> bool {
+    dir.as_os_str().is_empty() || dir.symlink_metadata().is_ok()
 }
 
 /// Never writes over anything.

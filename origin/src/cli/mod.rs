@@ -5,6 +5,7 @@ mod edge;
 mod init;
 mod keys;
 mod serve;
+mod session;
 mod user;
 
 use std::path::PathBuf;
@@ -36,6 +37,9 @@ enum Command {
     /// Manages users.
     #[command(subcommand)]
     User(user::User),
+    /// Looks into sessions.
+    #[command(subcommand)]
+    Session(session::Session),
     /// Shows, rotates, imports and ends keys.
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -63,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Serve => settings(&cli.config).and_then(|settings| block_on(serve::run(settings))),
         Command::Doctor => block_on(doctor::run(&cli.config)),
         Command::User(user) => settings(&cli.config).and_then(|settings| block_on(user.run(settings))),
+        Command::Session(session) => settings(&cli.config).and_then(|settings| block_on(session.run(settings))),
         Command::Keys(keys) => settings(&cli.config).and_then(|settings| block_on(keys.run(settings))),
         Command::Edge(edge) => settings(&cli.config).and_then(|settings| block_on(edge.run(settings))),
     };

@@ -8,13 +8,13 @@ use tracing_subscriber::EnvFilter;
 use super::{Failure, Outcome, open_store};
 use crate::app::App;
 use crate::settings::{LogFormat, Settings};
-use crate::{SystemClock, SystemEntropy, key_upkeep, prune, router};
+use crate::{SystemClock, SystemEntropy, key_upkeep, prune, router, server};
 
 pub(super) async fn run(settings: Settings) -> Outcome {
     start_log(&settings)?;
     // Before anything that takes time, so that an early signal is not lost.
     let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (listen, grace) = (settings.listen, settings.shutdown_grace);
+    let (listen, grace, max_connections) = (settings.listen, settings.shutdown_grace, settings.max_connections);
     let store = open_store(&settings).await?;
     let listener =
         TcpListener::bind(listen).await.map_err(|error| Failure(format!("cannot listen on {listen}: {error}")))?;
@@ -26,24 +26,7 @@ pub(super) async fn run(settings: Settings) -> Outcome {
     let keys = app.keys();
     tracing::info!(%listen, %public_url, realms = keys.realms.len(), keys = keys.len(), "listening");
 
-    let (stop, stopping) = tokio::sync::watch::channel(false);
-    let mut seen = stopping.clone();
-    let shutdown = async move {
-        let _ = seen.wait_for(|stop| *stop).await;
-    };
-    let serving = axum::serve(listener, router(Arc::clone(&app))).with_graceful_shutdown(shutdown).into_future();
-    tokio::pin!(serving);
-    tokio::select! {
-        ended = &mut serving => ended?,
-        () = either(terminate, interrupt) => {
-            tracing::info!(grace_seconds = grace.as_secs(), "shutting down");
-            let _ = stop.send(true);
-            match tokio::time::timeout(grace, serving).await {
-                Ok(ended) => ended?,
-                Err(_) => tracing::warn!("connections were still open at the end of the grace time"),
-            }
-        }
-    }
+    server::run(listener, router(Arc::clone(&app)), max_connections, either(terminate, interrupt), grace).await;
     pruning.abort();
     upkeep.abort();
     if let Err(error) = key_upkeep::flush(&app).await {

@@ -6,8 +6,11 @@ use countersign_store::{Attributes, IdentityStatus, NewIdentity};
 use zeroize::Zeroizing;
 
 use super::{Failure, Outcome, open_store, realm_path};
+use crate::keyring::{Keyring, RealmKeys};
 use crate::passwords::{self, MAX_PASSWORD};
-use crate::settings::Settings;
+use crate::seal_budgets::SealBudgets;
+use crate::sessions::{self, IssueError, Subject};
+use crate::settings::{self, Settings};
 use crate::{Clock as _, SystemClock, SystemEntropy};
 
 #[derive(Subcommand)]
@@ -55,10 +58,25 @@ impl User {
             attributes: &attributes,
         };
         let store = open_store(&settings).await?;
+        let keys = Keyring::load(&store, &settings.session, &SealBudgets::few(settings.keys.max_seals)).await?;
+        // A realm that is not there is the store's to refuse.
+        if let Some(keys) = keys.realms.get(&realm) {
+            fits(&settings.session, keys, &new)?;
+        }
         store.identities().create(new, SystemClock.now().seconds()).await?;
         store.close().await;
         println!("Added {} to {realm}.", add.username);
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Whoever could never get a session had better not be added. The log position is the one part of a token that grows.
+fn fits(settings: &settings::Session, keys: &RealmKeys, new: &NewIdentity<'_>) -> Result<(), Failure> {
+    let subject = Subject { realm: new.realm, username: new.username, attributes: new.attributes, inherited: None };
+    match sessions::mint(settings, keys, subject, u64::from(u32::MAX), SystemClock.now().seconds(), &SystemEntropy) {
+        Err(error @ IssueError::TooLarge) => Err(Failure(format!("no session could be issued: {error}"))),
+        // Anything else is not about this user.
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `GET /health/live`, `GET /health/ready`: for load balancers and supervisors. Live never asks a dependency.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::State;
@@ -15,10 +16,15 @@ pub(super) async fn live() -> Response {
     ([(CACHE_CONTROL, "no-store")], Json(json!({"status": "live"}))).into_response()
 }
 
-/// Ready means that the database answers.
+/// Ready means that the database answers, and that the denylist log takes entries as far as is known: an origin that
+/// cannot end sessions must not be sent logouts.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     let (status, word) = match app.store.denylist().head().await {
-        Ok(_) => (StatusCode::OK, "ready"),
+        Ok(_) if !app.log_closed.load(Ordering::Relaxed) => (StatusCode::OK, "ready"),
+        Ok(_) => {
+            tracing::error!("not ready: the writer of the denylist log is gone");
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+        }
         Err(error) => {
             tracing::error!(%error, "not ready");
             (StatusCode::SERVICE_UNAVAILABLE, "not ready")
@@ -40,5 +46,25 @@ mod tests {
         origin.app.store.close().await;
         assert_eq!(origin.get("/health/ready").await.status, 503);
         assert_eq!(origin.get("/health/live").await.status, 200);
+    }
+
+    /// The writer lives in the runtime that the store was opened in, and so dies here while the rest lives on.
+    #[test]
+    fn without_a_writer_of_the_log_it_is_not_ready() {
+        let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let first = runtime();
+        let (origin, token) = first.block_on(async {
+            let origin = Origin::new().await;
+            let token = origin.log_in().await;
+            (origin, token)
+        });
+        drop(first);
+        runtime().block_on(async {
+            assert_eq!(origin.get("/health/ready").await.status, 200);
+            let headers = [(crate::testing::COOKIE, token.as_str())];
+            assert_eq!(origin.post("/am/json/sessions?_action=logout", &headers, "").await.status, 503);
+            assert!(origin.is_valid(&token).await, "reading goes on");
+            assert_eq!(origin.get("/health/ready").await.status, 503);
+        });
     }
 }

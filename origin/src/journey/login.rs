@@ -18,10 +18,17 @@ pub(crate) struct Answers {
     pub(crate) password: Zeroizing<String>,
 }
 
+/// Someone who has just shown to be this identity.
+pub(crate) struct Authenticated {
+    pub(crate) identity: Identity,
+    /// Where the denylist log ended before anything was known of the identity.
+    pub(crate) rvs: u64,
+}
+
 /// Where the journey went.
 pub(crate) enum Advance {
-    /// To Success, as this identity.
-    Success(Box<Identity>),
+    /// To Success.
+    Success(Box<Authenticated>),
     /// To Failure. Nothing says why: nobody outside learns which names exist.
     Failure,
 }
@@ -69,12 +76,32 @@ pub(crate) async fn advance(app: &App, realm: &str, answers: Answers) -> Result<
     let plausible = !username.is_empty() && username.len() <= MAX_USERNAME;
     // Looked up in any case, with a name that the store would take.
     let name = if plausible { username.as_str() } else { "-" };
+    // The head is read before the identity is: a watermark that comes while the password is being checked (because it is
+    // being changed, say) has a higher number than `rvs` and ends the token, which is the safe way to be wrong.
+    let rvs = app.store.denylist().head().await.map_err(JourneyError::Store)?.seq;
     let identity = app.store.identities().get(realm, name).await.map_err(JourneyError::Store)?;
     let identity = identity.filter(|identity| plausible && identity.status == IdentityStatus::Active);
     let stored = identity.as_ref().map(|identity| identity.password_hash.clone());
-    let right = app.passwords.verify(password, stored).await.map_err(JourneyError::Hash)?;
-    Ok(match identity.filter(|_| right) {
-        Some(identity) => Advance::Success(Box::new(identity)),
-        None => Advance::Failure,
-    })
+    let checked = app.passwords.verify(password, stored, &*app.entropy).await.map_err(JourneyError::Hash)?;
+    let Some(identity) = identity.filter(|_| checked.right) else { return Ok(Advance::Failure) };
+    if let Some(renewed) = checked.renewed {
+        renew(app, &identity, &renewed).await;
+    }
+    Ok(Advance::Success(Box::new(Authenticated { identity, rvs })))
+}
+
+/// Stores the hash of the same password under today's parameters. Nobody's login fails for it: the next one tries again.
+async fn renew(app: &App, identity: &Identity, renewed: &str) {
+    let Identity { realm, username, password_hash, .. } = identity;
+    let identities = app.store.identities();
+    let stored = match identities.get(realm, username).await {
+        // Looked at again, so that a password that was changed meanwhile stays changed.
+        Ok(Some(now)) if now.password_hash == *password_hash => {
+            identities.set_password_hash(realm, username, renewed).await
+        }
+        other => other.map(drop),
+    };
+    if let Err(error) = stored {
+        tracing::warn!(%error, "a password hash was not renewed");
+    }
 }

@@ -1,6 +1,7 @@
 //! The settings: one TOML file, each concern a struct of its own, unknown keys refused; then overrides from the
 //! environment (`COUNTERSIGN__SECTION__KEY`); then the rules that concern more than one key.
 
+mod cookie;
 mod load;
 mod sections;
 mod template;
@@ -11,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use countersign_core::cookie::{Attributes, SameSite};
+use countersign_core::cookie::Attributes;
 use countersign_core::keys::SigningAlg;
 use countersign_core::token::Envelope;
 use url::Url;
@@ -30,6 +31,7 @@ pub struct Settings {
     /// What browsers and clients use. No request header is believed about it.
     pub(crate) public_url: PublicUrl,
     pub(crate) shutdown_grace: Duration,
+    pub(crate) max_connections: usize,
     pub(crate) database: PathBuf,
     pub(crate) master_key_file: PathBuf,
     pub(crate) argon2: Argon2,
@@ -45,9 +47,13 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) max_seconds: u64,
+    /// None: sessions have no idle time.
+    pub(crate) max_idle_seconds: Option<u32>,
     pub(crate) auth_level: u32,
     pub(crate) cookie_name: String,
     pub(crate) cookie: Attributes,
+    /// Properties that are left out, in this order, of a session whose cookie would be too long.
+    pub(crate) droppable: Vec<String>,
     pub(crate) signing: SigningAlg,
     pub(crate) envelope: Envelope,
 }
@@ -123,29 +129,23 @@ impl Settings {
         let listen = server.listen.parse().map_err(|_| {
             ("server.listen", "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
         })?;
-        let https = public_url.is_https();
-        if session.same_site == sections::SameSite::None && !https {
-            return Err(("session.same_site", "none needs Secure, hence an https public_url".to_owned()));
-        }
-        let cookie = Attributes {
-            secure: https,
-            same_site: Some(match session.same_site {
-                sections::SameSite::Lax => SameSite::Lax,
-                sections::SameSite::Strict => SameSite::Strict,
-                sections::SameSite::None => SameSite::None,
-            }),
-        };
-        let cookie_name = session.cookie_name.unwrap_or_else(|| {
-            if https { "__Host-iPlanetDirectoryPro".to_owned() } else { "iPlanetDirectoryPro".to_owned() }
-        });
-        if cookie_name.len() > 128 {
-            return Err(("session.cookie_name", "must have at most 128 characters".to_owned()));
-        }
-        countersign_core::cookie::clear(&cookie_name, &cookie)
-            .map_err(|error| ("session.cookie_name", error.to_string()))?;
-        within("session.max_time_minutes", session.max_time_minutes, 1, 60 * 24 * 400)?;
+        let (cookie_name, cookie) = cookie::check(&session, &public_url)?;
+        let droppable = droppable(&session)?;
+        within("session.max_time_minutes", session.max_time_minutes, 1, MAX_TIME_MINUTES)?;
+        within("session.max_idle_minutes", session.max_idle_minutes, 0, MAX_TIME_MINUTES)?;
+        // An idle time that never comes before the end is none.
+        let has_idle = (1..session.max_time_minutes).contains(&session.max_idle_minutes);
+        let max_idle_seconds = u32::try_from(session.max_idle_minutes * 60).ok().filter(|_| has_idle);
         within("journey.max_duration_minutes", journey.max_duration_minutes, 1, 24 * 60)?;
         within("server.shutdown_grace_seconds", server.shutdown_grace_seconds, 0, 3600)?;
+        within("server.max_connections", u64::from(server.max_connections), 1, 65536)?;
+        // Core reads and mints with more; the origin makes keys for these.
+        if !matches!(session.signing, SigningAlg::EdDsa | SigningAlg::Hs256) {
+            return Err(("session.signing", "must be EdDSA or HS256: there are no keys for others yet".to_owned()));
+        }
+        if session.envelope == Envelope::EncryptThenSign {
+            return Err(("session.envelope", "encrypt-then-sign is read for migration and not minted".to_owned()));
+        }
         argon2.check()?;
         let denylist = denylist.check()?;
         let keys = keys.check()?;
@@ -155,14 +155,17 @@ impl Settings {
             listen,
             public_url,
             shutdown_grace: Duration::from_secs(server.shutdown_grace_seconds),
+            max_connections: server.max_connections as usize,
             database: base.join(database.path),
             master_key_file: base.join(secrets.master_key_file),
             argon2,
             session: Session {
                 max_seconds: session.max_time_minutes * 60,
+                max_idle_seconds,
                 auth_level: session.auth_level,
                 cookie_name,
                 cookie,
+                droppable,
                 signing: session.signing,
                 envelope: session.envelope,
             },
@@ -173,6 +176,30 @@ impl Settings {
             log_format: log.format,
             log_filter: log.filter,
         })
+    }
+}
+
+const MAX_TIME_MINUTES: u64 = 60 * 24 * 400;
+
+/// Most properties that may be named: each is a token minted in vain.
+const MAX_DROPPABLE: usize = 32;
+
+fn droppable(session: &sections::Session) -> Result<Vec<String>, (&'static str, String)> {
+    let names = session.droppable_properties.clone();
+    match session.oversize {
+        sections::Oversize::ServerSide => Err((
+            "session.oversize",
+            "\"server-side\" needs server-side sessions, which this version does not have: use \"refuse\" or \"drop\""
+                .to_owned(),
+        )),
+        sections::Oversize::Refuse if names.is_empty() => Ok(names),
+        sections::Oversize::Refuse => {
+            Err(("session.droppable_properties", "is for oversize = \"drop\" only".to_owned()))
+        }
+        sections::Oversize::Drop if (1..=MAX_DROPPABLE).contains(&names.len()) => Ok(names),
+        sections::Oversize::Drop => {
+            Err(("session.droppable_properties", format!("must name 1 to {MAX_DROPPABLE} properties to drop")))
+        }
     }
 }
 

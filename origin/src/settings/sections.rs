@@ -29,11 +29,18 @@ pub(super) struct Server {
     pub(super) listen: String,
     pub(super) public_url: Option<String>,
     pub(super) shutdown_grace_seconds: u64,
+    /// Connections at the same time; beyond, new ones wait until one ends.
+    pub(super) max_connections: u32,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned(), public_url: None, shutdown_grace_seconds: 10 }
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            public_url: None,
+            shutdown_grace_seconds: 10,
+            max_connections: 1024,
+        }
     }
 }
 
@@ -98,13 +105,27 @@ pub(super) enum SameSite {
     None,
 }
 
+/// What becomes of a session whose cookie browsers would not keep.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Debug)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Oversize {
+    Refuse,
+    Drop,
+    ServerSide,
+}
+
 #[derive(Deserialize, Debug)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Session {
     pub(super) max_time_minutes: u64,
+    pub(super) max_idle_minutes: u64,
     pub(super) auth_level: u32,
     pub(super) cookie_name: Option<String>,
     pub(super) same_site: SameSite,
+    pub(super) cookie_domains: Vec<String>,
+    pub(super) partitioned: bool,
+    pub(super) oversize: Oversize,
+    pub(super) droppable_properties: Vec<String>,
     pub(super) signing: SigningAlg,
     pub(super) envelope: Envelope,
 }
@@ -113,9 +134,14 @@ impl Default for Session {
     fn default() -> Self {
         Self {
             max_time_minutes: 120,
+            max_idle_minutes: 30,
             auth_level: 0,
             cookie_name: None,
             same_site: SameSite::Lax,
+            cookie_domains: Vec::new(),
+            partitioned: false,
+            oversize: Oversize::Refuse,
+            droppable_properties: Vec::new(),
             signing: SigningAlg::EdDsa,
             envelope: Envelope::SignThenEncrypt,
         }

@@ -11,6 +11,8 @@ listen = {listen}
 # What browsers use: scheme, host and port. With the edge in front, the edge's. No request header is believed about it.
 public_url = {public_url}
 # shutdown_grace_seconds = 10
+# Beyond this, new connections wait. Each needs a file descriptor (ulimit -n).
+# max_connections = 1024
 
 [database]
 # path = "countersign.db"
@@ -29,9 +31,19 @@ public_url = {public_url}
 
 [session]
 # max_time_minutes = 120
+# A session that is not used ends after this; 0 for never. Its token is re-issued once a quarter of it (at least a
+# minute) has passed, so an unused session ends after three quarters to the whole of it.
+# max_idle_minutes = 30
 # auth_level = 0
 # cookie_name = "__Host-iPlanetDirectoryPro"   # on http: "iPlanetDirectoryPro"
 # same_site = "lax"                            # "strict", "none" (needs https)
+# For all hosts below a domain that public_url is in, such as "example.com"; not with a __Host- name.
+# cookie_domains = []
+# In a page of another site, a jar of its own (CHIPS); needs https.
+# partitioned = false
+# Browsers keep no cookie above 4,096 bytes: such a login is refused, or "drop" leaves out the properties named, in order.
+# oversize = "refuse"
+# droppable_properties = []
 # Changing one of the next two ends all sessions, and edges need a new bundle.
 # With "HS256", or with the envelope "encrypt", every edge holds a key that can mint sessions.
 # signing = "EdDSA"                            # "HS256"

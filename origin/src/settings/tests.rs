@@ -29,7 +29,7 @@ fn the_template_loads_and_shows_the_defaults() {
         })
         .collect::<Vec<_>>()
         .join("\n");
-    assert_eq!(shown.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).count(), 24);
+    assert_eq!(shown.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).count(), 30);
     let shown = load(&shown, &[]).unwrap();
     let neutral = |settings: Settings| {
         let text = format!("{settings:?}");
@@ -48,6 +48,51 @@ fn http_and_https_have_their_own_cookie() {
 }
 
 #[test]
+fn a_cookie_for_a_domain() {
+    let load = |more: &str| load(&format!("{HTTPS}[session]\n{more}\n"), &[]).map(|settings| settings.session);
+    for (domains, expected) in [("example.com", "example.com"), (".Example.com", "example.com")] {
+        let session = load(&format!("cookie_domains = [\"{domains}\"]\npartitioned = true")).unwrap();
+        assert_eq!(session.cookie_name, "__Secure-iPlanetDirectoryPro");
+        assert_eq!((session.cookie.domain.as_deref(), session.cookie.partitioned), (Some(expected), true));
+    }
+    assert!(load("cookie_domains = [\"login.example.com\"]").is_ok());
+    for (more, expected) in [
+        (
+            "cookie_name = \"__Host-a\"\ncookie_domains = [\"example.com\"]",
+            "browsers take no cookie with a __Host- name and a Domain",
+        ),
+        (
+            "cookie_domains = [\"other.com\"]",
+            "\"other.com\" is neither login.example.com nor above it: browsers would not take it",
+        ),
+        (
+            "cookie_domains = [\"ample.com\"]",
+            "\"ample.com\" is neither login.example.com nor above it: browsers would not take it",
+        ),
+        ("cookie_domains = [\"com\"]", "a Domain is a host name such as example.com"),
+        (
+            "cookie_domains = [\"example.com\", \"login.example.com\"]",
+            "can name one domain only: with two, browsers would send two cookies of one name",
+        ),
+    ] {
+        assert_eq!(load(more).unwrap_err(), format!("setting session.cookie_domains {expected}"));
+    }
+}
+
+#[test]
+fn idle_time_is_for_sessions_that_it_can_end() {
+    for (more, expected) in [
+        ("", Some(1800)),
+        ("max_idle_minutes = 0", None),
+        ("max_idle_minutes = 120", None),
+        ("max_idle_minutes = 119", Some(7140)),
+    ] {
+        let session = load(&format!("{MINIMAL}[session]\n{more}\n"), &[]).unwrap().session;
+        assert_eq!(session.max_idle_seconds, expected, "{more}");
+    }
+}
+
+#[test]
 fn errors_say_where_and_what_was_meant() {
     for (text, expected) in [
         (
@@ -56,7 +101,18 @@ fn errors_say_where_and_what_was_meant() {
         ),
         ("[sesion]\n", "c.toml:1:2: unknown key `sesion`; did you mean `session`?"),
         ("[log]\nzzz = 1\n", "c.toml:2:1: unknown key `zzz`; known are format, filter"),
-        ("[session]\nsigning = \"none\"\n", "c.toml:2:11: unknown value `none`; known are EdDSA, HS256"),
+        (
+            "[session]\nsigning = \"none\"\n",
+            "c.toml:2:11: unknown value `none`; known are EdDSA, HS256, HS384, HS512, ES256, ES384, ES512, RS256",
+        ),
+        (
+            "[server]\npublic_url = \"http://a\"\n[session]\nsigning = \"ES256\"\n",
+            "setting session.signing must be EdDSA or HS256: there are no keys for others yet",
+        ),
+        (
+            "[server]\npublic_url = \"http://a\"\n[session]\nenvelope = \"encrypt-then-sign\"\n",
+            "setting session.envelope encrypt-then-sign is read for migration and not minted",
+        ),
         ("[argon2]\nmemory_kib = \"a\"\n", "c.toml:2:14: invalid type: string \"a\", expected u32"),
     ] {
         assert_eq!(load(text, &[]).unwrap_err(), expected);
@@ -128,6 +184,18 @@ fn rules_between_settings_are_checked() {
         (
             "[session]\ncookie_name = \"__Host-a\"",
             "setting session.cookie_name a cookie with a __Host- or __Secure- name needs https",
+        ),
+        ("[session]\nmax_idle_minutes = 576001", "setting session.max_idle_minutes must be from 0 to 576000"),
+        ("[session]\npartitioned = true", "setting session.partitioned a partitioned cookie needs https"),
+        (
+            "[session]\noversize = \"server-side\"",
+            "setting session.oversize \"server-side\" needs server-side sessions, which this version does not have: use \
+             \"refuse\" or \"drop\"",
+        ),
+        ("[session]\noversize = \"drop\"", "setting session.droppable_properties must name 1 to 32 properties to drop"),
+        (
+            "[session]\ndroppable_properties = [\"cn\"]",
+            "setting session.droppable_properties is for oversize = \"drop\" only",
         ),
         ("[session]\nmax_time_minutes = 0", "setting session.max_time_minutes must be from 1 to 576000"),
         ("[denylist]\nlease_ms = 3999", "setting denylist.lease_ms must be at least twice poll_ms, which is 2000"),

@@ -58,7 +58,8 @@ pub struct Cluster {
 impl Cluster {
     pub fn start() -> Result<Self> {
         let bin = find().context(MISSING)?;
-        let dir = tempfile::Builder::new().prefix("countersign-pg-").tempdir().context("no temporary directory")?.keep();
+        let dir =
+            tempfile::Builder::new().prefix("countersign-pg-").tempdir().context("no temporary directory")?.keep();
         let made = Self::prepare(&bin, &dir).and_then(|()| spawn(&bin, &dir));
         let server = match made {
             Ok(server) => server,
@@ -204,7 +205,8 @@ fn spawn(bin: &Path, dir: &Path) -> Result<Child> {
         std::os::unix::fs::chown(dir, Some(user), Some(group))?; // for the socket
     }
     command.arg("-D").arg(dir.join("data")).arg("-k").arg(dir);
-    for setting in ["listen_addresses=", "fsync=on", "max_connections=200", "shared_buffers=32MB", "max_wal_size=256MB"] {
+    for setting in ["listen_addresses=", "fsync=on", "max_connections=200", "shared_buffers=32MB", "max_wal_size=256MB"]
+    {
         command.args(["-c", setting]);
     }
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
@@ -245,7 +247,8 @@ fn template(bin: &Path) -> Option<PathBuf> {
 }
 
 fn run(command: &mut Command) -> Result<()> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {:?}", command.get_program()))?;
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {:?}", command.get_program()))?;
     if !output.status.success() {
         bail!("{:?}: {}", command.get_program(), String::from_utf8_lossy(&output.stderr).trim());
     }

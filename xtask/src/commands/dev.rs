@@ -117,9 +117,12 @@ The same with curl
   TOKEN=$(curl -s -X POST -H 'Accept-API-Version: resource=2.0, protocol=1.0' \
     -H 'X-OpenAM-Username: {DEMO_USER}' -H 'X-OpenAM-Password: {DEMO_PASSWORD}' \
     {am}/authenticate | sed 's/.*"tokenId":"\([^"]*\)".*/\1/')
-  curl -i -H "Cookie: {COOKIE_NAME}=$TOKEN" {url}/
+  curl -i -H "Cookie: {COOKIE_NAME}=$TOKEN" '{url}/?format=json'       # 200: what the application received
+  curl -i -H "Cookie: {COOKIE_NAME}=$TOKEN" {url}/.countersign/check   # 204: the edge alone
   curl -s -X POST -H 'Accept-API-Version: resource=3.1, protocol=1.0' \
     -H "Cookie: {COOKIE_NAME}=$TOKEN" '{am}/sessions?_action=logout'
+  curl -i -H "Cookie: {COOKIE_NAME}=$TOKEN" {url}/.countersign/check   # the same cookie: 401 within {bound} s
+  curl -i -H "Cookie: {COOKIE_NAME}=$TOKEN" -H 'Accept: text/html' {url}/   # 302: a browser is led to the login
 
 Ctrl-C stops everything."#,
         bound = profile.bound().as_secs(),

@@ -2,17 +2,20 @@
 
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+
+use crate::child;
 
 pub mod bench;
 pub mod build_edge;
 pub mod dev;
+mod form;
 pub mod smoke;
 pub mod test;
 
 /// Runs a program in the foreground and gives its exit code as ours.
 fn foreground(command: &mut Command) -> Result<ExitCode> {
-    let status = command.status().with_context(|| format!("cannot run {:?}", command.get_program()))?;
+    let status = child::run(command)?.status;
     let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
     Ok(ExitCode::from(code))
 }

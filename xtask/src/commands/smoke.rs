@@ -1,4 +1,4 @@
-//! The product's promise, from the outside: log in, pass the edge without a call to the origin, log out, be refused.
+//! The product's promise, as a browser meets it: log in, pass the edge without a call to the origin, log out, be refused.
 
 use std::fs;
 use std::path::Path;
@@ -9,12 +9,15 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::dev;
+use super::form::Form;
 use crate::say;
-use crate::stack::{COOKIE_NAME, DEMO_PASSWORD, DEMO_USER, DenylistProfile, REALM, Stack, StackOptions};
+use crate::stack::{COOKIE_NAME, DEMO_PASSWORD, DEMO_USER, DenylistProfile, Stack, StackOptions};
 
 const POLL: Duration = Duration::from_millis(20);
 /// After the published bound the run goes on for a while, to report by how much it was missed.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long the refusal is looked at after it came.
+const AFTERWARDS: Duration = Duration::from_secs(1);
 /// Longest body that is read.
 const MAX_BODY: u64 = 1 << 20;
 
@@ -65,73 +68,136 @@ struct Smoke<'a> {
     steps: &'a mut Vec<Value>,
 }
 
+/// What a browser sends: a form when there is a body, a navigation or a script's request otherwise.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    path: &'a str,
+    accept: &'a str,
+    cookie: Option<&'a str>,
+    form: Option<&'a str>,
+}
+
+impl<'a> Ask<'a> {
+    fn page(path: &'a str) -> Self {
+        Self { path, accept: "text/html", cookie: None, form: None }
+    }
+
+    fn json(path: &'a str) -> Self {
+        Self { accept: "application/json", ..Self::page(path) }
+    }
+
+    fn with(self, cookie: &'a str) -> Self {
+        Self { cookie: Some(cookie), ..self }
+    }
+
+    fn posting(self, form: &'a str) -> Self {
+        Self { form: Some(form), ..self }
+    }
+}
+
 struct Answer {
     status: u16,
     headers: ureq::http::HeaderMap,
     body: String,
+    base: String,
+    came: Instant,
 }
 
 impl Answer {
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
+
+    /// Value and attributes of the session cookie that is set.
+    fn session(&self) -> Option<(&str, &str)> {
+        let mut lines = self.headers.get_all("set-cookie").iter().filter_map(|line| line.to_str().ok());
+        let set = lines.find_map(|line| line.strip_prefix(COOKIE_NAME)?.strip_prefix('='))?;
+        Some(set.split_once(';').unwrap_or((set, "")))
+    }
+
+    /// Where a redirect leads to, on this site.
+    fn leads_to(&self) -> Option<&str> {
+        let to = self.header("location");
+        let path = to.strip_prefix(&self.base).unwrap_or(to);
+        (path.starts_with('/') && !path.starts_with("//")).then_some(path)
+    }
+
+    fn leads_to_login(&self) -> bool {
+        self.leads_to().is_some_and(|to| to.split('?').next() == Some(LOGIN))
+    }
 }
+
+const WANTED: &str = "/wanted?x=1";
+const WANTED_JSON: &str = "/wanted?x=1&format=json";
+const CHECK: &str = "/.countersign/check";
+const LOGIN: &str = "/am/UI/Login";
+const LOGOUT: &str = "/am/UI/Logout";
 
 impl Smoke<'_> {
     /// Gives the time from the acknowledged logout to the first refusal.
     fn walk(&mut self, bound: Duration) -> Result<Duration> {
-        const PAGE: &[(&str, &str)] = &[("Accept", "text/html"), ("Sec-Fetch-Mode", "navigate")];
-        let am = format!("/am/json/realms/root/realms/{REALM}");
+        let cookie = self.log_in()?;
 
-        self.step("page without a cookie leads to the login", 302, "GET", "/", PAGE, |answer| {
-            answer.header("location").contains("/am/UI/Login")
+        let wanted = Ask::json(WANTED_JSON).with(&cookie);
+        self.step("application knows the user, and gets no cookie", 200, wanted, |answer| {
+            let seen = serde_json::from_str::<Value>(&answer.body).unwrap_or_default();
+            let cookie = seen["headers"].as_object().is_none_or(|headers| headers.contains_key("cookie"));
+            seen["user"] == DEMO_USER && seen["assertion"]["verified"] == true && seen["path"] == "/wanted" && !cookie
         })?;
-
-        let login = [
-            ("Accept-API-Version", "resource=2.0, protocol=1.0"),
-            ("X-OpenAM-Username", DEMO_USER),
-            ("X-OpenAM-Password", DEMO_PASSWORD),
-        ];
-        let path = format!("{am}/authenticate");
-        let answer = self.step("login", 200, "POST", &path, &login, |answer| answer.body.contains("\"tokenId\""))?;
-        let token: Value = serde_json::from_str(&answer.body).context("the login gave no JSON")?;
-        let token = token["tokenId"].as_str().context("the login gave no tokenId")?;
-        let cookie = format!("{COOKIE_NAME}={token}");
-
-        let mut page = PAGE.to_vec();
-        page.push(("Cookie", &cookie));
-        self.step("page shows the user", 200, "GET", "/", &page, |answer| answer.body.contains(DEMO_USER))?;
-        // Once more: the edge has its denylist now, so nothing but its own decision stands before the page.
-        self.step("page without a call to the origin", 200, "GET", "/", &page, |answer| {
+        // The edge has its denylist by now, so nothing but its own decision stands before the page.
+        let page = self.step("page without a call to the origin", 200, Ask::page(WANTED).with(&cookie), |answer| {
             answer.header("server-timing").contains("origin;desc=\"0 calls\"")
         })?;
-        let check = [("Cookie", cookie.as_str())];
-        self.step("check holds", 204, "GET", "/.countersign/check", &check, |_| true)?;
+        self.step("check holds", 204, Ask::json(CHECK).with(&cookie), |_| true)?;
 
-        let logout = [
-            ("Accept-API-Version", "resource=3.1, protocol=1.0"),
-            ("X-Requested-With", "XMLHttpRequest"),
-            ("Cookie", cookie.as_str()),
-        ];
-        let path = format!("{am}/sessions?_action=logout");
-        self.step("logout", 200, "POST", &path, &logout, |_| true)?;
-        let refusal = self.wait_for_refusal(&check, bound)?;
-        // A refusal that comes and goes is none.
-        for _ in 0..5 {
-            let answer = self.ask("GET", "/.countersign/check", &check)?;
-            if answer.status != 401 {
-                bail!("after the refusal the edge answered {} to the same cookie", answer.status);
-            }
+        let form = Form::first(&page.body)?;
+        if !form.action.starts_with(LOGOUT) {
+            bail!("the page's form leads to {}", form.action);
         }
-        self.step("page with the ended session leads to the login", 302, "GET", "/", &page, |_| true)?;
+        let logout = Ask::page(&form.action).with(&cookie);
+        let answer =
+            self.step("logout by the page's form clears the cookie", 303, logout.posting(&form.body()), |answer| {
+                answer.session().is_some_and(|(value, attributes)| value.is_empty() && attributes.contains("Max-Age=0"))
+            })?;
+
+        let refusal = self.wait_for_refusal(&cookie, answer.came, bound)?;
+        self.stays_refused(&cookie)?;
+        self.step("application is out of its reach", 401, wanted, |_| true)?;
+        self.step("page with the ended session leads to the login", 302, Ask::page(WANTED).with(&cookie), |answer| {
+            answer.leads_to_login()
+        })?;
         Ok(refusal)
     }
 
-    fn wait_for_refusal(&mut self, check: &[(&str, &str)], bound: Duration) -> Result<Duration> {
-        let acknowledged = Instant::now();
+    /// From the wanted page to the login and back; gives the cookie.
+    fn log_in(&mut self) -> Result<String> {
+        let answer = self.step("page without a cookie leads to the login", 302, Ask::page(WANTED), |answer| {
+            answer.leads_to_login() && answer.header("location").contains("goto=")
+        })?;
+        let login = answer.leads_to().context("the page leads nowhere")?;
+        let answer = self.step("login page shows a form", 200, Ask::page(login), |answer| {
+            Form::first(&answer.body).is_ok_and(|form| {
+                form.action.starts_with(LOGIN) && ["authId", "goto"].iter().all(|name| form.has(name))
+            })
+        })?;
+        let mut form = Form::first(&answer.body)?;
+        form.fill("IDToken1", DEMO_USER)?;
+        form.fill("IDToken2", DEMO_PASSWORD)?;
+        let login = Ask::page(&form.action);
+        let answer = self.step("login leads back and sets the cookie", 303, login.posting(&form.body()), |answer| {
+            let set = answer
+                .session()
+                .is_some_and(|(value, attributes)| !value.is_empty() && attributes.contains("HttpOnly"));
+            set && answer.leads_to() == Some(WANTED)
+        })?;
+        let (value, _) = answer.session().context("the login set no cookie")?;
+        Ok(format!("{COOKIE_NAME}={value}"))
+    }
+
+    fn wait_for_refusal(&mut self, cookie: &str, acknowledged: Instant, bound: Duration) -> Result<Duration> {
         loop {
-            let answer = self.ask("GET", "/.countersign/check", check)?;
-            let elapsed = acknowledged.elapsed();
+            let answer = self.ask(Ask::json(CHECK).with(cookie))?;
+            let elapsed = answer.came - acknowledged;
             if answer.status == 401 || elapsed > bound + GRACE {
                 let held = answer.status == 401 && elapsed <= bound;
                 self.record("copied cookie is refused", answer.status, elapsed, held);
@@ -144,22 +210,30 @@ impl Smoke<'_> {
         }
     }
 
-    fn step(
-        &mut self,
-        name: &str,
-        status: u16,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        holds: impl Fn(&Answer) -> bool,
-    ) -> Result<Answer> {
+    /// A refusal that comes and goes is none.
+    fn stays_refused(&mut self, cookie: &str) -> Result<()> {
         let start = Instant::now();
-        let answer = self.ask(method, path, headers)?;
+        while start.elapsed() < AFTERWARDS {
+            let answer = self.ask(Ask::json(CHECK).with(cookie))?;
+            if answer.status != 401 {
+                self.record("copied cookie stays refused", answer.status, start.elapsed(), false);
+                bail!("after the refusal the edge answered {} to the same cookie", answer.status);
+            }
+            std::thread::sleep(POLL);
+        }
+        self.record("copied cookie stays refused", 401, start.elapsed(), true);
+        Ok(())
+    }
+
+    fn step(&mut self, name: &str, status: u16, ask: Ask<'_>, holds: impl Fn(&Answer) -> bool) -> Result<Answer> {
+        let start = Instant::now();
+        let answer = self.ask(ask)?;
         let ok = answer.status == status && holds(&answer);
-        self.record(name, answer.status, start.elapsed(), ok);
+        self.record(name, answer.status, answer.came - start, ok);
         if !ok {
+            let location = answer.header("location");
             let body: String = answer.body.chars().take(200).collect();
-            bail!("{name}: {method} {path} gave {} (wanted {status}): {body}", answer.status);
+            bail!("{name}: {} gave {} (wanted {status}) {location} {body}", ask.path, answer.status);
         }
         Ok(answer)
     }
@@ -169,23 +243,26 @@ impl Smoke<'_> {
         self.steps.push(json!({ "step": name, "status": status, "ms": millis(took), "ok": ok }));
     }
 
-    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
-        let url = format!("{}{path}", self.base);
-        let mut request = ureq::http::Request::builder().method(method).uri(&url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+    fn ask(&self, ask: Ask<'_>) -> Result<Answer> {
+        let mut request =
+            ureq::http::Request::builder().uri(format!("{}{}", self.base, ask.path)).header("Accept", ask.accept);
+        let mode = if ask.accept == "text/html" { "navigate" } else { "cors" };
+        request = request.header("Sec-Fetch-Mode", mode).header("Sec-Fetch-Site", "same-origin");
+        if let Some(cookie) = ask.cookie {
+            request = request.header("Cookie", cookie);
         }
-        let sent = match method {
-            "GET" => self.agent.run(request.body(())?),
-            _ => self.agent.run(request.header("Content-Type", "application/json").body("")?),
+        let sent = match ask.form {
+            None => self.agent.run(request.method("GET").body(())?),
+            Some(body) => {
+                let request = request.method("POST").header("Origin", &self.base);
+                self.agent.run(request.header("Content-Type", "application/x-www-form-urlencoded").body(body)?)
+            }
         };
-        let mut response = sent.with_context(|| format!("{method} {path}"))?;
+        let mut response = sent.with_context(|| ask.path.to_owned())?;
         let body = response.body_mut().with_config().limit(MAX_BODY).lossy_utf8(true).read_to_string();
-        Ok(Answer {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            body: body.with_context(|| format!("{method} {path}"))?,
-        })
+        let body = body.with_context(|| ask.path.to_owned())?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Answer { status, headers, body, base: self.base.clone(), came: Instant::now() })
     }
 }
 

@@ -25,7 +25,8 @@ struct Bucket {
     recent: Vec<Fingerprint>,
 }
 
-/// How long the tail may grow before it is merged: the longest linear scan that a lookup pays.
+/// How long the tail may grow before it is merged, at least; a long run takes a longer tail, a sixty-fourth of itself,
+/// so that merging stays cheap. A lookup scans the tail.
 const TAIL: usize = 64;
 
 impl Bucket {

@@ -12,23 +12,34 @@ pub const IDENTITY_HEADERS: &[&str] =
 const RESERVED: &[&str] = &[
     "remote-",
     "x-countersign-",
-    "x-auth-request-",
+    "x-auth-",
+    "x-authenticated-",
     "x-remote-user",
+    "x-webauth-",
+    "cf-access-",
     // Where the edge states what it knows, and what steers routing elsewhere (attacks H08, H09).
-    "x-forwarded-",
+    "x-forwarded",
     "forwarded",
     "x-original-",
     "x-rewrite-url",
     "x-http-method",
     "x-method-override",
     "x-middleware-",
+    // Where a request came from is for the edge to say, if it knows.
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    // CGI makes HTTP_PROXY of it, which programs take for their own setting.
+    "proxy",
 ];
 
 /// Whether a header may not come in from outside: an identity header in any spelling that some server would take for
-/// one. Letter case does not matter, and `_` and `.` stand for `-` where CGI-like interfaces fold them (H01, H02).
+/// one. Letter case does not matter, and whatever is no letter or digit stands for `-`, because CGI-like interfaces
+/// fold it to `_` (attacks H01, H02).
 pub fn is_reserved_header(name: &str) -> bool {
     let folded: String =
-        name.trim().chars().map(|c| if matches!(c, '_' | '.') { '-' } else { c.to_ascii_lowercase() }).collect();
+        name.trim().chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     RESERVED.iter().any(|family| folded.starts_with(family))
 }
 
@@ -54,7 +65,7 @@ pub struct Assertion<'a> {
 }
 
 impl<'a> Assertion<'a> {
-    /// `jti` is that of the session token with the second appended, so that each assertion has its own.
+    /// `jti` is that of the session token with `iat` appended: one for each assertion, which several requests may share.
     pub fn new(session: &'a Session, iss: &'a str, aud: &'a str, now: UnixSeconds) -> Self {
         let claims: &SessionClaims = session.claims();
         Self {
@@ -67,7 +78,7 @@ impl<'a> Assertion<'a> {
             jti: format!("{}-{}", claims.jti, now.0),
             sid: claims.sid.to_string(),
             realm: &claims.realm,
-            auth_time: claims.iat,
+            auth_time: claims.auth_time(),
             auth_level: claims.auth_level,
             amr: &claims.amr,
             properties: &claims.properties,
@@ -75,12 +86,15 @@ impl<'a> Assertion<'a> {
     }
 }
 
-/// A header value in plain ASCII: bytes outside `!`…`~` and space, and `%`, are percent-encoded (RFC 3986 §2.1) as
-/// UTF-8, so that a name with umlauts arrives and one with a line break adds no header.
+/// A header value in plain ASCII: bytes outside `!`…`~` and space, `%`, and blanks at the ends are percent-encoded
+/// (RFC 3986 §2.1) as UTF-8, so that a name with umlauts arrives, one with a line break adds no header, and one that
+/// ends in a blank is not trimmed into somebody else's.
 pub fn percent_encode(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        if (byte.is_ascii_graphic() || byte == b' ') && byte != b'%' {
+    let last = value.len().saturating_sub(1);
+    for (at, byte) in value.bytes().enumerate() {
+        let inner_blank = byte == b' ' && at != 0 && at != last;
+        if (byte.is_ascii_graphic() || inner_blank) && byte != b'%' {
             out.push(char::from(byte));
         } else {
             out.push_str(&format!("%{byte:02X}"));
@@ -111,6 +125,13 @@ mod tests {
             "X-Original-URL",
             "x-middleware-subrequest",
             "X.HTTP.Method.Override",
+            "Remote~User",
+            "Remote!User",
+            "X_Countersign~Assertion",
+            "Remote\u{ad}User",
+            "CF-Connecting-IP",
+            "Proxy",
+            "X-Forwarded",
         ] {
             assert!(is_reserved_header(name), "{name}");
         }
@@ -125,5 +146,7 @@ mod tests {
     #[test]
     fn h18_a_value_adds_no_header() {
         assert_eq!(percent_encode("J\u{fc}rgen\r\nX: 100%"), "J%C3%BCrgen%0D%0AX: 100%25");
+        assert_eq!(percent_encode(" ada b "), "%20ada b%20");
+        assert_eq!(percent_encode("ada  "), "ada %20");
     }
 }

@@ -35,6 +35,8 @@ pub trait DenylistView {
     fn family_ended(&self, slot: Slot, family: Fingerprint) -> bool;
     /// The log position before which all of the user's tokens are dead.
     fn user_watermark(&self, user: Fingerprint) -> Option<u64>;
+    /// Likewise of the realm, or of the whole installation.
+    fn realm_watermark(&self, realm: Fingerprint) -> Option<u64>;
     /// The log position up to which this view is complete.
     fn applied(&self) -> u64;
     /// Whether the view may be trusted at `now`.
@@ -52,6 +54,10 @@ impl DenylistView for Replica {
 
     fn user_watermark(&self, user: Fingerprint) -> Option<u64> {
         self.list().user_watermark(user)
+    }
+
+    fn realm_watermark(&self, realm: Fingerprint) -> Option<u64> {
+        self.list().realm_watermark(realm)
     }
 
     fn applied(&self) -> u64 {
@@ -74,6 +80,9 @@ pub struct Facts<'a> {
     pub path: &'a str,
     /// The `Cookie` header, empty when there is none.
     pub cookie: &'a [u8],
+    /// The header named like the session cookie: how REST clients present a session. Where cookie and header both have
+    /// one, they must be equal. Whoever has a session in the cookie may leave it out until the answer is `Allow`.
+    pub header: Option<&'a [u8]>,
 }
 
 /// The decision.
@@ -102,7 +111,7 @@ pub fn judge(
         return Err(Judgement::Refuse(Refusal::Realm));
     }
     judge_times(claims, clock().seconds())?;
-    if view.user_watermark(session.user).is_some_and(|seq| claims.rvs < seq)
+    if view.user_watermark(session.user).max(view.realm_watermark(session.realm)).is_some_and(|seq| claims.rvs < seq)
         || view.family_ended(session.slot(), session.family)
     {
         return Err(Judgement::Refuse(Refusal::Ended));
@@ -128,7 +137,26 @@ fn judge_times(claims: &SessionClaims, now: UnixSeconds) -> Result<(), Judgement
     if now >= claims.exp || now >= claims.fexp {
         return Err(Judgement::Refuse(Refusal::Expired));
     }
+    if claims.idle_end().is_some_and(|end| now >= end) {
+        return Err(Judgement::Refuse(Refusal::Idle));
+    }
     Ok(())
+}
+
+/// The one token that a request presents under `name`.
+pub fn presented<'a>(facts: &Facts<'a>, name: &str) -> Result<&'a [u8], Refusal> {
+    if facts.cookie.len() > cookie::MAX_HEADER {
+        return Err(Refusal::CookieHeader);
+    }
+    match (cookie::find(facts.cookie, name), facts.header) {
+        (Lookup::One(token), None) => Ok(token),
+        (Lookup::One(token), Some(header)) if token == header => Ok(token),
+        (Lookup::One(_), Some(_)) | (Lookup::Ambiguous, _) => Err(Refusal::AmbiguousCookie),
+        (Lookup::Malformed, _) => Err(Refusal::CookieValue),
+        (Lookup::Absent, Some(token)) if cookie::is_value(token) => Ok(token),
+        (Lookup::Absent, Some(_)) => Err(Refusal::CookieValue),
+        (Lookup::Absent, None) => Err(Refusal::NoSession),
+    }
 }
 
 /// Everything the decision is made of but the denylist view, which changes on its own.
@@ -185,14 +213,9 @@ impl Gate {
             Ok(Access::Public) => return Verdict::Public,
             Ok(Access::Session { min_auth_level }) => min_auth_level,
         };
-        if facts.cookie.len() > cookie::MAX_HEADER {
-            return Verdict::Refuse(Refusal::CookieHeader);
-        }
-        let token = match cookie::find(facts.cookie, self.policy.cookie_name()) {
-            Lookup::Absent => return Verdict::Refuse(Refusal::NoSession),
-            Lookup::Ambiguous => return Verdict::Refuse(Refusal::AmbiguousCookie),
-            Lookup::Malformed => return Verdict::Refuse(Refusal::CookieValue),
-            Lookup::One(token) => token,
+        let token = match presented(facts, self.policy.cookie_name()) {
+            Ok(token) => token,
+            Err(refusal) => return Verdict::Refuse(refusal),
         };
         let session = match Self::session(&self.keys, &self.denylist_key, &mut self.cache, &mut self.scratch, token) {
             Ok(session) => session,

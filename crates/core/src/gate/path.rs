@@ -14,15 +14,37 @@ pub(super) fn check(path: &str) -> Result<(), AmbiguousPath> {
     if !bytes.iter().all(plain) || path.split('/').any(|segment| segment == "." || segment == "..") {
         return Err(AmbiguousPath);
     }
-    for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%') {
-        match bytes.get(at + 1..at + 3).map(<[u8]>::to_ascii_lowercase).as_deref() {
-            // . / ; \ % and NUL; `%25` would be decoded again by a reader that decodes twice.
-            Some(b"2e" | b"2f" | b"3b" | b"5c" | b"25" | b"00") | None => return Err(AmbiguousPath),
-            Some(hex) if !hex.iter().all(u8::is_ascii_hexdigit) => return Err(AmbiguousPath),
-            Some(_) => {}
+    let mut decoded = Vec::with_capacity(if path.contains('%') { path.len() } else { 0 });
+    let mut rest = bytes;
+    while let Some(at) = memchr::memchr(b'%', rest) {
+        let (plain, from_percent) = rest.split_at(at);
+        let (high, low) = match from_percent {
+            [_, high, low, ..] => (hex(*high)?, hex(*low)?),
+            _ => return Err(AmbiguousPath),
+        };
+        let byte = high << 4 | low;
+        // `%25` would be decoded again by a reader that decodes twice.
+        if byte.is_ascii_control() || matches!(byte, b'.' | b'/' | b';' | b'\\' | b'%') {
+            return Err(AmbiguousPath);
         }
+        decoded.extend_from_slice(plain);
+        decoded.push(byte);
+        rest = from_percent.get(3..).unwrap_or_default();
+    }
+    // Overlong forms of the characters above are not UTF-8.
+    if std::str::from_utf8(&decoded).is_err() {
+        return Err(AmbiguousPath);
     }
     Ok(())
+}
+
+fn hex(digit: u8) -> Result<u8, AmbiguousPath> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        b'A'..=b'F' => Ok(digit - b'A' + 10),
+        _ => Err(AmbiguousPath),
+    }
 }
 
 #[cfg(test)]
@@ -56,6 +78,11 @@ mod tests {
             "/a%252fb",
             "/a%3Bx",
             "/a%",
+            "/..%c0%af",
+            "/a%0d%0aX:1",
+            "/a%0A",
+            "/a%7f",
+            "/a%ff",
             "/a%2",
             "/a%zz",
             "/a b",

@@ -47,6 +47,8 @@ pub enum AccessSettings {
 pub enum PolicyError {
     /// Not a path that could ever match.
     Path(String),
+    /// At or below `/am` or `/.countersign`, which are not the operator's to open.
+    Own(String),
     /// Two routes for one path.
     Duplicate(String),
     /// `min_auth_level` on a public route.
@@ -62,6 +64,7 @@ impl std::fmt::Display for PolicyError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Path(path) => write!(f, "route {path:?}: a route is `/exact` or `/prefix/*`, in plain characters"),
+            Self::Own(path) => write!(f, "route {path:?}: /am and /.countersign are Countersign's own"),
             Self::Duplicate(path) => write!(f, "route {path:?} stands twice"),
             Self::LevelOnPublic(path) => write!(f, "route {path:?}: min_auth_level asks for access = \"session\""),
             Self::Realm(realm) => write!(f, "realm {realm:?}: a realm is a path such as \"/alpha\""),
@@ -112,6 +115,9 @@ impl Policy {
         ];
         for route in routes {
             let read = Route::read(route)?;
+            if table.iter().take(2).any(|own| own.matches(&read.path, |a, b| a.eq_ignore_ascii_case(b))) {
+                return Err(PolicyError::Own(route.path.clone()));
+            }
             if table.iter().any(|other| other.path == read.path && other.below == read.below) {
                 return Err(PolicyError::Duplicate(route.path.clone()));
             }
@@ -249,10 +255,9 @@ mod tests {
         assert!(matches!(wrong("/a", "public", 1.into()), PolicyError::LevelOnPublic(_)));
         let twice = serde_json::json!([{"path": "/a", "access": "public"}, {"path": "/a", "access": "session"}]);
         assert!(matches!(policy(twice).unwrap_err(), PolicyError::Duplicate(_)));
-        assert!(matches!(
-            policy(serde_json::json!([{"path": "/am/*", "access": "public"}])).unwrap_err(),
-            PolicyError::Duplicate(_)
-        ));
+        for own in ["/am/*", "/am", "/AM/json", "/.countersign/check", "/.countersign/*"] {
+            assert!(matches!(wrong(own, "public", serde_json::Value::Null), PolicyError::Own(_)), "{own}");
+        }
         assert!(Policy::new("alpha".into(), "a".into(), &[]).is_err());
         assert!(Policy::new("/alpha".into(), "a b".into(), &[]).is_err());
     }

@@ -3,13 +3,15 @@ use crate::token::TokenError;
 /// Why a request is not let through. The outside sees the [`Action`]; the log sees this.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Refusal {
+    /// The URL is longer than what is looked at.
+    Url,
     /// The path can be read in two ways.
     Path,
     /// The `Cookie` header is longer than [`crate::cookie::MAX_HEADER`].
     CookieHeader,
-    /// Two cookies of the session's name.
+    /// Two cookies of the session's name, or a cookie and a header of it that differ.
     AmbiguousCookie,
-    /// The session cookie has bytes that no cookie value has.
+    /// The session cookie, or the header named like it, has bytes that no cookie value has.
     CookieValue,
     NoSession,
     Token(TokenError),
@@ -17,6 +19,8 @@ pub enum Refusal {
     Realm,
     NotYetValid,
     Expired,
+    /// Not used for longer than its idle time.
+    Idle,
     /// Logged out.
     Ended,
     AuthLevel {
@@ -42,10 +46,16 @@ pub enum Action {
 impl Refusal {
     pub const fn action(self) -> Action {
         match self {
-            Self::Path | Self::CookieHeader | Self::AmbiguousCookie | Self::CookieValue => Action::BadRequest,
-            Self::NoSession | Self::Token(_) | Self::Realm | Self::NotYetValid | Self::Expired | Self::Ended => {
-                Action::LogIn
+            Self::Url | Self::Path | Self::CookieHeader | Self::AmbiguousCookie | Self::CookieValue => {
+                Action::BadRequest
             }
+            Self::NoSession
+            | Self::Token(_)
+            | Self::Realm
+            | Self::NotYetValid
+            | Self::Expired
+            | Self::Idle
+            | Self::Ended => Action::LogIn,
             Self::AuthLevel { .. } => Action::Forbid,
             Self::Unavailable => Action::TryLater,
         }
@@ -54,6 +64,7 @@ impl Refusal {
     /// A stable code for logs and metrics.
     pub const fn code(self) -> &'static str {
         match self {
+            Self::Url => "url_too_long",
             Self::Path => "ambiguous_path",
             Self::CookieHeader => "cookie_header_too_long",
             Self::AmbiguousCookie => "ambiguous_cookie",
@@ -63,6 +74,7 @@ impl Refusal {
             Self::Realm => "other_realm",
             Self::NotYetValid => "not_yet_valid",
             Self::Expired => "expired",
+            Self::Idle => "idle",
             Self::Ended => "ended",
             Self::AuthLevel { .. } => "auth_level",
             Self::Unavailable => "denylist_not_current",
@@ -72,12 +84,15 @@ impl Refusal {
     /// One sentence for whoever is refused. It says no more than they may know: a token is good or it is not.
     pub const fn message(self) -> &'static str {
         match self {
+            Self::Url => "The URL is too long.",
             Self::Path => "The path can be read in more than one way.",
             Self::CookieHeader => "The Cookie header is too long.",
-            Self::AmbiguousCookie => "There are two session cookies. Delete the cookies of this site and log in again.",
+            Self::AmbiguousCookie => {
+                "There are two sessions in one request. Delete the cookies of this site and log in again."
+            }
             Self::CookieValue => "The session cookie is malformed. Delete the cookies of this site and log in again.",
             Self::NoSession => "Log in to continue.",
-            Self::Token(_) | Self::Realm | Self::NotYetValid | Self::Expired | Self::Ended => {
+            Self::Token(_) | Self::Realm | Self::NotYetValid | Self::Expired | Self::Idle | Self::Ended => {
                 "The session is not valid. Log in to continue."
             }
             Self::AuthLevel { .. } => "The session's authentication level is too low for this.",

@@ -25,6 +25,10 @@ impl DenylistView for View {
         self.list.user_watermark(user)
     }
 
+    fn realm_watermark(&self, realm: Fingerprint) -> Option<u64> {
+        self.list.realm_watermark(realm)
+    }
+
     fn applied(&self) -> u64 {
         self.applied
     }
@@ -77,6 +81,8 @@ fn claims() -> SessionClaims {
         iat: NOW.seconds(),
         exp: NOW.seconds().plus(3600),
         fexp: NOW.seconds().plus(3600),
+        idle: None,
+        auth_time: None,
         rvs: 50,
         auth_level: 5,
         amr: vec!["pwd".into()],
@@ -95,7 +101,11 @@ fn cookie(claims: &SessionClaims) -> String {
 }
 
 fn outcome(gate: &mut Gate, path: &str, cookie: &str, view: &View, now: UnixMillis) -> String {
-    match gate.decide(&Facts { path, cookie: cookie.as_bytes() }, view, || now) {
+    told(gate.decide(&Facts { path, cookie: cookie.as_bytes(), header: None }, view, || now))
+}
+
+fn told(verdict: Verdict<'_>) -> String {
+    match verdict {
         Verdict::Origin => "origin".into(),
         Verdict::Public => "public".into(),
         Verdict::Allow(session) => format!("allow {}", session.claims().sub),
@@ -182,6 +192,49 @@ fn j29_j31_realm_and_times_are_judged_on_every_request() {
 }
 
 #[test]
+fn s16_idle_time_is_judged_on_every_request() {
+    let mut gate = gate(8);
+    let idle = cookie(&SessionClaims { idle: Some(1800), ..claims() });
+    let mut lasting = view();
+    lasting.current_until = NOW.plus(10_000_000);
+    for (after, expected) in [(0, "allow demo"), (1_799_999, "allow demo"), (1_800_000, "idle"), (3_600_000, "expired")]
+    {
+        assert_eq!(outcome(&mut gate, "/", &idle, &lasting, NOW.plus(after)), expected, "{after} ms");
+    }
+    // Re-issued: as if used just now, but never beyond the family's end.
+    let renewed = SessionClaims { iat: NOW.seconds().plus(1700), auth_time: Some(NOW.seconds()), ..claims() };
+    let renewed = cookie(&SessionClaims { idle: Some(1800), ..renewed });
+    assert_eq!(outcome(&mut gate, "/", &renewed, &lasting, NOW.plus(3_499_999)), "allow demo");
+    assert_eq!(outcome(&mut gate, "/", &renewed, &lasting, NOW.plus(3_500_000)), "idle");
+}
+
+#[test]
+fn a_header_named_like_the_cookie_presents_a_session() {
+    let mut gate = gate(8);
+    let good = cookie(&claims());
+    let token = good.strip_prefix("sess=").unwrap();
+    let other = cookie(&SessionClaims { sub: "eve".into(), jti: TokenId([9; 12]), ..claims() });
+    for (path, cookie, header, expected) in [
+        ("/", "", token, "allow demo"),
+        ("/", "x=1", token, "allow demo"),
+        ("/", &good, token, "allow demo"),
+        ("/", &other, token, "ambiguous_cookie"),
+        ("/", &good, "", "ambiguous_cookie"),
+        ("/", &format!("{good}; {good}"), token, "ambiguous_cookie"),
+        ("/", "sess=\"a\"", token, "malformed_cookie"),
+        ("/", "", "", "malformed_cookie"),
+        ("/", "", &format!("{token}, {token}"), "malformed_cookie"),
+        ("/", "", &"x".repeat(cookie::MAX_HEADER + 1), "malformed_cookie"),
+        ("/", "", "garbage", "token_format"),
+        ("/admin/", "", token, "auth_level"),
+        ("/public/", "", "garbage", "public"),
+    ] {
+        let facts = Facts { path, cookie: cookie.as_bytes(), header: Some(header.as_bytes()) };
+        assert_eq!(told(gate.decide(&facts, &view(), || NOW)), expected, "{path} {cookie:.20} {header:.20}");
+    }
+}
+
+#[test]
 fn an_ended_family_is_refused_even_when_cached_or_stale() {
     let mut gate = gate(8);
     let good = cookie(&claims());
@@ -226,7 +279,7 @@ fn the_lease_is_read_after_the_probe() {
     view.current_until = NOW.plus(1);
     let reads = Cell::new(0);
     // The clock passes the end of the lease between the first reading (for the times) and the last.
-    let verdict = gate.decide(&Facts { path: "/", cookie: good.as_bytes() }, &view, || {
+    let verdict = gate.decide(&Facts { path: "/", cookie: good.as_bytes(), header: None }, &view, || {
         reads.set(reads.get() + 1);
         if reads.get() == 1 { NOW } else { NOW.plus(1) }
     });
@@ -256,7 +309,9 @@ fn the_assertion_ends_with_the_session() {
     let mut gate = gate(8);
     let good = cookie(&claims());
     let view = view();
-    let Verdict::Allow(session) = gate.decide(&Facts { path: "/", cookie: good.as_bytes() }, &view, || NOW) else {
+    let Verdict::Allow(session) =
+        gate.decide(&Facts { path: "/", cookie: good.as_bytes(), header: None }, &view, || NOW)
+    else {
         panic!("refused");
     };
     let assertion = Assertion::new(session, "https://login.example", "https://app.example", NOW.seconds());

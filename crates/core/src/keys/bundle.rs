@@ -6,7 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContentKey, DuplicateKid, KeyError, KeySet, KeyState, Kid, SigningAlg, VerificationKey};
+use super::{
+    ContentAlg, ContentKey, KeyAlg, KeyError, KeySet, KeySetError, KeyState, Kid, SigningAlg, VerificationKey,
+};
 use crate::denylist::fingerprint::DenylistKey;
 use crate::encoding::{decode, decode_array, encode};
 use crate::token::Envelope;
@@ -36,7 +38,7 @@ pub struct VerificationJwk {
     pub kid: Kid,
     pub alg: SigningAlg,
     pub state: KeyState,
-    /// The public key (`EdDSA`) or the secret (`HS256`).
+    /// What [`VerificationKey::new`] takes: the public key, or with `HS*` the secret.
     pub key: String,
 }
 
@@ -44,9 +46,11 @@ pub struct VerificationJwk {
 #[serde(deny_unknown_fields)]
 pub struct ContentJwk {
     pub kid: Kid,
-    /// Always `A256GCM`.
-    pub enc: String,
+    #[serde(default, skip_serializing_if = "KeyAlg::is_dir")]
+    pub alg: KeyAlg,
+    pub enc: ContentAlg,
     pub state: KeyState,
+    /// What [`ContentKey::new`] takes.
     pub key: String,
 }
 
@@ -66,9 +70,8 @@ pub enum BundleError {
     Json(String),
     Version(u32),
     NotBase64Url(&'static str),
-    Enc(String),
     Key(Kid, KeyError),
-    Duplicate(DuplicateKid),
+    Keys(KeySetError),
     /// A layer of the envelope has no key, or the feed has none.
     Missing(&'static str),
 }
@@ -79,9 +82,8 @@ impl std::fmt::Display for BundleError {
             Self::Json(what) => write!(f, "the edge bundle is not as expected: {what}"),
             Self::Version(version) => write!(f, "the edge bundle has version {version}; this edge reads version 1"),
             Self::NotBase64Url(member) => write!(f, "the edge bundle's {member} is not base64url"),
-            Self::Enc(enc) => write!(f, "the edge bundle has a content key for {enc}; this edge has A256GCM"),
             Self::Key(kid, error) => write!(f, "the edge bundle's key {kid}: {error}"),
-            Self::Duplicate(error) => write!(f, "the edge bundle: {error}"),
+            Self::Keys(error) => write!(f, "the edge bundle: {error}"),
             Self::Missing(member) => write!(f, "the edge bundle has no {member} key"),
         }
     }
@@ -99,12 +101,10 @@ impl Bundle {
         if self.version != 1 {
             return Err(BundleError::Version(self.version));
         }
-        let signs = self.envelope != Envelope::Encrypt;
-        let seals = self.envelope != Envelope::Sign;
-        if signs && self.session_signing.is_empty() {
+        if self.envelope.signs() && self.session_signing.is_empty() {
             return Err(BundleError::Missing("session_signing"));
         }
-        if seals && self.session_content.is_empty() {
+        if self.envelope.encrypts() && self.session_content.is_empty() {
             return Err(BundleError::Missing("session_content"));
         }
         if self.feed.is_empty() {
@@ -112,9 +112,9 @@ impl Bundle {
         }
         let signing = verification_keys(&self.session_signing)?;
         let content = self.session_content.iter().map(ContentJwk::read).collect::<Result<_, _>>()?;
-        let session = KeySet::new(self.envelope, signing, content).map_err(BundleError::Duplicate)?;
+        let session = KeySet::new(self.envelope, signing, content).map_err(BundleError::Keys)?;
         let feed =
-            KeySet::new(Envelope::Sign, verification_keys(&self.feed)?, Vec::new()).map_err(BundleError::Duplicate)?;
+            KeySet::new(Envelope::Sign, verification_keys(&self.feed)?, Vec::new()).map_err(BundleError::Keys)?;
         let secret = decode_array(self.denylist.as_bytes()).map_err(|_| BundleError::NotBase64Url("denylist"))?;
         Ok(EdgeKeys { realm: self.realm.clone(), session, feed, denylist: DenylistKey::new(&secret) })
     }
@@ -131,25 +131,19 @@ impl VerificationJwk {
 
     fn read(&self) -> Result<(KeyState, VerificationKey), BundleError> {
         let bytes = decode(self.key.as_bytes()).map_err(|_| BundleError::NotBase64Url("key"))?;
-        let key = match self.alg {
-            SigningAlg::EdDsa => VerificationKey::ed25519(self.kid.clone(), &bytes),
-            SigningAlg::Hs256 => VerificationKey::hs256(self.kid.clone(), &bytes),
-        };
+        let key = VerificationKey::new(self.kid.clone(), self.alg, &bytes);
         key.map(|key| (self.state, key)).map_err(|error| BundleError::Key(self.kid.clone(), error))
     }
 }
 
 impl ContentJwk {
-    pub fn new(kid: Kid, state: KeyState, key: &[u8]) -> Self {
-        Self { kid, enc: "A256GCM".to_owned(), state, key: encode(key) }
+    pub fn new(kid: Kid, alg: KeyAlg, enc: ContentAlg, state: KeyState, key: &[u8]) -> Self {
+        Self { kid, alg, enc, state, key: encode(key) }
     }
 
     fn read(&self) -> Result<(KeyState, ContentKey), BundleError> {
-        if self.enc != "A256GCM" {
-            return Err(BundleError::Enc(self.enc.clone()));
-        }
         let bytes = decode(self.key.as_bytes()).map_err(|_| BundleError::NotBase64Url("key"))?;
-        ContentKey::a256gcm(self.kid.clone(), &bytes)
+        ContentKey::new(self.kid.clone(), self.alg, self.enc, &bytes)
             .map(|key| (self.state, key))
             .map_err(|error| BundleError::Key(self.kid.clone(), error))
     }

@@ -104,7 +104,7 @@ impl Delivery {
 mod tests {
     use super::*;
     use crate::denylist::fingerprint::DenylistKey;
-    use crate::keys::{ContentJwk, SigningAlg, SigningKey, VerificationJwk};
+    use crate::keys::{ContentAlg, ContentJwk, KeyAlg, SigningAlg, SigningKey, VerificationJwk};
     use crate::token::mint::mint;
 
     fn kid(text: &str) -> Kid {
@@ -119,7 +119,13 @@ mod tests {
             realm: "/alpha".to_owned(),
             envelope: Envelope::SignThenEncrypt,
             session_signing: vec![jwk("s")],
-            session_content: vec![ContentJwk::new(kid("e"), KeyState::Active, &[2; 32])],
+            session_content: vec![ContentJwk::new(
+                kid("e"),
+                KeyAlg::Dir,
+                ContentAlg::A256Gcm,
+                KeyState::Active,
+                &[2; 32],
+            )],
             feed: vec![jwk("f")],
             denylist: encoding::encode(&[3; 32]),
         };

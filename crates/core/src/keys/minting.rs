@@ -2,70 +2,109 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ed25519_dalek::Signer as _;
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
 
-use super::material::hmac_key;
-use super::{ContentKey, KeyError, Kid, SigningAlg, VerificationKey};
+use super::{ContentKey, KeyAlg, KeyError, Kid, SigningAlg, VerificationKey};
 use crate::token::Envelope;
-use crate::token::mint::MintError;
+use crate::token::jws::hmac::MacKey;
+use crate::token::mint::{Entropy, MintError};
 
 /// A key that signs. The edge has no such type: the `mint` feature is off there.
 pub struct SigningKey {
     kid: Kid,
+    alg: SigningAlg,
     material: Signer,
 }
 
 enum Signer {
     Ed25519(Box<ed25519_dalek::SigningKey>),
-    Hs256(Box<Hmac<Sha256>>),
+    Hmac(MacKey),
+    #[cfg(feature = "ecdsa")]
+    Ecdsa(crate::token::jws::ecdsa::PrivateKey),
+    #[cfg(feature = "rsa")]
+    Rsa(crate::token::jws::rsa::PrivateKey),
 }
 
 impl SigningKey {
+    /// From the secret: the 32-byte seed of RFC 8032 §5.1.5, an HMAC secret, the full-length scalar of an ECDSA key, the
+    /// PKCS#8 DER of an RSA key.
+    pub fn new(kid: Kid, alg: SigningAlg, secret: &[u8]) -> Result<Self, KeyError> {
+        let material = match alg {
+            SigningAlg::EdDsa => {
+                let seed: &[u8; 32] = secret.try_into().map_err(|_| KeyError::BadSeed)?;
+                Signer::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(seed)))
+            }
+            SigningAlg::Hs256 | SigningAlg::Hs384 | SigningAlg::Hs512 => Signer::Hmac(MacKey::new(alg, secret)?),
+            #[cfg(feature = "ecdsa")]
+            SigningAlg::Es256 | SigningAlg::Es384 | SigningAlg::Es512 => {
+                Signer::Ecdsa(crate::token::jws::ecdsa::PrivateKey::new(alg, secret)?)
+            }
+            #[cfg(feature = "rsa")]
+            SigningAlg::Rs256 => Signer::Rsa(crate::token::jws::rsa::PrivateKey::new(secret)?),
+            #[cfg(not(all(feature = "ecdsa", feature = "rsa")))]
+            other => return Err(KeyError::NotBuilt { alg: other.name() }),
+        };
+        Ok(Self { kid, alg, material })
+    }
+
     /// From the 32-byte seed of RFC 8032 §5.1.5.
     pub fn ed25519(kid: Kid, seed: &[u8; 32]) -> Self {
-        Self { kid, material: Signer::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(seed))) }
+        let material = Signer::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(seed)));
+        Self { kid, alg: SigningAlg::EdDsa, material }
     }
 
     pub fn hs256(kid: Kid, secret: &[u8]) -> Result<Self, KeyError> {
-        Ok(Self { kid, material: Signer::Hs256(Box::new(hmac_key(secret)?)) })
+        Self::new(kid, SigningAlg::Hs256, secret)
     }
 
     pub fn kid(&self) -> &Kid {
         &self.kid
     }
 
-    pub const fn alg(&self) -> &'static str {
-        match self.material {
-            Signer::Ed25519(_) => SigningAlg::EdDsa.name(),
-            Signer::Hs256(_) => SigningAlg::Hs256.name(),
-        }
+    pub const fn algorithm(&self) -> SigningAlg {
+        self.alg
     }
 
-    /// The Ed25519 public key; `None` for a symmetric key, which has none.
+    pub const fn alg(&self) -> &'static str {
+        self.alg.name()
+    }
+
+    /// The Ed25519 public key; `None` for a key of another algorithm.
     pub fn public(&self) -> Option<[u8; 32]> {
         match &self.material {
             Signer::Ed25519(key) => Some(key.verifying_key().to_bytes()),
-            Signer::Hs256(_) => None,
+            _ => None,
+        }
+    }
+
+    /// What may be published of the key, as [`VerificationKey::new`] reads it; `None` for an HMAC secret.
+    pub fn public_bytes(&self) -> Option<Vec<u8>> {
+        match &self.material {
+            Signer::Ed25519(key) => Some(key.verifying_key().to_bytes().to_vec()),
+            Signer::Hmac(_) => None,
+            #[cfg(feature = "ecdsa")]
+            Signer::Ecdsa(key) => Some(key.public()),
+            #[cfg(feature = "rsa")]
+            Signer::Rsa(key) => Some(key.public().to_vec()),
         }
     }
 
     /// The key that verifies what this one signs.
     pub fn verification_key(&self) -> Result<VerificationKey, KeyError> {
         match &self.material {
-            Signer::Ed25519(key) => VerificationKey::ed25519(self.kid.clone(), key.verifying_key().as_bytes()),
-            Signer::Hs256(key) => Ok(VerificationKey::from_hmac(self.kid.clone(), Hmac::clone(key))),
+            Signer::Hmac(key) => Ok(VerificationKey::from_mac(self.kid.clone(), self.alg, key.clone())),
+            _ => VerificationKey::new(self.kid.clone(), self.alg, &self.public_bytes().unwrap_or_default()),
         }
     }
 
-    pub(crate) fn sign(&self, signing_input: &[u8]) -> Vec<u8> {
+    #[cfg_attr(not(feature = "rsa"), allow(unused_variables, reason = "only RSA takes randomness"))]
+    pub(crate) fn sign(&self, signing_input: &[u8], entropy: &mut dyn Entropy) -> Result<Vec<u8>, MintError> {
         match &self.material {
-            Signer::Ed25519(key) => key.sign(signing_input).to_bytes().to_vec(),
-            Signer::Hs256(key) => {
-                let mut mac = Hmac::clone(key);
-                mac.update(signing_input);
-                mac.finalize().into_bytes().to_vec()
-            }
+            Signer::Ed25519(key) => Ok(key.sign(signing_input).to_bytes().to_vec()),
+            Signer::Hmac(key) => Ok(key.sign(signing_input)),
+            #[cfg(feature = "ecdsa")]
+            Signer::Ecdsa(key) => key.sign(signing_input).ok_or(MintError::Cipher),
+            #[cfg(feature = "rsa")]
+            Signer::Rsa(key) => key.sign(signing_input, entropy).ok_or(MintError::Cipher),
         }
     }
 }
@@ -113,7 +152,14 @@ impl MintingKeys {
             Envelope::Sign => (true, false),
             Envelope::Encrypt => (false, true),
             Envelope::SignThenEncrypt => (true, true),
+            Envelope::EncryptThenSign => return Err(MintError::ReadOnly),
         };
+        if seal && content.as_ref().is_some_and(|key| key.alg() == KeyAlg::RsaOaep) {
+            return Err(MintError::ReadOnly);
+        }
+        if !sign && content.as_ref().is_some_and(|key| key.alg().is_rsa()) {
+            return Err(MintError::Unsigned);
+        }
         if sign && signing.is_none() || seal && content.is_none() {
             return Err(MintError::NoActiveKey);
         }

@@ -1,17 +1,25 @@
 //! Keys: each has one identifier, one algorithm and one purpose, and is found by exact match.
 
+mod algorithm;
 mod bundle;
+mod content;
 mod delivery;
+mod error;
 mod kid;
-mod material;
 #[cfg(feature = "mint")]
 mod minting;
 mod set;
+#[cfg(test)]
+mod tests;
+mod verification;
 
+pub use algorithm::{ContentAlg, KeyAlg, SigningAlg};
 pub use bundle::{Bundle, BundleError, ContentJwk, EdgeKeys, VerificationJwk};
+pub use content::ContentKey;
 pub use delivery::{Delivery, DeliveryError, DeliveryKey, KeysDigest};
+pub use error::KeyError;
 pub use kid::{BadKid, Kid};
-pub use material::{ContentKey, KeyError, SigningAlg, VerificationKey};
 #[cfg(feature = "mint")]
 pub use minting::{MintingKeys, SealBudget, SigningKey};
-pub use set::{DuplicateKid, KeySet, KeyState};
+pub use set::{KeySet, KeySetError, KeyState};
+pub use verification::VerificationKey;

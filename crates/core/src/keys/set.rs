@@ -27,17 +27,37 @@ impl KeyState {
     }
 }
 
-/// Two keys of one purpose have the same identifier. The fault is with the operator.
+/// Keys that must not stand in one set. The fault is with the operator.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DuplicateKid(pub Kid);
+pub enum KeySetError {
+    /// Two keys of one purpose have the same identifier.
+    Duplicate(Kid),
+    /// Secrets and public keys verify side by side: what is published of one could be taken for the other.
+    Mixed(Kid),
+    /// The envelope has no signature, and with RSA whoever knows the public key can seal.
+    Unsigned(Kid),
+}
 
-impl std::fmt::Display for DuplicateKid {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "two keys of one purpose have the identifier {}", self.0)
+impl KeySetError {
+    /// The key that cannot be added.
+    pub fn kid(&self) -> &Kid {
+        match self {
+            Self::Duplicate(kid) | Self::Mixed(kid) | Self::Unsigned(kid) => kid,
+        }
     }
 }
 
-impl std::error::Error for DuplicateKid {}
+impl std::fmt::Display for KeySetError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Duplicate(kid) => write!(f, "two keys of one purpose have the identifier {kid}"),
+            Self::Mixed(kid) => write!(f, "the key {kid} puts secrets and public keys into one set"),
+            Self::Unsigned(kid) => write!(f, "the RSA key {kid} cannot seal tokens that are not signed as well"),
+        }
+    }
+}
+
+impl std::error::Error for KeySetError {}
 
 /// The keys that verify and open the tokens of one realm and kind, and the envelope those tokens must have.
 #[derive(Clone)]
@@ -45,6 +65,8 @@ pub struct KeySet {
     envelope: Envelope,
     verification: Vec<(KeyState, VerificationKey)>,
     content: Vec<(KeyState, ContentKey)>,
+    #[cfg(feature = "deflate")]
+    inflates: bool,
 }
 
 impl KeySet {
@@ -52,10 +74,40 @@ impl KeySet {
         envelope: Envelope,
         verification: Vec<(KeyState, VerificationKey)>,
         content: Vec<(KeyState, ContentKey)>,
-    ) -> Result<Self, DuplicateKid> {
+    ) -> Result<Self, KeySetError> {
         refuse_duplicates(verification.iter().map(|(_, key)| key.kid()))?;
         refuse_duplicates(content.iter().map(|(_, key)| key.kid()))?;
-        Ok(Self { envelope, verification, content })
+        let symmetric = |key: &VerificationKey| key.algorithm().is_symmetric();
+        if let Some((_, first)) = verification.first()
+            && let Some((_, other)) = verification.iter().find(|(_, key)| symmetric(key) != symmetric(first))
+        {
+            return Err(KeySetError::Mixed(other.kid().clone()));
+        }
+        if envelope == Envelope::Encrypt
+            && let Some((_, key)) = content.iter().find(|(_, key)| key.alg().is_rsa())
+        {
+            return Err(KeySetError::Unsigned(key.kid().clone()));
+        }
+        Ok(Self {
+            envelope,
+            verification,
+            content,
+            #[cfg(feature = "deflate")]
+            inflates: false,
+        })
+    }
+
+    /// Takes `zip: DEF` too, for tokens of an AM that compressed. Nothing here makes such tokens.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_inflate(mut self) -> Self {
+        self.inflates = true;
+        self
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn inflates(&self) -> bool {
+        self.inflates
     }
 
     pub const fn envelope(&self) -> Envelope {
@@ -76,11 +128,11 @@ fn find<'a, K>(keys: &'a [(KeyState, K)], kid: &str, of: impl Fn(&K) -> &Kid) ->
     if state.verifies() { Ok(key) } else { Err(TokenError::RetiredKey) }
 }
 
-fn refuse_duplicates<'a>(kids: impl Iterator<Item = &'a Kid>) -> Result<(), DuplicateKid> {
+fn refuse_duplicates<'a>(kids: impl Iterator<Item = &'a Kid>) -> Result<(), KeySetError> {
     let mut seen: Vec<&Kid> = Vec::new();
     for kid in kids {
         if seen.contains(&kid) {
-            return Err(DuplicateKid(kid.clone()));
+            return Err(KeySetError::Duplicate(kid.clone()));
         }
         seen.push(kid);
     }

@@ -22,8 +22,8 @@ use crate::token::{self, Kind, Scratch, TokenError};
 /// Polls that may be under way at once; a new one pushes out the oldest.
 const MAX_POLLS: usize = 4;
 
-/// Entries that may be fetched before they are proven: 4 M, about 100 MB.
-const MAX_BEHIND: u64 = 4 << 20;
+/// Entries that may be fetched before they are proven: 1 M, 24 MB beside the set they go into. A worker has 128 MB.
+const MAX_BEHIND: u64 = 1 << 20;
 
 /// How far the edge's wall clock may be from the authority's before token times cannot be judged.
 pub const MAX_SKEW_MS: u64 = 60_000;
@@ -31,6 +31,9 @@ pub const MAX_SKEW_MS: u64 = 60_000;
 /// Taken off each lease: the clock of a worker stands still while it computes, and its rate may be off by 0.1 %.
 /// With it the published bound holds as is: `T = L`.
 const MARGIN_MS: u64 = 50;
+
+/// How long a catch-up may go without a segment before another poll may take its place, in milliseconds.
+const STALLED_MS: u64 = 3_000;
 
 /// Longest lease that is believed, whatever the authority says.
 const MAX_LEASE_MS: u64 = 10 * 60 * 1000;
@@ -113,6 +116,8 @@ impl std::error::Error for ReplicaError {}
 struct Poll {
     nonce: Nonce,
     sent: UnixMillis,
+    /// What was applied when it was sent: an honest answer reaches at least as far.
+    known: Option<Position>,
 }
 
 /// A heartbeat whose entries are being fetched, and the entries so far, which are not believed before they lead to its
@@ -120,6 +125,8 @@ struct Poll {
 struct Catching {
     heartbeat: Heartbeat,
     sent: UnixMillis,
+    /// When the last segment came, or the heartbeat.
+    progressed: UnixMillis,
     entries: Vec<Entry>,
     chain: Chain,
 }
@@ -129,6 +136,9 @@ struct Catching {
 struct Awaiting {
     nonce: Nonce,
     sent: UnixMillis,
+    lease_ms: u64,
+    /// When the fetch began.
+    since: UnixMillis,
     keys: KeysDigest,
 }
 
@@ -146,6 +156,7 @@ pub struct Replica {
     lease_until: Option<UnixMillis>,
     last_sent: Option<UnixMillis>,
     latest: Option<UnixMillis>,
+    /// As the last heartbeat had them.
     poll_ms: u64,
     lease_ms: u64,
 }
@@ -169,7 +180,7 @@ impl Replica {
         if self.polls.len() >= MAX_POLLS {
             self.polls.remove(0);
         }
-        self.polls.push(Poll { nonce, sent: now });
+        self.polls.push(Poll { nonce, sent: now, known: self.position });
         self.last_sent = Some(now);
     }
 
@@ -196,7 +207,7 @@ impl Replica {
         let heartbeat: Heartbeat =
             token::open(bytes, Kind::Heartbeat, keys, scratch).map_err(ReplicaError::Token)?.into_claims();
         let at = self.polls.iter().position(|poll| poll.nonce == heartbeat.nonce).ok_or(ReplicaError::Nonce)?;
-        let Poll { sent, .. } = self.polls.remove(at);
+        let Poll { sent, known, .. } = self.polls.remove(at);
         let skew = heartbeat.time.0.abs_diff(now.0);
         if skew > MAX_SKEW_MS {
             self.lease_until = None;
@@ -205,27 +216,42 @@ impl Replica {
         self.poll_ms = heartbeat.poll_ms;
         self.lease_ms = heartbeat.lease_ms.min(MAX_LEASE_MS);
 
-        let position = self.position_for(&heartbeat)?;
+        let position = self.position_for(&heartbeat, known)?;
+        if heartbeat.head < position.seq {
+            // Polls overlap, and this answer was overtaken by a later one: what it speaks of is applied. The keys it
+            // names may be those of before; then it gives no lease, and the later one does.
+            if self.keys == Some(heartbeat.keys) {
+                self.grant(sent, self.lease_ms, now);
+            }
+            return Ok(Step::Fresh);
+        }
         if heartbeat.head == position.seq {
             if heartbeat.chain != position.chain {
                 return Err(self.fence());
             }
             self.position = Some(position);
-            self.catching = None;
             return Ok(self.complete(&heartbeat, sent, now));
         }
         if heartbeat.head - position.seq > MAX_BEHIND {
             return Err(ReplicaError::TooFarBehind);
         }
+        // A catch-up under way in the same place goes on towards the new head with what it has.
+        let same = self.position.is_some_and(|own| own.epoch == position.epoch && own.seq == position.seq);
+        let (entries, chain) = match self.catching.take() {
+            Some(catching) if same && heartbeat.head >= position.seq + catching.entries.len() as u64 => {
+                (catching.entries, catching.chain)
+            }
+            _ => (Vec::new(), position.chain),
+        };
         self.position = Some(position);
-        let step = fetch(&heartbeat, position.seq);
-        self.catching = Some(Catching { heartbeat, sent, entries: Vec::new(), chain: position.chain });
-        Ok(step)
+        let from = position.seq + entries.len() as u64;
+        let catching = Catching { heartbeat, sent, progressed: now, entries, chain };
+        self.advance(position, catching, from, now)
     }
 
     /// Where to go on from, given what the authority says: the own position, or the floor of its log when the entries
     /// in between have all expired or the epoch is another. What is listed already stays listed.
-    fn position_for(&mut self, heartbeat: &Heartbeat) -> Result<Position, ReplicaError> {
+    fn position_for(&mut self, heartbeat: &Heartbeat, known: Option<Position>) -> Result<Position, ReplicaError> {
         let floor = Position { epoch: heartbeat.epoch, seq: heartbeat.floor, chain: heartbeat.floor_chain };
         if heartbeat.floor > heartbeat.head {
             return Err(self.fence());
@@ -233,9 +259,12 @@ impl Replica {
         let Some(own) = self.position.filter(|own| own.epoch == heartbeat.epoch) else {
             self.fenced = false;
             self.lease_until = None;
+            self.awaiting = None;
             return Ok(floor);
         };
-        if self.fenced || heartbeat.head < own.seq {
+        // Against what was known at the sending: what was learnt since may come from an answer that overtook this one.
+        let known = known.filter(|known| known.epoch == heartbeat.epoch).map_or(0, |known| known.seq);
+        if self.fenced || heartbeat.head < known {
             return Err(self.fence());
         }
         Ok(if own.seq < floor.seq { floor } else { own })
@@ -251,14 +280,28 @@ impl Replica {
         let from = position.seq + catching.entries.len() as u64;
         let to = from.saturating_add(segment.entries.len() as u64);
         if segment.epoch != position.epoch || segment.from != from || to > catching.heartbeat.head || to == from {
+            // Two requests may be fetching: the one whose piece came second must not undo the first.
+            self.catching = Some(catching);
             return Err(ReplicaError::Unexpected);
         }
         for (seq, entry) in (from + 1..).zip(&segment.entries) {
             catching.chain = catching.chain.append(seq, entry);
         }
         catching.entries.extend_from_slice(&segment.entries);
-        if to < catching.heartbeat.head {
-            let step = fetch(&catching.heartbeat, to);
+        catching.progressed = now;
+        self.advance(position, catching, to, now)
+    }
+
+    /// Asks for the next piece, or believes all of them when they lead to the signed chain value.
+    fn advance(
+        &mut self,
+        position: Position,
+        catching: Catching,
+        at: u64,
+        now: UnixMillis,
+    ) -> Result<Step, ReplicaError> {
+        if at < catching.heartbeat.head {
+            let step = fetch(&catching.heartbeat, at);
             self.catching = Some(catching);
             return Ok(step);
         }
@@ -268,18 +311,20 @@ impl Replica {
         for (seq, entry) in (position.seq + 1..).zip(&catching.entries) {
             self.list.apply(seq, entry);
         }
-        self.position = Some(Position { epoch: position.epoch, seq: to, chain: catching.chain });
+        self.position = Some(Position { epoch: position.epoch, seq: at, chain: catching.chain });
         Ok(self.complete(&catching.heartbeat, catching.sent, now))
     }
 
     /// All entries up to the heartbeat's head are applied; the lease is granted when the keys are the right ones too.
     fn complete(&mut self, heartbeat: &Heartbeat, sent: UnixMillis, now: UnixMillis) -> Step {
+        let lease_ms = heartbeat.lease_ms.min(MAX_LEASE_MS);
         if self.keys == Some(heartbeat.keys) {
             self.awaiting = None;
-            self.grant(sent, now);
+            self.grant(sent, lease_ms, now);
             return Step::Fresh;
         }
-        self.awaiting = Some(Awaiting { nonce: heartbeat.nonce, sent, keys: heartbeat.keys });
+        let Heartbeat { nonce, keys, .. } = *heartbeat;
+        self.awaiting = Some(Awaiting { nonce, sent, lease_ms, since: now, keys });
         Step::FetchKeys
     }
 
@@ -290,7 +335,7 @@ impl Replica {
         let awaited = self.awaiting.take();
         if let Some(awaiting) = awaited.filter(|awaiting| awaiting.keys == keys) {
             self.keys = Some(keys);
-            self.grant(awaiting.sent, now);
+            self.grant(awaiting.sent, awaiting.lease_ms, now);
             return Ok(());
         }
         if self.keys != Some(keys) {
@@ -301,11 +346,13 @@ impl Replica {
     }
 
     /// Gives the lease of a poll sent at `sent`; all entries up to its head are applied.
-    fn grant(&mut self, sent: UnixMillis, now: UnixMillis) {
-        let usable = self.lease_ms.saturating_sub(MARGIN_MS + self.lease_ms / 1000);
+    fn grant(&mut self, sent: UnixMillis, lease_ms: u64, now: UnixMillis) {
+        let usable = lease_ms.saturating_sub(MARGIN_MS + lease_ms / 1000);
         let until = sent.plus(usable);
         self.lease_until = Some(self.lease_until.map_or(until, |current| current.max(until)));
-        self.list.drop_before(crate::time::UnixSeconds(now.0.saturating_sub(MAX_SKEW_MS + self.lease_ms) / 1000));
+        // Twice the skew: this clock may go from one end of what is tolerated to the other.
+        let horizon = now.0.saturating_sub(2 * MAX_SKEW_MS + lease_ms) / 1000;
+        self.list.drop_before(crate::time::UnixSeconds(horizon));
     }
 
     fn fence(&mut self) -> ReplicaError {
@@ -316,8 +363,9 @@ impl Replica {
         ReplicaError::Fenced
     }
 
-    /// A clock that steps back would stretch the lease: it ends it instead, and the polls under way are void.
-    fn notice(&mut self, now: UnixMillis) {
+    /// Looks at the clock. One that stepped back would stretch the lease: it ends it instead, and the polls under way
+    /// are void. To be called before each decision, for only what is looked at is seen.
+    pub fn notice(&mut self, now: UnixMillis) {
         if self.latest.is_some_and(|latest| now < latest) {
             self.lease_until = None;
             self.polls.clear();
@@ -345,18 +393,20 @@ impl Replica {
         self.last_sent.is_none_or(|sent| now < sent || now.since(sent) >= interval)
     }
 
-    /// Whether a poll was sent within the last `millis` and has not been answered in full.
-    pub fn polled_within(&self, millis: u64, now: UnixMillis) -> bool {
-        let waiting = self.polls.iter().map(|poll| poll.sent).chain(self.catching.as_ref().map(|c| c.sent));
-        let waiting = waiting.chain(self.awaiting.map(|awaiting| awaiting.sent));
-        waiting.into_iter().any(|sent| now >= sent && now.since(sent) < millis)
+    /// Whether a refresh is under way: a poll sent within the last `millis` is not answered yet, segments are coming, or
+    /// keys since less than that.
+    pub fn under_way(&self, millis: u64, now: UnixMillis) -> bool {
+        let recent = |since: UnixMillis, millis| now >= since && now.since(since) < millis;
+        self.polls.iter().any(|poll| recent(poll.sent, millis))
+            || self.catching.as_ref().is_some_and(|catching| recent(catching.progressed, STALLED_MS))
+            || self.awaiting.is_some_and(|awaiting| recent(awaiting.since, millis))
     }
 
     /// Whether a key that is not known here may be known to the authority: no poll was sent within the last second, or
     /// one is under way.
     pub fn keys_doubtful(&self, now: UnixMillis) -> bool {
         let recent = self.last_sent.is_some_and(|sent| now >= sent && now.since(sent) < DOUBT_MS);
-        !recent || self.polled_within(DOUBT_MS, now)
+        !recent || self.under_way(DOUBT_MS, now)
     }
 
     pub fn list(&self) -> &Denylist {

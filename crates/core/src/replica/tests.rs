@@ -169,6 +169,75 @@ fn segments_may_come_in_pieces() {
     assert!(ended(&replica, segment::MAX_ENTRIES as u64 + 9));
 }
 
+/// Strict profile, one slow answer: it was signed before the other and comes after it.
+#[test]
+fn an_answer_that_was_overtaken_is_no_rollback() {
+    let mut authority = Authority::new();
+    authority.end(1);
+    let mut replica = Replica::new(Some(KEYS));
+    refresh(&mut replica, &authority, at(0)).unwrap();
+    let (slow, fast) = (Nonce([1; 16]), Nonce([2; 16]));
+    replica.poll(slow, at(1_000));
+    let early = authority.heartbeat(slow, at(1_000));
+    authority.end(2);
+    replica.poll(fast, at(2_000));
+    assert_eq!(answer(&mut replica, &authority, fast, at(2_010)), Ok(Step::Fetch { epoch: EPOCH, from: 1, to: 2 }));
+    assert_eq!(replica.segment(&authority.segment(1, 2), at(2_020)), Ok(Step::Fresh));
+    let late = replica.heartbeat(&early, &authority.keys(), &mut Scratch::default(), at(2_030));
+    assert_eq!(late, Ok(Step::Fresh));
+    assert_eq!((replica.state(at(2_030)), replica.applied()), (State::Fresh, 2));
+
+    // The other order: the origin read the head for the poll that was sent later before the one sent earlier.
+    replica.poll(slow, at(3_000));
+    replica.poll(fast, at(3_100));
+    let early = authority.heartbeat(fast, at(3_100));
+    authority.end(3);
+    assert_eq!(answer(&mut replica, &authority, slow, at(3_200)), Ok(Step::Fetch { epoch: EPOCH, from: 2, to: 3 }));
+    assert_eq!(replica.segment(&authority.segment(2, 3), at(3_210)), Ok(Step::Fresh));
+    let late = replica.heartbeat(&early, &authority.keys(), &mut Scratch::default(), at(3_220));
+    assert_eq!(late, Ok(Step::Fresh));
+    // A head below what was known when the poll was sent is one.
+    replica.poll(slow, at(4_000));
+    let shorter = Authority { entries: authority.entries[..2].to_vec(), ..Authority::new() };
+    assert_eq!(answer(&mut replica, &shorter, slow, at(4_010)), Err(ReplicaError::Fenced));
+}
+
+#[test]
+fn a_long_catch_up_survives_other_polls() {
+    let mut authority = Authority::new();
+    let many = segment::MAX_ENTRIES as u64;
+    for fingerprint in 0..3 * many {
+        authority.end(fingerprint);
+    }
+    let mut replica = Replica::new(Some(KEYS));
+    let (first, second) = (Nonce([1; 16]), Nonce([2; 16]));
+    replica.poll(first, at(0));
+    assert_eq!(answer(&mut replica, &authority, first, at(0)), Ok(Step::Fetch { epoch: EPOCH, from: 0, to: many }));
+    assert_eq!(
+        replica.segment(&authority.segment(0, many), at(900)),
+        Ok(Step::Fetch { epoch: EPOCH, from: many, to: 2 * many })
+    );
+    assert!(replica.under_way(1_000, at(2_000)), "segments are coming, though the poll is old");
+    authority.end(3 * many);
+    replica.poll(second, at(2_000));
+    assert_eq!(
+        answer(&mut replica, &authority, second, at(2_000)),
+        Ok(Step::Fetch { epoch: EPOCH, from: many, to: 2 * many }),
+        "what was fetched is kept"
+    );
+    let piece = authority.segment(many, 2 * many);
+    assert_eq!(replica.segment(&piece, at(2_100)), Ok(Step::Fetch { epoch: EPOCH, from: 2 * many, to: 3 * many }));
+    assert_eq!(replica.segment(&piece, at(2_200)), Err(ReplicaError::Unexpected), "the other request's copy of it");
+    assert_eq!(
+        replica.segment(&authority.segment(2 * many, 3 * many), at(2_300)),
+        Ok(Step::Fetch { epoch: EPOCH, from: 3 * many, to: 3 * many + 1 })
+    );
+    assert_eq!(replica.segment(&authority.segment(3 * many, 3 * many + 1), at(2_400)), Ok(Step::Fresh));
+    assert_eq!(replica.state(at(2_000 + 9_900)), State::Fresh, "the lease is the second poll's");
+    assert_eq!(replica.state(at(2_000 + L)), State::Stale);
+    assert!(!replica.under_way(1_000, at(2_500)));
+}
+
 #[test]
 fn r07_an_altered_segment_is_discarded_whole() {
     let mut authority = Authority::new();
@@ -228,9 +297,15 @@ fn r18_r19_a_clock_that_steps_back_ends_the_lease() {
     refresh(&mut replica, &authority, at(100_000)).unwrap();
     assert_eq!(replica.state(at(100_000)), State::Fresh);
     assert_eq!(replica.state(at(99_999)), State::Stale);
+    // A step that stays above the last poll is seen by whoever looks at the clock for a decision.
+    replica.notice(at(109_000));
+    assert_eq!(replica.state(at(109_000)), State::Fresh);
+    replica.notice(at(101_000));
+    assert_eq!(replica.state(at(101_000)), State::Stale);
+    refresh(&mut replica, &authority, at(101_000)).unwrap();
     let nonce = Nonce([9; 16]);
     replica.poll(nonce, at(50_000));
-    assert_eq!(replica.state(at(100_001)), State::Stale);
+    assert_eq!(replica.state(at(101_001)), State::Stale);
 }
 
 #[test]
@@ -269,10 +344,10 @@ fn polls_are_due_by_the_interval_and_half_the_lease() {
     assert!(!replica.due(at(1_999)));
     assert!(replica.due(at(2_000)));
     replica.poll(Nonce([7; 16]), at(2_000));
-    assert!(replica.polled_within(500, at(2_400)));
-    assert!(!replica.polled_within(500, at(2_600)), "a lost poll does not hold up the next");
+    assert!(replica.under_way(500, at(2_400)));
+    assert!(!replica.under_way(500, at(2_600)), "a lost poll does not hold up the next");
     replica.abandon(Nonce([7; 16]));
-    assert!(!replica.polled_within(500, at(2_400)), "nor does one that was given up");
+    assert!(!replica.under_way(500, at(2_400)), "nor does one that was given up");
     assert_eq!(answer(&mut replica, &authority, Nonce([7; 16]), at(2_500)), Err(ReplicaError::Nonce));
 }
 
@@ -299,12 +374,12 @@ fn k03_no_new_lease_before_the_key_set_in_force_is_in_use() {
     replica.poll(Nonce([2; 16]), at(2000));
     assert_eq!(answer(&mut replica, &authority, Nonce([2; 16]), at(2010)), Ok(Step::FetchKeys));
     assert_eq!(replica.lease_until(), Some(granted), "the old lease runs out, within T");
-    assert!(replica.polled_within(1000, at(2010)), "others wait for the fetch");
+    assert!(replica.under_way(1000, at(2010)), "others wait for the fetch");
     assert_eq!(replica.state(granted), State::Stale);
 
     replica.keys(KeysDigest([7; 16]), at(2020)).unwrap();
     assert!(replica.lease_until().unwrap() > granted, "counted from the sending of the poll that named it");
-    assert!(!replica.polled_within(1000, at(2020)));
+    assert!(!replica.under_way(1000, at(2020)));
     refresh(&mut replica, &authority, at(4000)).unwrap();
 
     // A set that was not asked for, such as an old one replayed, ends the lease.
@@ -327,4 +402,45 @@ fn unknown_keys_are_doubted_once_a_second() {
     answer(&mut replica, &authority, Nonce([1; 16]), at(20)).unwrap();
     assert!(!replica.keys_doubtful(at(30)) && !replica.keys_doubtful(at(999)));
     assert!(replica.keys_doubtful(at(1000)));
+}
+
+/// What an answer that was overtaken says of the keys may be old too: it gives no lease where they differ.
+#[test]
+fn an_overtaken_answer_with_other_keys_gives_no_lease() {
+    let mut authority = Authority::new();
+    authority.end(1);
+    let mut replica = Replica::new(Some(KEYS));
+    refresh(&mut replica, &authority, at(0)).unwrap();
+    let (slow, fast) = (Nonce([1; 16]), Nonce([2; 16]));
+    replica.poll(slow, at(2_000));
+    let early = authority.heartbeat(slow, at(2_000));
+    authority.end(2);
+    authority.key_set = KeysDigest([7; 16]);
+    replica.poll(fast, at(2_100));
+    assert_eq!(answer(&mut replica, &authority, fast, at(2_110)), Ok(Step::Fetch { epoch: EPOCH, from: 1, to: 2 }));
+    assert_eq!(replica.segment(&authority.segment(1, 2), at(2_120)), Ok(Step::FetchKeys));
+    assert!(replica.under_way(1_000, at(2_200)), "keys are fetched after a catch-up as well");
+    replica.keys(authority.key_set, at(2_130)).unwrap();
+    let granted = replica.lease_until();
+    let late = replica.heartbeat(&early, &authority.keys(), &mut Scratch::default(), at(2_140));
+    assert_eq!((late, replica.lease_until()), (Ok(Step::Fresh), granted));
+}
+
+/// A lease that waits for keys is of one log: under a new epoch nothing is known yet.
+#[test]
+fn a_new_epoch_voids_a_lease_that_waits_for_keys() {
+    let mut authority = Authority::new();
+    let mut replica = Replica::new(None);
+    let (first, second) = (Nonce([1; 16]), Nonce([2; 16]));
+    replica.poll(first, at(0));
+    replica.poll(second, at(10));
+    assert_eq!(answer(&mut replica, &authority, first, at(20)), Ok(Step::FetchKeys));
+    authority = Authority { epoch: Epoch([8; 16]), ..Authority::new() };
+    authority.end(1);
+    let fetch = Step::Fetch { epoch: authority.epoch, from: 0, to: 1 };
+    assert_eq!(answer(&mut replica, &authority, second, at(30)), Ok(fetch));
+    assert_eq!(replica.keys(KEYS, at(40)), Ok(()));
+    assert_eq!(replica.state(at(40)), State::Stale);
+    assert_eq!(replica.segment(&authority.segment(0, 1), at(50)), Ok(Step::Fresh));
+    assert_eq!(replica.state(at(50)), State::Fresh);
 }

@@ -4,7 +4,7 @@ mod properties;
 
 pub use properties::Properties;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::denylist::fingerprint::DenylistKey;
 use crate::denylist::{Fingerprint, Kind, Slot};
@@ -48,6 +48,12 @@ pub struct SessionClaims {
     pub exp: UnixSeconds,
     /// When the family ends, whatever is re-issued.
     pub fexp: UnixSeconds,
+    /// How many seconds after `iat` the token ends unless it is re-issued; no idle time when absent.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub idle: Option<u32>,
+    /// When the user authenticated, where that is not `iat`: in a re-issued token.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<UnixSeconds>,
     /// Position of the denylist log when the token was made.
     pub rvs: u64,
     /// AM's `AuthLevel`.
@@ -61,6 +67,32 @@ pub struct SessionClaims {
     pub properties: Properties,
 }
 
+/// A claim that is there has its type: `null` is not "absent".
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// A token is not re-issued sooner, in seconds: AM's `latestAccessTimeUpdateFrequency`.
+const RENEWAL_LEAST: u32 = 60;
+
+impl SessionClaims {
+    /// When the user authenticated.
+    pub fn auth_time(&self) -> UnixSeconds {
+        self.auth_time.unwrap_or(self.iat)
+    }
+
+    /// When the session ends unless the token is re-issued.
+    pub fn idle_end(&self) -> Option<UnixSeconds> {
+        self.idle.map(|idle| self.iat.plus(idle.into()))
+    }
+
+    /// Whether use of the session at `now` should have its token re-issued: after a quarter of the idle time, at least
+    /// a minute, so that most requests ask for nothing; at half of it where that is sooner, so that it is not missed.
+    pub fn renewal_due(&self, now: UnixSeconds) -> bool {
+        self.idle.is_some_and(|idle| now >= self.iat.plus((idle / 4).max(RENEWAL_LEAST).min(idle / 2).into()))
+    }
+}
+
 /// A verified session with what the denylist knows it by. All of it follows from the token's bytes and the keys, so a
 /// cache may keep it; whether it still holds is asked anew on every request.
 #[derive(Clone, Debug)]
@@ -68,6 +100,7 @@ pub struct Session {
     claims: SessionClaims,
     pub(crate) family: Fingerprint,
     pub(crate) user: Fingerprint,
+    pub(crate) realm: Fingerprint,
 }
 
 impl Session {
@@ -75,7 +108,8 @@ impl Session {
         let claims = verified.into_claims();
         let family = key.fingerprint(Kind::Family, &claims.realm, &claims.sid.0);
         let user = key.fingerprint(Kind::User, &claims.realm, claims.sub.as_bytes());
-        Self { claims, family, user }
+        let realm = key.fingerprint(Kind::Realm, &claims.realm, &[]);
+        Self { claims, family, user, realm }
     }
 
     pub fn claims(&self) -> &SessionClaims {
@@ -93,5 +127,52 @@ impl Session {
 
     pub fn user(&self) -> Fingerprint {
         self.user
+    }
+
+    pub fn realm(&self) -> Fingerprint {
+        self.realm
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(more: &str) -> Result<SessionClaims, serde_json::Error> {
+        serde_json::from_str(&format!(
+            r#"{{"sid":"AAAAAAAAAAAAAAAAAAAAAA","sub":"demo","realm":"/alpha","iat":1000,"exp":9000,"fexp":9000,"rvs":1,"lvl":0,
+                "amr":["pwd"],"jti":"AAAAAAAAAAAAAAAA"{more}}}"#
+        ))
+    }
+
+    #[test]
+    fn j12_a_claim_of_a_wrong_type_is_not_absent() {
+        let plain = claims("").unwrap();
+        assert_eq!((plain.idle, plain.auth_time(), plain.idle_end()), (None, UnixSeconds(1000), None));
+        assert!(!plain.renewal_due(UnixSeconds(u64::MAX)));
+        let whole = claims(r#","idle":1800,"auth_time":500"#).unwrap();
+        assert_eq!((whole.auth_time(), whole.idle_end()), (UnixSeconds(500), Some(UnixSeconds(2800))));
+        for more in [
+            r#","idle":null"#,
+            r#","idle":"1800""#,
+            r#","idle":-1"#,
+            r#","idle":1.5"#,
+            r#","idle":4294967296"#,
+            r#","auth_time":null"#,
+            r#","auth_time":[1]"#,
+            r#","p":null"#,
+            r#","idle":1,"idle":2"#,
+        ] {
+            assert!(claims(more).is_err(), "{more}");
+        }
+    }
+
+    #[test]
+    fn most_requests_ask_for_no_renewal() {
+        for (idle, after) in [(1800, 450), (300, 75), (240, 60), (120, 60), (60, 30), (0, 0)] {
+            let claims = SessionClaims { idle: Some(idle), ..claims("").unwrap() };
+            assert!(claims.renewal_due(UnixSeconds(1000 + after)), "{idle}");
+            assert!(after == 0 || !claims.renewal_due(UnixSeconds(1000 + after - 1)), "{idle}");
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! Signing and sealing: what the origin does and the edge cannot.
 
-use aes_gcm::aead::AeadInOut;
 use serde::Serialize;
 
 use super::{Envelope, Kind, MAX_TOKEN, header};
@@ -18,6 +17,35 @@ impl<F: FnMut(&mut [u8])> Entropy for F {
     }
 }
 
+/// An [`Entropy`] as the RSA implementation asks for one.
+#[cfg(feature = "rsa")]
+pub(crate) struct Rng<'a>(pub(crate) &'a mut dyn Entropy);
+
+#[cfg(feature = "rsa")]
+impl rand_core::TryRng for Rng<'_> {
+    type Error = std::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        let mut bytes = [0; 4];
+        self.0.fill(&mut bytes);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
+        self.0.fill(out);
+        Ok(())
+    }
+}
+
+#[cfg(feature = "rsa")]
+impl rand_core::TryCryptoRng for Rng<'_> {}
+
 /// Why no token was made. The fault is with the caller or the key set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MintError {
@@ -29,8 +57,12 @@ pub enum MintError {
     Claims,
     /// The token would be longer than [`MAX_TOKEN`].
     TooLong,
-    /// The cipher refuses the length.
+    /// The cipher refuses the length, or the key its use.
     Cipher,
+    /// The envelope or the key's algorithm is read for migration and not minted.
+    ReadOnly,
+    /// Whoever knows an RSA public key can seal with it, so the token must be signed as well.
+    Unsigned,
 }
 
 impl std::fmt::Display for MintError {
@@ -40,7 +72,9 @@ impl std::fmt::Display for MintError {
             Self::Budget => "the content key may not seal any more; it must be rotated",
             Self::Claims => "the claims do not serialize",
             Self::TooLong => "the token would be too long",
-            Self::Cipher => "the cipher refused the length",
+            Self::Cipher => "the cipher refused",
+            Self::ReadOnly => "this envelope or algorithm is read for migration, and not minted",
+            Self::Unsigned => "tokens that are sealed with RSA must be signed too",
         })
     }
 }
@@ -56,12 +90,13 @@ pub fn mint<T: Serialize>(
 ) -> Result<String, MintError> {
     let payload = serde_json::to_vec(claims).map_err(|_| MintError::Claims)?;
     let token = match keys.envelope() {
-        Envelope::Sign => sign(&payload, kind, keys.signing_key()?)?,
+        Envelope::Sign => sign(&payload, kind, keys.signing_key()?, entropy)?,
         Envelope::Encrypt => seal(payload, kind, None, keys.spend_content_key()?, entropy)?,
         Envelope::SignThenEncrypt => {
-            let inner = sign(&payload, kind, keys.signing_key()?)?;
+            let inner = sign(&payload, kind, keys.signing_key()?, entropy)?;
             seal(inner.into_bytes(), kind, Some(header::NESTED), keys.spend_content_key()?, entropy)?
         }
+        Envelope::EncryptThenSign => return Err(MintError::ReadOnly),
     };
     if token.len() > MAX_TOKEN { Err(MintError::TooLong) } else { Ok(token) }
 }
@@ -70,37 +105,27 @@ fn protected<H: Serialize>(fields: &H) -> Result<String, MintError> {
     serde_json::to_vec(fields).map(|json| encode(&json)).map_err(|_| MintError::Claims)
 }
 
-fn sign(payload: &[u8], kind: Kind, key: &SigningKey) -> Result<String, MintError> {
-    let header = header::Jws { alg: key.alg(), kid: key.kid().as_str(), typ: kind.typ() };
+fn sign(payload: &[u8], kind: Kind, key: &SigningKey, entropy: &mut dyn Entropy) -> Result<String, MintError> {
+    let header = header::Jws { alg: key.alg(), kid: key.kid().as_str(), typ: kind.typ(), cty: None };
     let mut token = protected(&header)?;
     token.push('.');
     token.push_str(&encode(payload));
-    let signature = key.sign(token.as_bytes());
+    let signature = key.sign(token.as_bytes(), entropy)?;
     token.push('.');
     token.push_str(&encode(&signature));
     Ok(token)
 }
 
 fn seal(
-    mut content: Vec<u8>,
+    content: Vec<u8>,
     kind: Kind,
     cty: Option<&str>,
     key: &ContentKey,
-    entropy: &mut impl Entropy,
+    entropy: &mut dyn Entropy,
 ) -> Result<String, MintError> {
-    let header = header::Jwe { alg: header::DIR, enc: key.enc(), kid: key.kid().as_str(), typ: kind.typ(), cty };
+    let (alg, enc) = (key.alg().name(), key.enc().name());
+    let header = header::Jwe { alg, enc, kid: key.kid().as_str(), typ: kind.typ(), cty, zip: None };
     let mut token = protected(&header)?;
-    let mut iv = [0; 12];
-    entropy.fill(&mut iv);
-    let tag = key
-        .cipher()
-        .encrypt_inout_detached(&iv.into(), token.as_bytes(), content.as_mut_slice().into())
-        .map_err(|_| MintError::Cipher)?;
-    token.push_str("..");
-    token.push_str(&encode(&iv));
-    token.push('.');
-    token.push_str(&encode(&content));
-    token.push('.');
-    token.push_str(&encode(&tag));
+    key.seal(&mut token, content, entropy)?;
     Ok(token)
 }

@@ -1,18 +1,25 @@
 //! Compact JOSE tokens: parse, verify, open; with the `mint` feature also sign and seal.
 //!
-//! What is read is what Countersign mints, and nothing else: JWS (RFC 7515) with `EdDSA` (Ed25519, RFC 8037) or
-//! `HS256`; JWE (RFC 7516) with `dir` and `A256GCM`; or a JWS inside a JWE. Which of the three a key set takes is
-//! pinned in the key set, the algorithm is pinned to the key, and the `typ` to the kind of token (RFC 8725 §3).
+//! JWS (RFC 7515) with `EdDSA` (Ed25519, RFC 8037), `HS*`, `ES*` or `RS256`; JWE (RFC 7516) with `dir`, `A…KW` or
+//! `RSA-OAEP-256` and AES-GCM or AES-CBC with HMAC; or one inside the other. Which layers a key set takes is pinned in the
+//! key set, the algorithms are pinned to the key, and the `typ` to the kind of token (RFC 8725 §3). Beyond what a new
+//! realm uses, an algorithm is there when its feature is.
 
 mod error;
 mod header;
+pub(crate) mod jwe;
+pub(crate) mod jws;
 #[cfg(feature = "mint")]
 pub mod mint;
 mod open;
+#[cfg(all(test, feature = "test-vectors"))]
+mod rfc_tests;
 #[cfg(test)]
 mod tests;
 
 pub use error::TokenError;
+#[cfg(feature = "test-vectors")]
+pub(crate) use open::parts as compact_parts;
 pub use open::{Scratch, Verified, open};
 
 /// Longest token that is looked at, in bytes. A cookie has at most 4,096; the body of a REST call may carry more.
@@ -52,4 +59,16 @@ pub enum Envelope {
     Encrypt,
     /// JWS inside JWE.
     SignThenEncrypt,
+    /// JWE inside JWS, AM's order: read for migration, never minted.
+    EncryptThenSign,
+}
+
+impl Envelope {
+    pub const fn signs(self) -> bool {
+        !matches!(self, Self::Encrypt)
+    }
+
+    pub const fn encrypts(self) -> bool {
+        !matches!(self, Self::Sign)
+    }
 }

@@ -1,8 +1,7 @@
-use aes_gcm::aead::AeadInOut;
 use serde::de::DeserializeOwned;
 
 use super::{Envelope, Kind, MAX_TOKEN, TokenError, header};
-use crate::encoding::{decode_array, decode_into};
+use crate::encoding::decode_into;
 use crate::keys::KeySet;
 
 /// Claims whose token was verified. Only [`open`] makes one, so what takes a `Verified` cannot be given anything else.
@@ -27,6 +26,13 @@ pub struct Scratch {
     inner: Vec<u8>,
 }
 
+impl Scratch {
+    /// What the outer layer of the last token held, whether or not the inner one verified: for explaining a token.
+    pub fn unsealed(&self) -> &[u8] {
+        &self.outer
+    }
+}
+
 /// Verifies `token` as one of `kind` under `keys` and reads its claims. Times are not judged here.
 pub fn open<T: DeserializeOwned>(
     token: &[u8],
@@ -40,7 +46,7 @@ pub fn open<T: DeserializeOwned>(
     let Scratch { header, outer, inner } = scratch;
     let payload = match keys.envelope() {
         Envelope::Sign => {
-            verify_jws(token, kind, keys, header, inner)?;
+            verify_jws(token, kind, None, keys, header, inner)?;
             inner
         }
         Envelope::Encrypt => {
@@ -49,7 +55,12 @@ pub fn open<T: DeserializeOwned>(
         }
         Envelope::SignThenEncrypt => {
             open_jwe(token, kind, Some(header::NESTED), keys, header, outer)?;
-            verify_jws(outer, kind, keys, header, inner)?;
+            verify_jws(outer, kind, None, keys, header, inner)?;
+            inner
+        }
+        Envelope::EncryptThenSign => {
+            verify_jws(token, kind, Some(header::NESTED), keys, header, outer)?;
+            open_jwe(outer, kind, None, keys, header, inner)?;
             inner
         }
     };
@@ -57,7 +68,7 @@ pub fn open<T: DeserializeOwned>(
 }
 
 /// Splits into exactly `N` parts at dots.
-fn parts<const N: usize>(token: &[u8]) -> Result<[&[u8]; N], TokenError> {
+pub(crate) fn parts<const N: usize>(token: &[u8]) -> Result<[&[u8]; N], TokenError> {
     let mut split = token.split(|&byte| byte == b'.');
     let mut parts = [&[][..]; N];
     for part in &mut parts {
@@ -69,6 +80,7 @@ fn parts<const N: usize>(token: &[u8]) -> Result<[&[u8]; N], TokenError> {
 fn verify_jws(
     token: &[u8],
     kind: Kind,
+    cty: Option<&str>,
     keys: &KeySet,
     header: &mut Vec<u8>,
     payload: &mut Vec<u8>,
@@ -77,6 +89,9 @@ fn verify_jws(
     decode_into(protected, header).map_err(|_| TokenError::Format)?;
     let fields: header::Jws<'_> = header::parse(header)?;
     header::check_type(fields.typ, kind)?;
+    if fields.cty != cty {
+        return Err(TokenError::Type);
+    }
     let key = keys.verification_key(fields.kid)?;
     if key.alg() != fields.alg {
         return Err(TokenError::Algorithm);
@@ -101,18 +116,21 @@ fn open_jwe(
     if fields.cty != cty {
         return Err(TokenError::Type);
     }
+    let inflates = match fields.zip {
+        None => false,
+        #[cfg(feature = "deflate")]
+        Some(header::DEFLATE) if keys.inflates() => true,
+        Some(_) => return Err(TokenError::Header),
+    };
     let key = keys.content_key(fields.kid)?;
-    if fields.alg != header::DIR || fields.enc != key.enc() {
+    if fields.alg != key.alg().name() || fields.enc != key.enc().name() {
         return Err(TokenError::Algorithm);
     }
-    // RFC 7518 §4.5: with `dir` the encrypted key is empty.
-    if !encrypted_key.is_empty() {
-        return Err(TokenError::Format);
-    }
-    let iv: [u8; 12] = decode_array(iv).map_err(|_| TokenError::Format)?;
-    let tag: [u8; 16] = decode_array(tag).map_err(|_| TokenError::Format)?;
     decode_into(ciphertext, plaintext).map_err(|_| TokenError::Format)?;
-    key.cipher()
-        .decrypt_inout_detached(&iv.into(), protected, plaintext.as_mut_slice().into(), &tag.into())
-        .map_err(|_| TokenError::Decryption)
+    key.open(protected, encrypted_key, iv, tag, plaintext)?;
+    if inflates {
+        #[cfg(feature = "deflate")]
+        super::jwe::deflate::inflate(plaintext)?;
+    }
+    Ok(())
 }

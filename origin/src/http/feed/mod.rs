@@ -1,8 +1,10 @@
-//! `/countersign/v1/denylist` and `/countersign/v1/edge-keys`: what edges poll. The bearer of the feed credential reads; everyone else gets 401.
+//! `/countersign/v1`: what edges poll, and where they have tokens re-issued. For the bearer of the feed credential;
+//! everyone else gets 401.
 
 mod edge_keys;
 mod heartbeat;
 mod problem;
+mod renew;
 mod segment;
 
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use axum::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -25,6 +27,7 @@ pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/countersign/v1/denylist/heartbeat", get(heartbeat::get))
         .route("/countersign/v1/edge-keys", get(edge_keys::get))
         .route("/countersign/v1/denylist/segments/{epoch}/{from}/{to}", get(segment::get))
+        .route("/countersign/v1/sessions/renew", post(renew::post))
         .route_layer(middleware::from_fn_with_state(Arc::clone(app), bearer))
 }
 

@@ -23,6 +23,7 @@ impl Edge {
         let credential = members.remove("feed_credential").unwrap();
         members.remove("assertion");
         members.remove("issuer");
+        members.remove("cookie_name");
         let keys = Bundle::parse(&bundle.to_string()).unwrap();
         let authorization = format!("Bearer {}", credential.as_str().unwrap());
         Self { authorization, feed: keys.feed, replica: Replica::new(Some(origin.app.keys().digest)) }

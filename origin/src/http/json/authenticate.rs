@@ -14,11 +14,12 @@ use super::error::Crest;
 use super::{Answer, Call, callbacks, credentials};
 use crate::journey::{self, Advance, Answers, AuthIdError, JourneyError};
 use crate::passwords::HashError;
-use crate::session_cookie::Presented;
 use crate::sessions::{self, IssueError};
 
 /// Where a login leads that was told nothing else: AM's default.
 const SUCCESS_URL: &str = "/am/console";
+
+const TOO_LARGE: &str = "The session cannot be issued: it does not fit into a cookie";
 
 pub(super) async fn post(call: &Call) -> Answer {
     handle(call).await.or_else(|error| failed(call, error))
@@ -73,27 +74,21 @@ async fn handle(call: &Call) -> Answer {
 }
 
 async fn advance(call: &Call, realm: &str, existing: Option<Session>, answers: Answers) -> Answer {
-    let identity = match journey::advance(&call.app, realm, answers).await.map_err(refused)? {
-        Advance::Success(identity) => identity,
-        Advance::Failure => {
-            let mut error = Crest::new(StatusCode::UNAUTHORIZED, "Login failure");
-            let failure_url = call.query.only("gotoOnFail").and_then(|url| call.app.settings.destinations.check(url));
-            error.detail = failure_url.map(|url| ("failureUrl", url));
-            return Err(error);
-        }
+    let Advance::Success(authenticated) = journey::advance(&call.app, realm, answers).await.map_err(refused)? else {
+        return Err(failure(call));
     };
     if call.query.is_true("noSession") {
         return Ok(success(call, realm, None));
     }
-    // The browser forgets the old session here; nobody else shall go on with it.
-    if let (Some(old), Presented::Cookie(_)) = (&existing, call.presented()) {
-        sessions::revoke(&call.app, old, "replaced by a new login").await?;
+    // A session is upgraded by its own user only (§3.3 of the contract); somebody else's stays as it is.
+    if existing.as_ref().is_some_and(|session| !sessions::is_of(session.claims(), &authenticated.identity)) {
+        return Err(failure(call));
     }
-    let issued = sessions::issue(&call.app, &identity).await.map_err(|error| match error {
+    let issued = sessions::issue(&call.app, &authenticated, existing.as_ref()).await.map_err(|error| match error {
         IssueError::Store(error) => error.into(),
-        IssueError::Cookie(error) => {
-            tracing::error!(%error, "the session does not fit into a cookie");
-            Crest::new(StatusCode::INTERNAL_SERVER_ERROR, format!("The session cannot be issued: {error}"))
+        IssueError::TooLarge => {
+            tracing::error!(%error, username = authenticated.identity.username, "a session could not be issued");
+            Crest::new(StatusCode::INTERNAL_SERVER_ERROR, TOO_LARGE)
         }
         error => Crest::internal(error),
     })?;
@@ -101,6 +96,13 @@ async fn advance(call: &Call, realm: &str, existing: Option<Session>, answers: A
     let mut response = success(call, realm, Some(shown));
     response.headers_mut().append(SET_COOKIE, issued.set_cookie);
     Ok(response)
+}
+
+fn failure(call: &Call) -> Crest {
+    let mut error = Crest::new(StatusCode::UNAUTHORIZED, "Login failure");
+    let failure_url = call.query.only("gotoOnFail").and_then(|url| call.app.settings.destinations.check(url));
+    error.detail = failure_url.map(|url| ("failureUrl", url));
+    error
 }
 
 fn success(call: &Call, realm: &str, token: Option<&str>) -> Response {

@@ -308,6 +308,47 @@ async fn a_session_that_is_there_is_kept_and_not_told() {
     assert!(dead["authId"].is_string(), "a dead session is none");
 }
 
+/// S01 and S02: another family, and the old one is over, in whichever way it was presented.
+#[tokio::test]
+async fn s01_s02_an_upgrade_replaces_the_session() {
+    let origin = Origin::new().await;
+    for by_cookie in [true, false] {
+        let old = origin.log_in().await;
+        let cookie = format!("{COOKIE}={old}");
+        let presented = if by_cookie { ("cookie", cookie.as_str()) } else { (COOKIE, old.as_str()) };
+        let headers = [presented, CREDENTIALS[0], CREDENTIALS[1]];
+        let sid = async |token: &str| {
+            let body = json!({"tokenId": token}).to_string();
+            origin.post(&format!("{ALPHA}/sessions?_action=validate"), &[], &body).await.json()["sessionUid"].clone()
+        };
+        let before = sid(&old).await;
+
+        // B7: a login that fails costs nobody the session.
+        let wrong = [presented, CREDENTIALS[0], ("x-openam-password", "x")];
+        let failed = origin.post(&path("?ForceAuth=true"), &wrong, "{}").await;
+        assert_eq!((failed.status, failed.cookie()), (401, None));
+        assert!(origin.is_valid(&old).await);
+
+        let answer = origin.post(&path("?ForceAuth=true"), &headers, "{}").await;
+        assert_eq!((answer.status, &answer.json()["tokenId"]), (200, &json!("")));
+        let new = answer.cookie().unwrap();
+        assert_ne!(sid(&new).await, before);
+        assert!(origin.is_valid(&new).await && !origin.is_valid(&old).await);
+    }
+}
+
+#[tokio::test]
+async fn anothers_session_is_not_upgraded() {
+    let origin = Origin::new().await;
+    origin.add_user("eve", IdentityStatus::Active, &Attributes::new()).await;
+    let token = origin.log_in().await;
+    let cookie = format!("{COOKIE}={token}");
+    let headers = [("cookie", cookie.as_str()), ("x-openam-username", "eve"), CREDENTIALS[1]];
+    let answer = origin.post(&path("?ForceAuth=true"), &headers, "{}").await;
+    assert_eq!((answer.error(), answer.cookie()), ((401, "Login failure".into()), None));
+    assert!(origin.is_valid(&token).await, "and it stays as it was");
+}
+
 #[tokio::test]
 async fn goto_becomes_the_success_url_when_it_is_allowed() {
     let origin = Origin::with("[validation]\nvalid_goto_destinations = [\"https://app.example.com\"]\n").await;
@@ -328,11 +369,88 @@ async fn a_session_too_large_for_a_cookie_is_refused_in_words() {
     let origin = Origin::new().await;
     let attributes = Attributes::from([("cn".to_owned(), vec!["x".repeat(4000)])]);
     origin.add_user("large", IdentityStatus::Active, &attributes).await;
-    let answer = origin.post(&path(""), &[("x-openam-username", "large"), CREDENTIALS[1]], "{}").await;
-    let (code, message) = answer.error();
-    assert_eq!(code, 500);
-    assert!(message.starts_with("The session cannot be issued: the cookie would take "), "{message}");
+    // From before the attribute grew.
+    let (app, none) = (&origin.app, Attributes::new());
+    let small = crate::sessions::Subject { realm: "/alpha", username: "large", attributes: &none, inherited: None };
+    let (settings, ring) = (&app.settings.session, app.keys());
+    let keys = &ring.realms["/alpha"];
+    let old = crate::sessions::mint(settings, keys, small, 0, app.clock.now().seconds(), &*app.entropy).unwrap().token;
+    assert!(origin.is_valid(&old).await);
+    let cookie = format!("{COOKIE}={old}");
+    let headers = [("x-openam-username", "large"), CREDENTIALS[1], ("cookie", cookie.as_str())];
+    let answer = origin.post(&path("?ForceAuth=true"), &headers, "{}").await;
+    let message = "The session cannot be issued: it does not fit into a cookie";
+    assert_eq!(answer.error(), (500, message.to_owned()));
     assert_eq!(answer.cookie(), None);
+    assert!(origin.is_valid(&old).await, "whoever gets no new session keeps the old one");
+}
+
+/// A watermark between the look at the identity and the token: the password may have been changed with it.
+#[tokio::test]
+async fn what_happens_during_a_login_ends_its_session() {
+    use countersign_core::denylist::{Entry, Kind, Slot};
+    use countersign_store::denylist::NewEntry;
+
+    let origin = Origin::new().await;
+    let app = &origin.app;
+    let answers = || crate::journey::Answers { username: "demo".into(), password: PASSWORD.to_owned().into() };
+    let authenticated = async || match crate::journey::advance(app, "/alpha", answers()).await.unwrap() {
+        crate::journey::Advance::Success(authenticated) => authenticated,
+        crate::journey::Advance::Failure => panic!("the password is right"),
+    };
+    let before = authenticated().await;
+    let fingerprint = app.keys().denylist.fingerprint(Kind::User, "/alpha", b"demo");
+    let entry = Entry { kind: Kind::User, slot: Slot(u32::MAX), fingerprint };
+    let new = NewEntry::new(entry, "/alpha", "password", "admin");
+    app.store.denylist().append(new, app.clock.now().seconds()).await.unwrap();
+    let token = crate::sessions::issue(app, &before, None).await.unwrap().token;
+    assert!(!origin.is_valid(&token).await);
+    let token = crate::sessions::issue(app, &*authenticated().await, None).await.unwrap().token;
+    assert!(origin.is_valid(&token).await);
+}
+
+#[tokio::test]
+async fn a_login_renews_a_hash_of_other_parameters() {
+    let origin = Origin::new().await;
+    let identities = origin.app.store.identities();
+    let stored = async || identities.get("/alpha", "demo").await.unwrap().unwrap().password_hash;
+    let other = argon2::Argon2::new(
+        argon2::Algorithm::Argon2id,
+        argon2::Version::V0x13,
+        argon2::Params::new(16, 2, 1, None).unwrap(),
+    );
+    let old = crate::passwords::hash(&other, PASSWORD.as_bytes(), &crate::SystemEntropy).unwrap();
+    identities.set_password_hash("/alpha", "demo", &old).await.unwrap();
+    let wrong = [CREDENTIALS[0], ("x-openam-password", "x")];
+    assert_eq!(origin.post(&path(""), &wrong, "{}").await.status, 401);
+    assert_eq!(stored().await, old);
+    assert_eq!(origin.post(&path(""), &CREDENTIALS, "{}").await.status, 200);
+    let renewed = stored().await;
+    assert!(renewed.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{renewed}");
+    assert_eq!(origin.post(&path(""), &CREDENTIALS, "{}").await.status, 200);
+    assert_eq!(stored().await, renewed);
+}
+
+#[tokio::test]
+async fn droppable_properties_are_left_out_in_order_and_only_when_needed() {
+    let origin =
+        Origin::with("[session]\noversize = \"drop\"\ndroppable_properties = [\"absent\", \"cn\", \"mail\"]\n").await;
+    let many = |cn: usize, mail: usize| {
+        let value = |length| vec!["x".repeat(length)];
+        Attributes::from([("cn".to_owned(), value(cn)), ("mail".to_owned(), value(mail))])
+    };
+    origin.add_user("fits", IdentityStatus::Active, &many(100, 100)).await;
+    origin.add_user("one", IdentityStatus::Active, &many(3000, 100)).await;
+    origin.add_user("both", IdentityStatus::Active, &many(3000, 12_000)).await;
+    for (user, cn, mail) in [("fits", true, true), ("one", false, true), ("both", false, false)] {
+        let answer = origin.post(&path(""), &[("x-openam-username", user), CREDENTIALS[1]], "{}").await;
+        assert!(answer.header("set-cookie").len() <= 4096);
+        let token = answer.cookie().unwrap();
+        let standing = crate::sessions::judge(&origin.app, token.as_bytes()).await.unwrap();
+        let session = standing.valid().unwrap();
+        let properties = &session.claims().properties;
+        assert_eq!((properties.get("cn").is_some(), properties.get("mail").is_some()), (cn, mail), "{user}");
+    }
 }
 
 #[tokio::test]
@@ -364,7 +482,12 @@ async fn the_log_has_no_secrets() {
     let origin = Origin::new().await;
     let lines = Lines::default();
     let writer = lines.clone();
-    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
+    let log = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone());
+    // With one subscriber only, an event that another test's thread comes to first is switched off for all threads.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
     let guard = tracing::subscriber::set_default(log.finish());
     let secret = "Pa55w0rd-in-a-query";
     let answer = origin.post(&path(&format!("?x={secret}")), &CREDENTIALS, "{}").await;
@@ -372,13 +495,27 @@ async fn the_log_has_no_secrets() {
     origin.post(&path(""), &[("x-openam-username", secret), ("x-openam-password", "wrong-password")], "{}").await;
     origin.post(&format!("/am/json/sessions/{token}?_action=validate"), &[], "").await;
     origin.post(&format!("/am/json/sessions?_action=validate&tokenId={token}"), &[], "").await;
+    // Wherever in a path a token is put, and whatever it is mistaken for.
+    for wrong in
+        ["/am/json/%73essions/", "/sessionsx/", "/am/json/", "/am/json/realms/", "/am/UI/Login/", "/", "/am/console/"]
+    {
+        for path in [format!("{wrong}{token}"), format!("{wrong}{token}/authenticate")] {
+            origin.post(&path, &[], "").await;
+            origin.send(Method::from_bytes(b"LEAK-IN-A-METHOD").unwrap(), &path, &[], "").await;
+        }
+    }
     origin.log_out(&token).await;
     origin.app.store.close().await;
     origin.post(&path(""), &CREDENTIALS, "{}").await;
     drop(guard);
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    assert!(text.contains("/authenticate") && text.contains("could not answer"), "{text}");
-    for secret in [secret, PASSWORD, "wrong-password", token.as_str(), token.rsplit_once('.').unwrap().1] {
+    for route in ["/am/json/…/authenticate", "/am/json/…/sessions/{token}", "/am/console/{asset}", "no route"] {
+        assert!(text.contains(&format!("route=\"{route}\"")), "{route} is not in the log: {text}");
+    }
+    assert!(text.contains("could not answer"), "{text}");
+    for secret in
+        [secret, PASSWORD, "wrong-password", "LEAK-IN-A-METHOD", token.as_str(), token.rsplit_once('.').unwrap().1]
+    {
         assert!(!text.contains(secret), "{secret} is in the log");
     }
 }

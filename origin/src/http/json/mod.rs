@@ -97,6 +97,7 @@ async fn answer(app: Arc<App>, request: Request) -> Answer {
     };
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     label(&mut response, negotiated, resource);
+    response.extensions_mut().insert(resource.route());
     Ok(response)
 }
 
@@ -125,7 +126,7 @@ fn label(response: &mut Response, negotiated: Negotiated, resource: Resource<'_>
     if let Ok(value) = HeaderValue::try_from(format!("resource={}", negotiated.version())) {
         headers.insert(HeaderName::from_static("content-api-version"), value);
     }
-    if negotiated == Negotiated::Default(negotiated.version()) {
+    if matches!(negotiated, Negotiated::Default(_)) {
         let agent = if matches!(resource, Resource::Authenticate) { "chf" } else { "CREST" };
         let text = format!("100 {agent} \"Accept-API-Version should be included in the request.\"");
         headers.extend(HeaderValue::try_from(text).ok().map(|value| (header::WARNING, value)));

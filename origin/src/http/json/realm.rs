@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 
+use super::super::log::Route;
 use super::error::Crest;
 use super::version::Version;
 use crate::app::App;
@@ -28,6 +29,16 @@ pub(super) enum Resource<'a> {
 }
 
 impl Resource<'_> {
+    /// For the log.
+    pub(super) const fn route(self) -> Route {
+        Route(match self {
+            Self::Authenticate => "/am/json/…/authenticate",
+            Self::Sessions { token: None } => "/am/json/…/sessions",
+            Self::Sessions { token: Some(_) } => "/am/json/…/sessions/{token}",
+            Self::ServerInfo { .. } => "/am/json/…/serverinfo/{id}",
+        })
+    }
+
     /// The versions of its routes, oldest first.
     pub(super) const fn versions(self) -> &'static [Version] {
         match self {

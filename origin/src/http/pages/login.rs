@@ -1,6 +1,8 @@
 //! `GET` and `POST /am/UI/Login`: the journey of REST, as a form.
 //!
 //! `goto` leads on after success when it is allowed; it is ignored otherwise. `service` may name the one journey.
+//! `ForceAuth=true` asks also whoever is signed in: an edge sends here whom it refuses, and may know better than we do
+//! (its keys or its clock may differ), so that to send the browser back with the same cookie would go on for ever.
 
 use std::sync::Arc;
 
@@ -18,7 +20,7 @@ use super::message::{self, Link};
 use super::render::{page, see_other};
 use super::{LOGIN, LOGOUT, address, csrf, realm};
 use crate::app::App;
-use crate::journey::{self, Advance, Answers, JourneyError};
+use crate::journey::{self, Advance, Answers, Authenticated, JourneyError};
 use crate::passwords::{HashError, MAX_PASSWORD};
 use crate::session_cookie::Presented;
 use crate::sessions::{self, IssueError};
@@ -27,7 +29,12 @@ use crate::sessions::{self, IssueError};
 const USERNAME_MAX: usize = journey::MAX_USERNAME;
 const PASSWORD_MAX: usize = MAX_PASSWORD;
 
+/// AM's name of it.
+const FORCE_AUTH: &str = "ForceAuth";
+const FORCED: &str = "&ForceAuth=true";
+
 const SIGNED_OUT: &str = "You are signed out.";
+const AGAIN: &str = "Please sign in again.";
 const TOO_SLOW: &str = "The sign-in took too long. Please sign in again.";
 const WRONG: &str = "User name or password is wrong.";
 const BUSY: &str = "Too many people are signing in at the moment. Please try again.";
@@ -51,6 +58,7 @@ struct Login<'a> {
 /// What the page is shown with.
 struct Form<'a> {
     realm: &'a str,
+    forced: bool,
     goto: Option<&'a str>,
     username: &'a str,
     notice: Option<&'a str>,
@@ -65,13 +73,16 @@ pub(super) async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuer
         return message::show(&app, StatusCode::BAD_REQUEST, "No configuration found", text, None);
     }
     let goto = query.only("goto").and_then(|goto| app.settings.destinations.check(goto));
-    match session(&app, &headers, &realm).await {
-        Err(()) => return message::trouble(&app, TROUBLE, &address(LOGIN, &realm, goto.as_deref())),
-        Ok(Some(session)) => return signed_in(&app, &session, goto.as_deref()),
-        Ok(None) => {}
+    let forced = query.is_true(FORCE_AUTH);
+    if !forced {
+        match session(&app, &headers, &realm).await {
+            Err(()) => return message::trouble(&app, TROUBLE, &address(LOGIN, &realm, goto.as_deref())),
+            Ok(Some(session)) => return signed_in(&app, &session, goto.as_deref()),
+            Ok(None) => {}
+        }
     }
-    let notice = query.is_true("signedOut").then_some(SIGNED_OUT);
-    let form = Form { realm: &realm, goto: goto.as_deref(), username: "", notice, error: None };
+    let notice = query.is_true("signedOut").then_some(SIGNED_OUT).or(forced.then_some(AGAIN));
+    let form = Form { realm: &realm, forced, goto: goto.as_deref(), username: "", notice, error: None };
     show(&app, StatusCode::OK, &form)
 }
 
@@ -89,15 +100,17 @@ pub(super) async fn post(State(app): State<Arc<App>>, RawQuery(query): RawQuery,
     let goto = fields.only("goto").or_else(|| query.only("goto"));
     let goto = goto.and_then(|goto| app.settings.destinations.check(goto));
     let username = fields.first("IDToken1").unwrap_or_default();
-    let form = Form { realm: &realm, goto: goto.as_deref(), username, notice: None, error: None };
+    let forced = query.is_true(FORCE_AUTH);
+    let form = Form { realm: &realm, forced, goto: goto.as_deref(), username, notice: None, error: None };
 
     // Expired, of another realm, or none at all: all the user can do is to begin anew.
     if journey::check(&app, &realm, fields.first("authId").unwrap_or_default()).is_err() {
         return show(&app, StatusCode::OK, &Form { notice: Some(TOO_SLOW), ..form });
     }
     let password = Zeroizing::new(fields.first("IDToken2").unwrap_or_default().to_owned());
-    let identity = match journey::advance(&app, &realm, Answers { username: username.to_owned(), password }).await {
-        Ok(Advance::Success(identity)) => identity,
+    let authenticated = match journey::advance(&app, &realm, Answers { username: username.to_owned(), password }).await
+    {
+        Ok(Advance::Success(authenticated)) => authenticated,
         Ok(Advance::Failure) => {
             return show(&app, StatusCode::UNAUTHORIZED, &Form { error: Some(WRONG), ..form });
         }
@@ -109,7 +122,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, RawQuery(query): RawQuery,
             return show(&app, StatusCode::SERVICE_UNAVAILABLE, &Form { error: Some(TROUBLE), ..form });
         }
     };
-    match replace(&app, &parts.headers, &realm, &identity).await {
+    match replace(&app, &parts.headers, &authenticated).await {
         Ok(issued) => {
             // Without a destination, the page itself says who is signed in: as a redirect, so that it can be reloaded.
             let here = address(LOGIN, &realm, None);
@@ -118,36 +131,35 @@ pub(super) async fn post(State(app): State<Arc<App>>, RawQuery(query): RawQuery,
             response
         }
         Err(error) => {
-            tracing::error!(%error, "a session could not be issued");
+            tracing::error!(%error, username = authenticated.identity.username, "a session could not be issued");
             show(&app, StatusCode::SERVICE_UNAVAILABLE, &Form { error: Some(TROUBLE), ..form })
         }
     }
 }
 
-/// A new session; the one that the browser had, and now forgets, is ended.
+/// A new session; the one that the browser had, whoever's it was, and now forgets, is ended.
 async fn replace(
     app: &App,
     headers: &HeaderMap,
-    realm: &str,
-    identity: &countersign_store::Identity,
+    authenticated: &Authenticated,
 ) -> Result<sessions::Issued, IssueError> {
-    if let Presented::Cookie(old) = Presented::of(headers, &app.settings.session)
-        && let Some(old) = sessions::judge(app, old).await.map_err(IssueError::Store)?.valid()
-        && old.claims().realm == realm
-    {
-        sessions::revoke(app, &old, "replaced by a new login").await.map_err(IssueError::Store)?;
-    }
-    sessions::issue(app, identity).await
+    let old = match Presented::of(headers, &app.settings.session) {
+        Presented::Cookie(old) => sessions::judge(app, old).await.map_err(IssueError::Store)?.valid(),
+        _ => None,
+    };
+    let old = old.filter(|old| old.claims().realm == authenticated.identity.realm);
+    sessions::issue(app, authenticated, old.as_ref()).await
 }
 
 fn show(app: &App, status: StatusCode, form: &Form<'_>) -> Response {
-    let Form { realm, goto, username, notice, error } = *form;
-    let action = address(LOGIN, realm, None);
+    let Form { realm, forced, goto, username, notice, error } = *form;
+    let force = if forced { FORCED } else { "" };
+    let action = address(LOGIN, realm, None) + force;
     let auth_id = match journey::start(app, realm) {
         Ok(auth_id) => auth_id,
         Err(error) => {
             tracing::error!(%error, "a login could not begin");
-            return message::trouble(app, TROUBLE, &address(LOGIN, realm, goto));
+            return message::trouble(app, TROUBLE, &(address(LOGIN, realm, goto) + force));
         }
     };
     // What was typed is shown again, but no more of it than a name can have.

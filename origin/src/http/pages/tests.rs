@@ -1,4 +1,5 @@
 use axum::http::Method;
+use countersign_store::{Attributes, IdentityStatus};
 
 use crate::testing::{Answer, COOKIE, Origin, PASSWORD};
 
@@ -166,6 +167,49 @@ async fn a_new_login_ends_the_session_it_replaces() {
 }
 
 #[tokio::test]
+async fn a_session_that_cannot_be_replaced_goes_on() {
+    let origin = Origin::new().await;
+    let attributes = Attributes::from([("cn".to_owned(), vec!["x".repeat(4000)])]);
+    origin.add_user("large", IdentityStatus::Active, &attributes).await;
+    let old = origin.log_in().await;
+    let cookie = format!("{COOKIE}={old}");
+    let page = origin.get(LOGIN).await;
+    let fields = form(&[("authId", &hidden(&page, "authId").unwrap()), ("IDToken1", "large"), ("IDToken2", PASSWORD)]);
+    let answer = origin.send(Method::POST, LOGIN, &[OWN[0], OWN[1], ("cookie", &cookie)], &fields).await;
+    assert_eq!((answer.status, answer.cookie()), (503, None));
+    assert!(origin.is_valid(&old).await);
+}
+
+/// An edge that refuses what the origin takes for valid would otherwise send the browser round for ever.
+#[tokio::test]
+async fn whoever_is_signed_in_can_be_asked_again() {
+    let origin = Origin::new().await;
+    let old = origin.log_in().await;
+    let cookie = format!("{COOKIE}={old}");
+    let forced = "/am/UI/Login?realm=/alpha&goto=/app&ForceAuth=true";
+    let page = origin.get_with(forced, &[("cookie", &cookie)]).await;
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("Please sign in again."));
+    assert!(origin.is_valid(&old).await, "asking ends nothing");
+
+    let action = |page: &Answer| page.text().split_once("action=\"").unwrap().1.split('"').next().unwrap().to_owned();
+    let to = "/am/UI/Login?realm=%2Falpha&ForceAuth=true";
+    assert_eq!(action(&page).replace("&#38;", "&").replace("&amp;", "&"), to);
+    let headers = [OWN[0], OWN[1], ("cookie", cookie.as_str())];
+    let fields = |page: &Answer, password: &str| {
+        let (auth_id, goto) = (hidden(page, "authId").unwrap(), hidden(page, "goto").unwrap());
+        form(&[("authId", &auth_id), ("goto", &goto), ("IDToken1", "demo"), ("IDToken2", password)])
+    };
+    let wrong = origin.send(Method::POST, to, &headers, &fields(&page, "wrong")).await;
+    assert_eq!((wrong.status, action(&wrong)), (401, action(&page)), "the flag stays");
+    assert!(origin.is_valid(&old).await);
+    let done = origin.send(Method::POST, to, &headers, &fields(&wrong, PASSWORD)).await;
+    assert_eq!((done.status, done.header("location")), (303, "http://localhost:8787/app"));
+    assert!(!origin.is_valid(&old).await);
+    assert!(origin.is_valid(&done.cookie().unwrap()).await);
+}
+
+#[tokio::test]
 async fn an_applications_own_button_signs_out() {
     let origin = Origin::new().await;
     let token = origin.log_in().await;
@@ -232,4 +276,22 @@ async fn an_address_without_a_page_has_one_that_says_so() {
     for path in ["/am", "/am/", "/am/console"] {
         assert_eq!((origin.get(path).await.status, origin.get(path).await.header("location")), (303, "/am/UI/Login"));
     }
+}
+
+/// Two people at one browser: the second one's session is a new one, with nothing of the first one's, which is over.
+#[tokio::test]
+async fn s01_anothers_login_takes_nothing_over() {
+    let origin = Origin::new().await;
+    origin.add_user("eve", IdentityStatus::Active, &Attributes::new()).await;
+    let old = origin.log_in().await;
+    let cookie = format!("{COOKIE}={old}");
+    let auth_id = hidden(&origin.get(LOGIN).await, "authId").unwrap();
+    let fields = [("authId", auth_id.as_str()), ("IDToken1", "eve"), ("IDToken2", PASSWORD)];
+    let headers = [OWN[0], OWN[1], ("cookie", cookie.as_str())];
+    let answer = origin.send(Method::POST, LOGIN, &headers, &form(&fields)).await;
+    let new = answer.cookie().unwrap();
+    let standing = crate::sessions::judge(&origin.app, new.as_bytes()).await.unwrap();
+    let session = standing.valid().unwrap();
+    assert_eq!((session.claims().sub.as_str(), session.claims().properties.get("mail")), ("eve", None));
+    assert!(!origin.is_valid(&old).await);
 }

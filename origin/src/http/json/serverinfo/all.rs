@@ -6,7 +6,7 @@ use super::super::Call;
 pub(super) fn body(call: &Call) -> Value {
     let settings = &call.app.settings;
     json!({
-        "domains": [],
+        "domains": super::cookie_domains::domains(call),
         "protectedUserAttributes": ["telephoneNumber", "mail"],
         "cookieName": settings.session.cookie_name,
         "secureCookie": settings.session.cookie.secure,

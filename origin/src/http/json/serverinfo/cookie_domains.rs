@@ -1,6 +1,12 @@
 use serde_json::{Value, json};
 
-/// `serverinfo/cookieDomains`: none, for the cookie is host-only.
-pub(super) fn body() -> Value {
-    json!({"domains": []})
+use super::super::Call;
+
+/// `serverinfo/cookieDomains`: none while the cookie is host-only.
+pub(super) fn body(call: &Call) -> Value {
+    json!({"domains": domains(call)})
+}
+
+pub(super) fn domains(call: &Call) -> &[String] {
+    call.app.settings.session.cookie.domain.as_slice()
 }

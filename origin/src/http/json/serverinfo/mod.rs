@@ -19,7 +19,7 @@ pub(super) async fn get(call: &Call, id: &str) -> Answer {
     match id {
         "*" => Ok(resource("*", all::body(call))),
         "version" => version::get(call).await,
-        "cookieDomains" => Ok(resource("cookieDomains", cookie_domains::body())),
+        "cookieDomains" => Ok(resource("cookieDomains", cookie_domains::body(call))),
         other => {
             let shown: String = other.chars().take(100).collect();
             Err(Crest::new(StatusCode::NOT_IMPLEMENTED, format!("ResourceId not supported: {shown}")))

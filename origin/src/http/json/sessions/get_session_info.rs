@@ -1,15 +1,17 @@
 //! `?_action=getSessionInfo`: whose session it is and until when. A token in the body alone is enough.
+//! `getSessionInfoAndResetIdleTime` also re-issues it.
 
 use axum::http::StatusCode;
-use countersign_core::time::UnixSeconds;
+use axum::http::header::SET_COOKIE;
 use serde_json::json;
 
 use super::super::error::Crest;
 use super::super::{Answer, Call, crest_json};
-use super::{Subject, universal_id};
-use crate::sessions;
+use super::{Subject, reset_idle, universal_id};
+use crate::explain::timestamp;
+use crate::sessions::{self, Renew};
 
-pub(super) async fn post(call: &Call, subject: Option<Subject>) -> Answer {
+pub(super) async fn post(call: &Call, subject: Option<Subject>, reset: Option<Renew>) -> Answer {
     let subject = subject.ok_or_else(Crest::access_denied)?;
     let session = sessions::judge(&call.app, &subject.token).await?.valid().ok_or_else(Crest::access_denied)?;
     let claims = session.claims();
@@ -20,13 +22,25 @@ pub(super) async fn post(call: &Call, subject: Option<Subject>) -> Answer {
     {
         return Err(Crest::new(StatusCode::FORBIDDEN, "Forbidden"));
     }
+    let renewed = match reset {
+        Some(when) => reset_idle(call, &subject, when).await?,
+        None => None,
+    };
+    let idle = call.app.settings.session.max_idle_seconds.filter(|_| renewed.is_some());
+    let (latest_access, idle_end) = match idle {
+        Some(idle) => {
+            let now = call.app.clock.now().seconds();
+            (now, Some(now.plus(idle.into())))
+        }
+        None => (claims.iat, claims.idle_end()),
+    };
     let mut body = json!({
         "username": claims.sub,
         "universalId": universal_id(&claims.realm, &claims.sub),
         "realm": claims.realm,
-        "latestAccessTime": timestamp(claims.iat),
-        // There is no idle time: the session's end is the only one.
-        "maxIdleExpirationTime": timestamp(claims.exp),
+        "latestAccessTime": timestamp(latest_access),
+        // Without idle time the session's end is the only one.
+        "maxIdleExpirationTime": timestamp(idle_end.unwrap_or(claims.fexp).min(claims.fexp)),
         "maxSessionExpirationTime": timestamp(claims.fexp),
     });
     if call.version.0 >= 3
@@ -34,11 +48,7 @@ pub(super) async fn post(call: &Call, subject: Option<Subject>) -> Answer {
     {
         members.insert("properties".to_owned(), json!({"AMCtxId": claims.sid.to_string()}));
     }
-    Ok(crest_json(StatusCode::OK, &body))
-}
-
-/// ISO 8601 in UTC with whole seconds.
-fn timestamp(time: UnixSeconds) -> String {
-    let seconds = i64::try_from(time.0).ok();
-    seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()).unwrap_or(jiff::Timestamp::MAX).to_string()
+    let mut response = crest_json(StatusCode::OK, &body);
+    response.headers_mut().extend(renewed.map(|cookie| (SET_COOKIE, cookie)));
+    Ok(response)
 }

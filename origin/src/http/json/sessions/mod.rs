@@ -2,13 +2,17 @@
 
 mod get_session_info;
 mod logout;
+mod refresh;
 mod validate;
 
+use axum::http::header::HeaderValue;
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value};
 
 use super::error::Crest;
 use super::{Answer, Call};
+use crate::session_cookie::Presented;
+use crate::sessions::{self, IssueError, Renew, Renewal};
 
 /// The token to act upon, and whether it was named or is the caller's own.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,7 +31,11 @@ pub(super) async fn action(call: &Call, path_token: Option<&str>) -> Answer {
     match action {
         "logout" => logout::post(call, subject(call, path_token)?).await,
         "validate" => validate::post(call, subject(call, path_token)?).await,
-        "getSessionInfo" => get_session_info::post(call, subject(call, path_token)?).await,
+        "getSessionInfo" => get_session_info::post(call, subject(call, path_token)?, None).await,
+        "getSessionInfoAndResetIdleTime" => {
+            get_session_info::post(call, subject(call, path_token)?, Some(Renew::Now)).await
+        }
+        "refresh" => refresh::post(call, subject(call, path_token)?).await,
         unknown => {
             let shown: String = unknown.chars().take(100).collect();
             Err(not_implemented(format!("Action {shown} not implemented for this resource")))
@@ -50,6 +58,21 @@ fn subject(call: &Call, path_token: Option<&str>) -> Result<Option<Subject>, Cre
     })
 }
 
+/// A re-issued token in a cookie, when the caller presents the session as its own: by cookie or header. Whoever only
+/// names a token in a body asks about somebody else's, and cannot be given another one to keep.
+async fn reset_idle(call: &Call, subject: &Subject, when: Renew) -> Result<Option<HeaderValue>, Crest> {
+    match call.presented() {
+        Presented::Cookie(own) | Presented::Header(own) if own == subject.token => {}
+        _ => return Ok(None),
+    }
+    match sessions::renew(&call.app, &subject.token, when).await {
+        Ok(Renewal::Issued(issued)) => Ok(Some(issued.set_cookie)),
+        Ok(Renewal::Needless | Renewal::Over) => Ok(None),
+        Err(IssueError::Store(error)) => Err(error.into()),
+        Err(error) => Err(Crest::internal(error)),
+    }
+}
+
 fn body(call: &Call) -> Result<Map<String, Value>, Crest> {
     if call.body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Map::new());
@@ -67,8 +90,30 @@ fn universal_id(realm: &str, username: &str) -> String {
     let organisations: String =
         realm.split('/').filter(|name| !name.is_empty()).rev().map(|name| format!("o={name},")).collect();
     let services = if organisations.is_empty() { "" } else { "ou=services," };
-    format!("id={username},ou=user,{organisations}{services}ou=am-config")
+    format!("id={},ou=user,{organisations}{services}ou=am-config", escaped(username))
 }
 
+/// As the value of an attribute in a distinguished name (RFC 4514 §2.4). `=` need not be escaped, but may be, and not
+/// every reader knows the rule. (No realm has a character that needs it.)
+fn escaped(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let last = value.chars().count().saturating_sub(1);
+    for (at, c) in value.chars().enumerate() {
+        let special = match c {
+            '"' | '+' | ',' | ';' | '<' | '=' | '>' | '\\' => true,
+            '#' => at == 0,
+            ' ' => at == 0 || at == last,
+            _ => false,
+        };
+        if special {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod idle_tests;
 #[cfg(test)]
 mod tests;

@@ -45,7 +45,7 @@ async fn validate_takes_the_token_from_every_place() {
 
 #[tokio::test]
 async fn a_session_ends_with_its_time() {
-    let origin = Origin::new().await;
+    let origin = Origin::with("[session]\nmax_idle_minutes = 0\n").await;
     let token = origin.log_in().await;
     origin.clock.advance(120 * 60 - 1);
     assert!(origin.is_valid(&token).await);
@@ -69,7 +69,7 @@ async fn session_info_needs_no_cookie() {
                 "universalId": "id=demo,ou=user,o=alpha,ou=services,ou=am-config",
                 "realm": "/alpha",
                 "latestAccessTime": "2027-01-15T08:00:00Z",
-                "maxIdleExpirationTime": "2027-01-15T10:00:00Z",
+                "maxIdleExpirationTime": "2027-01-15T08:30:00Z",
                 "maxSessionExpirationTime": "2027-01-15T10:00:00Z",
                 "properties": {"AMCtxId": body["properties"]["AMCtxId"]},
             })
@@ -178,4 +178,49 @@ async fn the_entry_is_what_an_edge_looks_for() {
     let fingerprint = DenylistKey::new(&key).fingerprint(countersign_core::denylist::Kind::Family, "/alpha", &sid);
     let [line] = origin.app.store.denylist().list(1).await.unwrap().try_into().unwrap();
     assert_eq!(line.entry.fingerprint, fingerprint);
+}
+
+/// C12 and C14: what sets the cookie and what takes it away agree in all by which browsers tell cookies apart.
+#[tokio::test]
+async fn c12_c14_the_cookie_is_cleared_as_it_was_set() {
+    for (more, name, attributes) in [
+        ("", "__Host-iPlanetDirectoryPro", "Secure; HttpOnly; SameSite=Lax"),
+        (
+            "cookie_domains = [\".example.com\"]\npartitioned = true\nsame_site = \"none\"\n",
+            "__Secure-iPlanetDirectoryPro",
+            "Domain=example.com; Secure; HttpOnly; SameSite=None; Partitioned",
+        ),
+    ] {
+        let origin = Origin::at("https://login.example.com", &format!("[session]\n{more}")).await;
+        let headers = [("x-openam-username", "demo"), ("x-openam-password", PASSWORD)];
+        let login = origin.post(&format!("{ALPHA}/authenticate"), &headers, "{}").await;
+        let token = login.json()["tokenId"].as_str().unwrap().to_owned();
+        assert_eq!(login.header("set-cookie"), format!("{name}={token}; Path=/; {attributes}"));
+        let cookie = format!("{name}={token}");
+        for status in [200, 401] {
+            let logout = act(&origin, "logout", &[("cookie", &cookie)], "").await;
+            let cleared = format!("{name}=; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; {attributes}");
+            assert_eq!((logout.status, logout.header("set-cookie")), (status, cleared.as_str()));
+        }
+        let domains = origin.get("/am/json/serverinfo/cookieDomains").await.json()["domains"].clone();
+        assert_eq!(domains, if more.is_empty() { json!([]) } else { json!(["example.com"]) });
+    }
+}
+
+#[test]
+fn a_universal_id_is_one_distinguished_name_whatever_the_user_is_called() {
+    for (name, expected) in [
+        ("demo", "demo"),
+        ("Anna Bell", "Anna Bell"),
+        ("démo", "démo"),
+        ("a,ou=admin", "a\\,ou\\=admin"),
+        ("a+b\"c\\d<e>f;g", "a\\+b\\\"c\\\\d\\<e\\>f\\;g"),
+        ("#a#", "\\#a#"),
+        (" a b ", "\\ a b\\ "),
+        (" ", "\\ "),
+        ("", ""),
+    ] {
+        let id = super::universal_id("/alpha", name);
+        assert_eq!(id, format!("id={expected},ou=user,o=alpha,ou=services,ou=am-config"));
+    }
 }

@@ -1,0 +1,61 @@
+//! The rules about the session cookie's name and attributes.
+
+use countersign_core::cookie::{self, Attributes, SameSite, SetCookieError};
+
+use super::PublicUrl;
+use super::sections::{self, Session};
+
+pub(super) fn check(session: &Session, public_url: &PublicUrl) -> Result<(String, Attributes), (&'static str, String)> {
+    let https = public_url.is_https();
+    if session.same_site == sections::SameSite::None && !https {
+        return Err(("session.same_site", "none needs Secure, hence an https public_url".to_owned()));
+    }
+    let same_site = match session.same_site {
+        sections::SameSite::Lax => SameSite::Lax,
+        sections::SameSite::Strict => SameSite::Strict,
+        sections::SameSite::None => SameSite::None,
+    };
+    let attributes = Attributes {
+        secure: https,
+        same_site: Some(same_site),
+        domain: domain(&session.cookie_domains, public_url)?,
+        partitioned: session.partitioned,
+    };
+    let name = session.cookie_name.clone().unwrap_or_else(|| match (https, &attributes.domain) {
+        // A `__Host-` cookie has no Domain; nobody has to say so twice.
+        (true, None) => "__Host-iPlanetDirectoryPro".to_owned(),
+        (true, Some(_)) => "__Secure-iPlanetDirectoryPro".to_owned(),
+        (false, _) => "iPlanetDirectoryPro".to_owned(),
+    });
+    if name.len() > 128 {
+        return Err(("session.cookie_name", "must have at most 128 characters".to_owned()));
+    }
+    cookie::clear(&name, &attributes).map_err(|error| {
+        let key = match error {
+            SetCookieError::HostOnly | SetCookieError::Domain => "session.cookie_domains",
+            SetCookieError::Partitioned => "session.partitioned",
+            _ => "session.cookie_name",
+        };
+        (key, error.to_string())
+    })?;
+    Ok((name, attributes))
+}
+
+/// The one of AM's list that browsers would take from `public_url`. Others would be dropped in silence, and with two
+/// that fit a browser would send two cookies of one name, which nobody can tell apart: both are said at the start.
+fn domain(domains: &[String], public_url: &PublicUrl) -> Result<Option<String>, (&'static str, String)> {
+    let wrong = |what: String| ("session.cookie_domains", what);
+    let host = public_url.url().host_str().unwrap_or_default();
+    match domains {
+        [] => Ok(None),
+        [domain] => {
+            let domain = domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase();
+            let parent = host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+            if !parent {
+                return Err(wrong(format!("{domain:?} is neither {host} nor above it: browsers would not take it")));
+            }
+            Ok(Some(domain))
+        }
+        _ => Err(wrong("can name one domain only: with two, browsers would send two cookies of one name".to_owned())),
+    }
+}

@@ -1,0 +1,232 @@
+//! Keys and sessions as an origin would make them. Nothing here is secret or random: figures can be repeated.
+
+use anyhow::{Context as _, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_core::keys::{
+    Bundle, ContentAlg, ContentJwk, ContentKey, KeyAlg, KeyState, Kid, MintingKeys, SigningAlg, SigningKey,
+    VerificationJwk,
+};
+use countersign_core::session::{Properties, SessionClaims, SessionId, TokenId};
+use countersign_core::time::UnixSeconds;
+use countersign_core::token::mint::mint;
+use countersign_core::token::{Envelope, Kind};
+use serde_json::{Value, json};
+
+use crate::feed;
+
+pub(crate) const REALM: &str = "/alpha";
+pub(crate) const COOKIE_NAME: &str = xtask::stack::COOKIE_NAME;
+
+/// As long as the origin's key identifiers.
+const SIGNING_KID: &str = "sig-0123456789ab";
+const CONTENT_KID: &str = "enc-0123456789ab";
+const SIGNING_SECRET: [u8; 32] = [1; 32];
+const CONTENT_SECRET: [u8; 32] = [2; 32];
+const FEED_SECRET: [u8; 32] = [3; 32];
+const ASSERTION_SECRET: [u8; 32] = [4; 32];
+const DENYLIST_SECRET: [u8; 32] = [5; 32];
+
+fn kid(text: &str) -> Result<Kid> {
+    Ok(Kid::try_from(text.to_owned())?)
+}
+
+pub(crate) fn feed_key() -> Result<SigningKey> {
+    Ok(SigningKey::ed25519(kid("feed-0123456789a")?, &FEED_SECRET))
+}
+
+fn signing_key(alg: SigningAlg) -> Result<SigningKey> {
+    Ok(SigningKey::new(kid(SIGNING_KID)?, alg, &SIGNING_SECRET)?)
+}
+
+/// Both layers, as new realms have them.
+pub(crate) fn minting_keys(alg: SigningAlg) -> Result<MintingKeys> {
+    let content = ContentKey::a256gcm(kid(CONTENT_KID)?, &CONTENT_SECRET)?;
+    Ok(MintingKeys::new(Envelope::SignThenEncrypt, Some(signing_key(alg)?), Some(content))?)
+}
+
+/// What the edge and `jose` get of the signing key: the public half, or the secret.
+fn verifying_bytes(key: &SigningKey) -> Vec<u8> {
+    key.public().map_or(SIGNING_SECRET.to_vec(), |public| public.to_vec())
+}
+
+pub(crate) fn bundle(alg: SigningAlg) -> Result<Bundle> {
+    let feed = feed_key()?;
+    let public = feed.public().context("the feed's key is no Ed25519 key")?;
+    Ok(Bundle {
+        version: 1,
+        realm: REALM.to_owned(),
+        envelope: Envelope::SignThenEncrypt,
+        session_signing: vec![VerificationJwk::new(
+            kid(SIGNING_KID)?,
+            alg,
+            KeyState::Active,
+            &verifying_bytes(&signing_key(alg)?),
+        )],
+        session_content: vec![ContentJwk::new(
+            kid(CONTENT_KID)?,
+            KeyAlg::Dir,
+            ContentAlg::A256Gcm,
+            KeyState::Active,
+            &CONTENT_SECRET,
+        )],
+        feed: vec![VerificationJwk::new(feed.kid().clone(), SigningAlg::EdDsa, KeyState::Active, &public)],
+        denylist: URL_SAFE_NO_PAD.encode(DENYLIST_SECRET),
+    })
+}
+
+/// The worker's binding `BUNDLE`: the keys and what the edge needs beside them.
+pub(crate) fn bundle_binding(alg: SigningAlg) -> Result<String> {
+    let mut bundle = serde_json::to_value(bundle(alg)?)?;
+    let assertion = SigningKey::ed25519(kid("assertion-01234")?, &ASSERTION_SECRET);
+    let public = assertion.public().context("the assertion key is no Ed25519 key")?;
+    let (d, x) = (URL_SAFE_NO_PAD.encode(ASSERTION_SECRET), URL_SAFE_NO_PAD.encode(public));
+    bundle["assertion"] = json!({ "kid": assertion.kid(), "jwk": { "kty": "OKP", "crv": "Ed25519", "d": d, "x": x } });
+    bundle["feed_credential"] = "bench".into();
+    let delivery = URL_SAFE_NO_PAD.encode([11; 32]);
+    bundle["delivery"] = json!({ "id": "bench", "key": delivery, "keys": URL_SAFE_NO_PAD.encode(crate::feed::KEYS.0) });
+    bundle["issuer"] = "https://login.example.com".into();
+    Ok(bundle.to_string())
+}
+
+/// The same keys for the `jose` worker.
+pub(crate) fn jose_settings(alg: SigningAlg) -> Result<Vec<(&'static str, String)>> {
+    Ok(vec![
+        ("ALG", alg.name().to_owned()),
+        ("SIGNING_KEY", URL_SAFE_NO_PAD.encode(verifying_bytes(&signing_key(alg)?))),
+        ("CONTENT_KEY", URL_SAFE_NO_PAD.encode(CONTENT_SECRET)),
+        ("COOKIE_NAME", COOKIE_NAME.to_owned()),
+        ("REALM", REALM.to_owned()),
+    ])
+}
+
+/// What the origin puts into the demo user's session.
+pub(crate) fn demo_claims() -> SessionClaims {
+    let now = feed::now().seconds();
+    let end = now.plus(2 * 3600);
+    SessionClaims {
+        sid: SessionId([9; 16]),
+        sub: xtask::stack::DEMO_USER.to_owned(),
+        realm: REALM.to_owned(),
+        iat: now,
+        exp: end,
+        fexp: end,
+        idle: None,
+        auth_time: None,
+        rvs: 0,
+        auth_level: 0,
+        amr: vec!["pwd".to_owned()],
+        jti: TokenId([8; 12]),
+        properties: properties([("mail", "demo@example.com"), ("cn", "Demo User")]),
+    }
+}
+
+/// The session properties that AM sets by itself, with two attributes, for a user of an ordinary installation:
+/// 1,012 bytes of claims, for which AM's factory default makes a cookie of 2,141 bytes.
+pub(crate) fn typical_claims() -> SessionClaims {
+    let properties = properties([
+        ("AMCtxId", "5f2d7f0e-3e0b-4d57-9f43-2f5e6c1d9a70-4711"),
+        ("amlbcookie", "01"),
+        ("authInstant", "2026-11-21T09:15:42Z"),
+        ("AuthLevel", "5"),
+        ("AuthType", "DataStore"),
+        ("CharSet", "UTF-8"),
+        ("clientType", "genericHTML"),
+        (
+            "FullLoginURL",
+            "/am/UI/Login?realm=/alpha&goto=https://www.example.com/account/orders/2026/11?sort=date&page=1&size=50&open=t",
+        ),
+        ("Host", "203.0.113.57"),
+        ("HostName", "203.0.113.57"),
+        ("IndexType", "service"),
+        ("Locale", "en_US"),
+        ("Organization", "o=alpha,ou=services,dc=example,dc=com"),
+        ("Principal", "id=demo,ou=user,o=alpha,ou=services,dc=example,dc=com"),
+        ("Principals", "demo|id=demo,ou=user,o=alpha,ou=services,dc=example,dc=com"),
+        ("Service", "Login"),
+        ("successURL", "/am/console"),
+        ("sun.am.UniversalIdentifier", "id=demo,ou=user,o=alpha,ou=services,dc=example,dc=com"),
+        ("UserId", "demo"),
+        ("UserProfile", "Required"),
+        ("UserToken", "demo"),
+        ("mail", "demo@example.com"),
+        ("cn", "Demo User"),
+    ]);
+    SessionClaims { auth_level: 5, properties, ..demo_claims() }
+}
+
+fn properties<const N: usize>(pairs: [(&str, &str); N]) -> Properties {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Mints sessions that differ in family and token, and so in every byte of their ciphertext.
+pub(crate) struct Mint {
+    keys: MintingKeys,
+    count: u64,
+}
+
+impl Mint {
+    pub(crate) fn new(alg: SigningAlg) -> Result<Self> {
+        Ok(Self { keys: minting_keys(alg)?, count: 0 })
+    }
+
+    pub(crate) fn token(&mut self, claims: &SessionClaims) -> Result<String> {
+        self.count += 1;
+        let mut claims = claims.clone();
+        claims.sid.0[..8].copy_from_slice(&self.count.to_be_bytes());
+        claims.jti.0[..8].copy_from_slice(&self.count.to_be_bytes());
+        let count = self.count;
+        Ok(mint(&claims, Kind::Session, &self.keys, &mut |out: &mut [u8]| {
+            // A counter is unique, which is all that GCM asks of its IV.
+            out.fill(0);
+            let bytes = count.to_be_bytes();
+            let length = out.len().min(bytes.len());
+            out[..length].copy_from_slice(&bytes[..length]);
+        })?)
+    }
+
+    /// Claims whose `Cookie` header has about `bytes` bytes: a padded property, as applications have them.
+    pub(crate) fn claims_for(&mut self, bytes: usize) -> Result<SessionClaims> {
+        let sized = |padding: usize| SessionClaims {
+            // `exp` far off: a long run must not outlive its tokens.
+            exp: UnixSeconds(feed::now().seconds().0 + 86_400),
+            fexp: UnixSeconds(feed::now().seconds().0 + 86_400),
+            properties: properties([
+                ("mail", "demo@example.com"),
+                ("cn", "Demo User"),
+                ("profile", &"x".repeat(padding)),
+            ]),
+            ..demo_claims()
+        };
+        for padding in 0..4096 {
+            let claims = sized(padding);
+            if cookie(&self.token(&claims)?).len() >= bytes {
+                return Ok(claims);
+            }
+        }
+        bail!("no session makes a cookie of {bytes} bytes")
+    }
+}
+
+/// The `Cookie` header.
+pub(crate) fn cookie(token: &str) -> String {
+    format!("{COOKIE_NAME}={token}")
+}
+
+pub(crate) fn claims_bytes(claims: &SessionClaims) -> Result<usize> {
+    Ok(serde_json::to_vec(claims)?.len())
+}
+
+/// The edge's binding `SETTINGS`.
+pub(crate) fn settings(behind: &str, listen: &str, cache_entries: usize) -> Value {
+    json!({
+        "origin": behind,
+        "upstream": behind,
+        "realm": REALM,
+        "cookie_name": COOKIE_NAME,
+        "login_url": "/am/UI/Login?realm=/alpha",
+        "public_url": listen,
+        "cache_entries": cache_entries,
+        "routes": [{ "path": "/public/*", "access": "public" }],
+    })
+}

@@ -1,0 +1,113 @@
+//! Microseconds per verification inside workerd: a loop in a worker, timed from outside, less the request around it.
+//! A loop is kept well below a second: a denylist refresh that waits behind it would be over its time.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use countersign_core::keys::SigningAlg;
+use serde_json::{Value, json};
+use xtask::say;
+
+use crate::load::{Connection, cpu_of};
+use crate::report::{Goal, Quartiles, figure};
+use crate::tokens::{self, Mint};
+use crate::workers::{CHECK, COOKIE, Workers, get};
+
+/// Bytes of the `Cookie` header, at least: the smallest session in both layers has more than the first.
+const SIZES: [usize; 4] = [500, COOKIE, 2000, 3500];
+/// Tokens that take turns; one place in the cache, so that each is new when its turn comes.
+const TURNS: usize = 64;
+const REPEATS: usize = 11;
+
+pub(crate) fn run(workers: &Workers) -> Result<()> {
+    for family in &workers.families {
+        let alg = family.alg.name().to_lowercase();
+        say(format_args!("in the worker: {}", family.alg.name()));
+        let (times, bound) = match family.alg {
+            SigningAlg::EdDsa => (400, 110.0),
+            _ => (2_000, 11.0),
+        };
+        for size in SIZES {
+            let mut mint = Mint::new(family.alg)?;
+            let claims = mint.claims_for(size)?;
+            let cookies: Vec<String> =
+                (0..TURNS).map(|_| Ok(tokens::cookie(&mint.token(&claims)?))).collect::<Result<_>>()?;
+            let bytes = cookies.first().map_or(0, String::len);
+            let goal = (size == COOKIE).then_some(Goal::AtMost(bound));
+            let (cold, detail) = per_verification(workers, family.repeat, &cookies, times, bytes)?;
+            figure(&format!("worker.{alg}.cold.{bytes}"), cold, "us per verification", goal, detail);
+            if size == COOKIE {
+                let (cached, detail) = per_verification(workers, family.repeat, &cookies[..1], 10_000, bytes)?;
+                let name = format!("worker.{alg}.cached.{bytes}");
+                figure(&name, cached, "us per verification", Some(Goal::AtMost(1.5)), detail);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn per_verification(
+    workers: &Workers,
+    addr: SocketAddr,
+    cookies: &[String],
+    times: u32,
+    bytes: usize,
+) -> Result<(f64, Value)> {
+    let mut connection = Connection::open(addr)?;
+    let body = cookies.join("\n");
+    let post = |times: u32| {
+        let length = body.len();
+        let head = format!("POST /loop?n={times} HTTP/1.1\r\nHost: {addr}\r\nContent-Length: {length}\r\n\r\n");
+        (head + &body).into_bytes()
+    };
+    let (none, many) = (post(0), post(times));
+    let hits = if cookies.len() == 1 { times - 1 } else { 0 };
+    let warm_up = get(addr, CHECK, cookies.first().context("no cookie")?);
+    let mut samples = Vec::new();
+    for repeat in 0..=REPEATS {
+        // A plain request first: it renews the lease when that is due.
+        ensure!(connection.exchange(&warm_up)?.0 == 204, "the loop worker refuses a good session");
+        let around = Stopwatch::start(workers.pid());
+        connection.exchange(&none)?;
+        let around = around.seconds();
+        let all = Stopwatch::start(workers.pid());
+        let (status, body) = connection.exchange(&many)?;
+        let all = all.seconds();
+        let answer: Value = serde_json::from_slice(body).context("the loop worker gave no JSON")?;
+        ensure!(status == 200 && answer["checked"] == times, "not every verification in the loop was good: {answer}");
+        let found = answer["cached"].as_u64().context("no count")?;
+        ensure!(found >= hits.into() && (hits > 0 || found <= 1), "the loop was cached {found} times, not {hits}");
+        if repeat > 0 {
+            samples.push((all - around) * 1e6 / f64::from(times));
+        }
+    }
+    let quartiles = Quartiles::of(samples);
+    let detail = json!({
+        "cookie_bytes": bytes,
+        "verifications": times,
+        "repeats": REPEATS,
+        "quartiles": quartiles.to_json(),
+    });
+    Ok((quartiles.median, detail))
+}
+
+/// CPU time of the runtime where the system tells it, else elapsed time.
+struct Stopwatch {
+    process: u32,
+    cpu: Option<f64>,
+    started: Instant,
+}
+
+impl Stopwatch {
+    fn start(process: u32) -> Self {
+        Self { process, cpu: cpu_of(process), started: Instant::now() }
+    }
+
+    fn seconds(&self) -> f64 {
+        match (self.cpu, cpu_of(self.process)) {
+            (Some(before), Some(after)) => after - before,
+            _ => self.started.elapsed().as_secs_f64(),
+        }
+    }
+}

@@ -1,0 +1,543 @@
+//! The attack list's cookie (C) and token (J) cases that a request can carry, as one table that runs against the origin
+//! and the edge alike: what one of them takes, the other must not be asked about. The forger has the realm's real keys,
+//! so that each case fails for what it is about and not for a signature that would not verify anyway.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use countersign_core::encoding::{decode, encode};
+use countersign_core::keys::{ContentKey, MintingKeys, SigningKey};
+use countersign_core::token::mint::mint;
+use countersign_core::token::{Envelope, Kind};
+use countersign_store::{MasterKey, Store, StoredKey};
+use countersign_tests::{World, cookie, eventually, send};
+use ed25519_dalek::Signer as _;
+use serde_json::{Value, json};
+use xtask::stack::{COOKIE_NAME, DenylistProfile};
+
+/// A case: its id, and the lines of the request's head that carry it, byte by byte.
+type Case = (&'static str, Vec<Vec<u8>>);
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn world(envelope: &str) -> World {
+    World::with(DenylistProfile::Default, |options| {
+        options.origin_env.push(("COUNTERSIGN__SESSION__ENVELOPE".into(), envelope.into()));
+        // Where a policy does not look at the level, it cannot be what refuses.
+        options.settings = json!({ "routes": [] });
+    })
+}
+
+/// What the origin mints with.
+struct Forger {
+    signing: StoredKey,
+    content: StoredKey,
+    journey: StoredKey,
+}
+
+impl Forger {
+    fn of(world: &World) -> Self {
+        let state = world.stack.dir();
+        let master = MasterKey::from_text(&std::fs::read_to_string(state.join("master.key")).unwrap()).unwrap();
+        let mut keys = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let store = Store::open(&state.join("countersign.db"), master).await.unwrap();
+            let keys = store.keys().list().await.unwrap();
+            store.close().await;
+            keys
+        });
+        let mut find = |purpose: &str, algorithm: &str| {
+            let fits = |key: &StoredKey| key.purpose == purpose && key.algorithm == algorithm;
+            keys.swap_remove(keys.iter().position(fits).unwrap_or_else(|| panic!("no {purpose} {algorithm}")))
+        };
+        Self {
+            signing: find("session-signing", "EdDSA"),
+            content: find("session-content", "A256GCM"),
+            journey: find("journey-signing", "HS256"),
+        }
+    }
+
+    fn seed(&self) -> [u8; 32] {
+        self.signing.secret.as_slice().try_into().unwrap()
+    }
+
+    fn header(&self) -> Value {
+        json!({ "alg": "EdDSA", "kid": self.signing.kid, "typ": "session+jwt" })
+    }
+
+    /// A JWS with any header and payload, by the realm's own key.
+    fn jws(&self, header: &str, payload: &[u8]) -> String {
+        let input = format!("{}.{}", encode(header.as_bytes()), encode(payload));
+        let signature = ed25519_dalek::SigningKey::from_bytes(&self.seed()).sign(input.as_bytes());
+        format!("{input}.{}", encode(&signature.to_bytes()))
+    }
+
+    fn claims(&self, claims: &Value) -> String {
+        self.jws(&self.header().to_string(), claims.to_string().as_bytes())
+    }
+
+    fn nested(&self, envelope: Envelope, seed: &[u8; 32], kind: Kind, claims: &Value) -> String {
+        let signing = SigningKey::ed25519(self.signing.kid.clone(), seed);
+        let content = ContentKey::a256gcm(self.content.kid.clone(), &self.content.secret).unwrap();
+        let keys = MintingKeys::new(envelope, Some(signing), Some(content)).unwrap();
+        let mut next = 0u8;
+        let mut dice = |out: &mut [u8]| out.iter_mut().for_each(|byte| (next, *byte) = (next.wrapping_add(7), next));
+        mint(claims, kind, &keys, &mut dice).unwrap()
+    }
+}
+
+/// Claims that pass, for the cases to spoil.
+fn good_claims() -> Value {
+    json!({
+        "sid": encode(&[1; 16]), "sub": "demo", "realm": "/alpha", "iat": now() - 1, "exp": now() + 3600, "fexp": now() + 3600,
+        "rvs": 0, "lvl": 0, "amr": ["pwd"], "jti": encode(&[2; 12]),
+    })
+}
+
+fn with(mut claims: Value, changes: Value) -> Value {
+    for (name, value) in changes.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    claims
+}
+
+fn in_cookie(token: &str) -> Vec<Vec<u8>> {
+    vec![format!("cookie: {}", cookie(token)).into_bytes()]
+}
+
+/// The status of a GET with exactly these lines; 0 when the connection was closed without an answer.
+fn raw(base: &str, target: &str, lines: &[Vec<u8>]) -> u16 {
+    let authority = base.strip_prefix("http://").unwrap();
+    let mut tcp = TcpStream::connect(authority.replace("localhost", "127.0.0.1")).unwrap();
+    tcp.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut request =
+        format!("GET {target} HTTP/1.1\r\nhost: {authority}\r\naccept: application/json\r\n").into_bytes();
+    for line in lines {
+        request.extend_from_slice(line);
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"connection: close\r\n\r\n");
+    // A server may stop reading and close before all is sent.
+    let _ = tcp.write_all(&request);
+    let mut answer = Vec::new();
+    let _ = tcp.take(64).read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
+}
+
+/// The statuses at the edge and at the origin.
+fn ask(world: &World, target: &str, lines: &[Vec<u8>]) -> [u16; 2] {
+    let query = target.find('?').map_or("", |at| &target[at..]);
+    [
+        raw(&world.stack.edge_url(), &format!("/{query}"), lines),
+        raw(&world.stack.origin_url(), &format!("/am/json/serverinfo/version{query}"), lines),
+    ]
+}
+
+fn run(world: &World, cases: &[Case]) {
+    let mut wrong = Vec::new();
+    for (id, lines) in cases {
+        let statuses = ask(world, "/", lines);
+        if !statuses.iter().all(|status| matches!(status, 0 | 400 | 401 | 431)) {
+            wrong.push(format!("{id}: edge and origin say {statuses:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The same tokens named in a body, which no cookie grammar stands before.
+fn run_validate(world: &World, tokens: &[(&'static str, String)]) {
+    for (id, token) in tokens {
+        let headers = [("accept-api-version", "resource=4.0"), ("content-type", "application/json")];
+        let url = format!("{}/am/json/sessions?_action=validate", world.stack.origin_url());
+        let answer = send("POST", &url, &headers, &json!({ "tokenId": token }).to_string());
+        let refused = answer.status == 200 && answer.json()["valid"] == false;
+        assert!(refused || matches!(answer.status, 400 | 401 | 413), "{id}: {answer:?}");
+    }
+}
+
+fn all(world: &World, tokens: Vec<(&'static str, String)>) {
+    run_validate(world, &tokens);
+    let cases: Vec<Case> = tokens
+        .iter()
+        .flat_map(|(id, token)| [(*id, in_cookie(token)), (*id, vec![format!("{COOKIE_NAME}: {token}").into_bytes()])])
+        .collect();
+    run(world, &cases);
+}
+
+#[test]
+fn c_cookies() {
+    let world = world("sign-then-encrypt");
+    let (token, other) = (world.log_in(), world.log_in());
+    let name = COOKIE_NAME;
+    let line = |text: String| text.into_bytes();
+    let header = |token: &str| line(format!("{name}: {token}"));
+    let good = line(format!("cookie: {name}={token}"));
+
+    // What passes, so that what follows is refused for its own sake.
+    for lines in [
+        vec![good.clone()],
+        vec![header(&token)],
+        vec![line(format!("{}: {token}", name.to_uppercase()))],
+        vec![good.clone(), header(&token)],
+        vec![line("cookie: theme=dark".into()), header(&token)],
+        vec![line(format!("cookie: a=1; {name}={token}; b=\"x\""))],
+    ] {
+        let shown = String::from_utf8_lossy(&lines.concat()).into_owned();
+        assert_eq!(ask(&world, "/", &lines), [200, 200], "{shown:.60}");
+    }
+
+    let headers = [("accept", "application/json"), (name, token.as_str())];
+    let seen = send("GET", &world.edge("/?format=json"), &headers, "").json();
+    assert_eq!((&seen["user"], &seen["assertion"]["verified"]), (&json!("demo"), &json!(true)));
+    assert!(!seen["headers"].to_string().contains(&token), "the session is not passed on: {seen}");
+
+    let mut cases: Vec<Case> = Vec::new();
+    for other in ["sess", "iplanetdirectorypro", "IPLANETDIRECTORYPRO", "__Host-iPlanetDirectoryPro", "__Secure-sess"] {
+        cases.push(("C01", vec![line(format!("cookie: {other}={token}"))]));
+    }
+    for blank in [&b"\xe2\x80\x80"[..], b"\xc2\xa0", b"\x85", b"\x0b", b"\x0c"] {
+        cases.push(("C02", vec![[b"cookie: ", blank, name.as_bytes(), b"=", token.as_bytes()].concat()]));
+    }
+    cases.push(("C03", vec![line(format!("cookie: $Version=1; {name}=\"{token}\"; $Path=/"))]));
+    for (first, second) in
+        [(token.as_str(), "x"), ("x", token.as_str()), (&token, &other), (&token, &token), ("", &token)]
+    {
+        cases.push(("C04", vec![line(format!("cookie: {name}={first}; {name}={second}"))]));
+        cases.push(("C05", vec![line(format!("cookie: {name}={first}")), line(format!("cookie: {name}={second}"))]));
+        cases.push(("C05", vec![line(format!("cookie: {name}={first}, {name}={second}"))]));
+    }
+    for (in_cookie, in_header) in [(&token, &other), (&token, &"x".to_owned()), (&"x".to_owned(), &token)] {
+        cases.push(("C04 header", vec![line(format!("cookie: {name}={in_cookie}")), header(in_header)]));
+    }
+    cases.push(("C05 header", vec![header(&token), header(&token)]));
+    cases.push(("C05 header", vec![header(&format!("{token}, {token}"))]));
+    cases.push(("C05 header", vec![header("")]));
+    for crumb in [format!("={name}={token}"), name.to_owned(), token.clone(), format!("{name} {token}")] {
+        cases.push(("C06", vec![line(format!("cookie: {crumb}"))]));
+    }
+    for text in [
+        format!("{name}=\"{token}\""),
+        format!("x=\"; {name}=evil; y=\""),
+        format!("a=1, {name}={token}"),
+        format!("{name}={token},x"),
+        format!("{name}={token} x"),
+    ] {
+        cases.push(("C07", vec![line(format!("cookie: {text}"))]));
+    }
+    let jar: Vec<String> = (0..200).map(|number| format!("c{number}=v")).collect();
+    cases.push(("C08", vec![line(format!("cookie: {}; x{name}={token}", jar.join("; ")))]));
+    cases.push(("C08", vec![line(format!("cookie: {name}={token}; pad={}", "x".repeat(17_000)))]));
+    let (head, tail) = token.split_at(token.len() / 2);
+    cases.push(("C09", vec![line(format!("cookie: {name}.0={head}; {name}.1={tail}"))]));
+    cases.push(("C09", vec![line(format!("cookie: {name}={head}; {name}.1={tail}"))]));
+    cases.push(("C11", vec![line(format!("authorization: Bearer {token}"))]));
+    cases.push(("C11", vec![line(format!("authorization: {name} {token}"))]));
+    for byte in [0u8, b'\r', 0x80, 0xff, 0x7f, 1] {
+        let value = [token.as_bytes(), &[byte], b"x"].concat();
+        cases.push(("C15", vec![[format!("cookie: {name}=").as_bytes(), &value].concat()]));
+        cases.push(("C15 header", vec![[format!("{name}: ").as_bytes(), &value].concat()]));
+    }
+    run(&world, &cases);
+    for target in [format!("/?{name}={token}"), format!("/?tokenId={token}"), format!("/?session={token}")] {
+        assert_eq!(ask(&world, &target, &[]), [401, 401], "C11");
+    }
+    assert_eq!(ask(&world, "/", &[good]), [200, 200], "the session itself came to no harm");
+}
+
+#[test]
+fn j_signed_tokens() {
+    let world = world("sign");
+    let forger = Forger::of(&world);
+    let claims = good_claims();
+    let good = forger.claims(&claims);
+    assert_eq!(ask(&world, "/", &in_cookie(&good)), [200, 200], "the forger's tokens pass where nothing is wrong");
+    let payload = claims.to_string();
+    let header = forger.header().to_string();
+    let (input, signature) = good.rsplit_once('.').unwrap();
+    let kid = forger.signing.kid.as_str();
+
+    let mut tokens: Vec<(&'static str, String)> = Vec::new();
+    for alg in ["none", "None", "nOnE", " none", "none\u{0}", ""] {
+        let spoilt = forger.jws(&with(forger.header(), json!({ "alg": alg })).to_string(), payload.as_bytes());
+        let bare = format!("{}.", spoilt.rsplit_once('.').unwrap().0);
+        tokens.extend([("J01/J02", spoilt), ("J01/J02", bare)]);
+    }
+    let public = ed25519_dalek::SigningKey::from_bytes(&forger.seed()).verifying_key().to_bytes();
+    let confused = SigningKey::hs256(forger.signing.kid.clone(), &public).unwrap();
+    let keys = MintingKeys::new(Envelope::Sign, Some(confused), None).unwrap();
+    tokens.push(("J03", mint(&claims, Kind::Session, &keys, &mut |_: &mut [u8]| {}).unwrap()));
+    for extra in [
+        json!({ "jwk": { "kty": "OKP", "crv": "Ed25519", "x": encode(&public) } }),
+        json!({ "jku": "http://127.0.0.1:9/k" }),
+        json!({ "x5u": "http://127.0.0.1:9/c" }),
+        json!({ "x5c": ["MIIB"] }),
+        json!({ "crit": ["exp"] }),
+        json!({ "crit": [] }),
+        json!({ "b64": false }),
+        json!({ "zip": "DEF" }),
+        json!({ "p2c": 2_147_483_648u64 }),
+        json!({ "cty": "JWT" }),
+    ] {
+        tokens.push(("J04-J06/J10/J20", forger.jws(&with(forger.header(), extra).to_string(), payload.as_bytes())));
+    }
+    for id in [
+        json!("../../dev/null"),
+        json!("' OR 1=1--"),
+        json!(""),
+        json!("\u{0}"),
+        json!("a\r\nb"),
+        json!(7),
+        json!(null),
+    ] {
+        tokens.push(("J07", forger.jws(&with(forger.header(), json!({ "kid": id })).to_string(), payload.as_bytes())));
+    }
+    for alg in ["ES256", "HS256", "RS256", "PS256", "EDDSA"] {
+        tokens.push(("J08", forger.jws(&with(forger.header(), json!({ "alg": alg })).to_string(), payload.as_bytes())));
+    }
+    for twice in [
+        format!(r#"{{"alg":"EdDSA","alg":"EdDSA","kid":"{kid}","typ":"session+jwt"}}"#),
+        format!(r#"{{"alg":"none","alg":"EdDSA","kid":"{kid}","typ":"session+jwt"}}"#),
+    ] {
+        tokens.push(("J11", forger.jws(&twice, payload.as_bytes())));
+    }
+    for member in ["exp", "sub", "sid", "realm", "idle"] {
+        let value = claims.get(member).cloned().unwrap_or(json!(5000));
+        let doubled = format!("{},\"{member}\":{value},\"{member}\":{value}}}", &payload[..payload.len() - 1]);
+        tokens.push(("J11", forger.jws(&header, doubled.as_bytes())));
+    }
+    for wrong in [r#""9999999999""#, "1e400", "-1", "null", "[1]", "1.5", "{}", "true"] {
+        for name in ["exp", "fexp", "iat", "rvs", "idle", "auth_time"] {
+            let mut spoilt = claims.clone();
+            spoilt.as_object_mut().unwrap().remove(name);
+            let text = spoilt.to_string();
+            let text = format!("{},\"{name}\":{wrong}}}", &text[..text.len() - 1]);
+            tokens.push(("J12", forger.jws(&header, text.as_bytes())));
+        }
+    }
+    for name in ["exp", "fexp", "iat", "sub", "sid", "realm", "rvs", "jti"] {
+        let mut spoilt = claims.clone();
+        spoilt.as_object_mut().unwrap().remove(name);
+        tokens.push(("J12", forger.claims(&spoilt)));
+    }
+    // 64 bytes leave 4 bits in the last character: 15 other spellings of the same signature.
+    let (most, last) = good.split_at(good.len() - 1);
+    let spellings = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    tokens.extend(spellings.chars().filter(|c| last != c.to_string()).map(|c| ("J13", format!("{most}{c}"))));
+    for text in [format!("{good}="), good.replacen('.', "%2E", 1), format!("{good}+"), format!("{good}/")] {
+        tokens.push(("J14", text));
+    }
+    let flattened = json!({ "protected": encode(header.as_bytes()), "payload": encode(payload.as_bytes()), "signature": signature });
+    tokens.push(("J15", flattened.to_string()));
+    for text in [
+        input.to_owned(),
+        format!("{good}."),
+        format!("{good}.{signature}"),
+        format!("{good}.."),
+        format!(".{good}"),
+        format!(".{}.{signature}", encode(payload.as_bytes())),
+        format!("{}..{signature}", encode(header.as_bytes())),
+    ] {
+        tokens.push(("J16", text));
+    }
+    tokens.push(("J16", forger.nested(Envelope::SignThenEncrypt, &forger.seed(), Kind::Session, &claims)));
+    tokens.push(("J26", format!("{input}.{}", encode(&with_s_plus_l(&decode(signature.as_bytes()).unwrap())))));
+    tokens.push(("J26", format!("{input}.{}", encode(&[0; 64]))));
+    for length in [0, 32, 63, 65] {
+        let mut bytes = decode(signature.as_bytes()).unwrap();
+        bytes.resize(length, 0);
+        tokens.push(("J25/J26", format!("{input}.{}", encode(&bytes))));
+    }
+    for typ in
+        ["journey+jwt", "heartbeat+jwt", "assertion+jwt", "JWT", "at+jwt", "session+JWT", "application/session+jwt", ""]
+    {
+        tokens.push(("J28", forger.jws(&with(forger.header(), json!({ "typ": typ })).to_string(), payload.as_bytes())));
+    }
+    let journey = SigningKey::hs256(forger.journey.kid.clone(), &forger.journey.secret).unwrap();
+    let journey = MintingKeys::new(Envelope::Sign, Some(journey), None).unwrap();
+    tokens.push(("J28", mint(&claims, Kind::Session, &journey, &mut |_: &mut [u8]| {}).unwrap()));
+    for realm in ["/", "/beta", "/alpha/", "/Alpha", "alpha", "/alpha/sub", ""] {
+        tokens.push(("J29/J30", forger.claims(&with(claims.clone(), json!({ "realm": realm })))));
+    }
+    tokens.push(("J29", forger.claims(&with(claims.clone(), json!({ "realm": ["/alpha", "/beta"] })))));
+    for times in [
+        json!({ "iat": now() + 600 }),
+        json!({ "exp": now() - 61 }),
+        json!({ "exp": now() - 1 }),
+        json!({ "fexp": now() - 1 }),
+        json!({ "exp": 0 }),
+        // S16: not used for as long as it may be.
+        json!({ "iat": now() - 61, "idle": 60 }),
+        json!({ "idle": 0 }),
+    ] {
+        tokens.push(("J31/S16", forger.claims(&with(claims.clone(), times))));
+    }
+    tokens.push(("J32", forger.jws(&format!("\u{feff}{header}"), payload.as_bytes())));
+    let utf16: Vec<u8> = payload.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    tokens.push(("J32", forger.jws(&header, &utf16)));
+    let with_sub = |sub: &[u8]| {
+        let (before, after) = payload.split_once("\"demo\"").unwrap();
+        [before.as_bytes(), b"\"", sub, b"\"", after.as_bytes()].concat()
+    };
+    for sub in [&b"\xc0\xaf"[..], b"\xff", b"\\ud800", b"\0"] {
+        tokens.push(("J32", forger.jws(&header, &with_sub(sub))));
+    }
+    // Depth and digits where a claim has a type; members that nobody knows are skipped without recursion.
+    let deep = format!("{}{}", "[".repeat(3000), "]".repeat(3000));
+    for (name, value) in [("p", deep.clone()), ("amr", deep), ("idle", format!("1{}", "0".repeat(9000)))] {
+        let text = with(claims.clone(), json!({ name: "here" })).to_string().replace("\"here\"", &value);
+        tokens.push(("J33", forger.jws(&header, text.as_bytes())));
+    }
+    tokens.push(("J33", forger.claims(&with(claims.clone(), json!({ "p": { "x": "y".repeat(16_000) } })))));
+    // J34: right after the true one was verified and remembered.
+    assert_eq!(ask(&world, "/", &in_cookie(&good)), [200, 200]);
+    let other = forger.claims(&with(claims.clone(), json!({ "sub": "eve" })));
+    tokens.push(("J34", format!("{input}.{}", other.rsplit_once('.').unwrap().1)));
+    tokens.push(("J34", format!("{}.{signature}", other.rsplit_once('.').unwrap().0)));
+    all(&world, tokens);
+    assert_eq!(ask(&world, "/", &in_cookie(&good)), [200, 200]);
+}
+
+/// The order of the group added to `s`: the same equation, another signature (RFC 8032 §8.4).
+fn with_s_plus_l(signature: &[u8]) -> Vec<u8> {
+    const L: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+    let mut out = signature.to_vec();
+    let mut carry = 0u16;
+    for (byte, add) in out[32..].iter_mut().zip(L) {
+        let sum = u16::from(*byte) + u16::from(add) + carry;
+        *byte = sum.to_le_bytes()[0];
+        carry = sum >> 8;
+    }
+    out
+}
+
+#[test]
+fn j_nested_tokens() {
+    let world = world("sign-then-encrypt");
+    let forger = Forger::of(&world);
+    let claims = good_claims();
+    let seed = forger.seed();
+    let good = forger.nested(Envelope::SignThenEncrypt, &seed, Kind::Session, &claims);
+    assert_eq!(ask(&world, "/", &in_cookie(&good)), [200, 200]);
+    let parts: Vec<&str> = good.split('.').collect();
+    let changed = |at: usize, part: String| {
+        let mut parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
+        parts[at] = part;
+        parts.join(".")
+    };
+
+    let mut tokens: Vec<(&'static str, String)> = vec![
+        ("J16", forger.claims(&claims)),
+        ("J17", forger.nested(Envelope::Encrypt, &seed, Kind::Session, &claims)),
+        ("J18", forger.nested(Envelope::SignThenEncrypt, &[9; 32], Kind::Session, &claims)),
+        ("J28", forger.nested(Envelope::SignThenEncrypt, &seed, Kind::Journey, &claims)),
+        ("J28", forger.nested(Envelope::SignThenEncrypt, &seed, Kind::Heartbeat, &claims)),
+        (
+            "J29",
+            forger.nested(
+                Envelope::SignThenEncrypt,
+                &seed,
+                Kind::Session,
+                &with(claims.clone(), json!({ "realm": "/beta" })),
+            ),
+        ),
+        (
+            "J31",
+            forger.nested(
+                Envelope::SignThenEncrypt,
+                &seed,
+                Kind::Session,
+                &with(claims.clone(), json!({ "exp": now() - 1 })),
+            ),
+        ),
+        ("J21", changed(1, "AAAA".into())),
+        ("J16", parts[..4].join(".")),
+        ("J16", format!("{good}.")),
+    ];
+    for (at, lengths) in [(4, vec![0, 4, 8, 12, 15, 17]), (2, vec![0, 11, 13, 16])] {
+        for length in lengths {
+            let mut bytes = decode(parts[at].as_bytes()).unwrap();
+            bytes.resize(length, 0);
+            tokens.push(("J21", changed(at, encode(&bytes))));
+        }
+    }
+    let header: Value = serde_json::from_slice(&decode(parts[0].as_bytes()).unwrap()).unwrap();
+    for change in [
+        json!({ "zip": "DEF" }),
+        json!({ "alg": "RSA1_5" }),
+        json!({ "alg": "PBES2-HS256+A128KW", "p2c": 2_147_483_648u64, "p2s": "" }),
+        json!({ "alg": "ECDH-ES", "epk": { "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA" } }),
+        json!({ "alg": "A256GCMKW" }),
+        json!({ "alg": "none" }),
+        json!({ "enc": "A128GCM" }),
+        json!({ "enc": "none" }),
+        json!({ "cty": "jwt" }),
+        json!({ "typ": "journey+jwt" }),
+        json!({ "kid": "x" }),
+        json!({ "crit": ["exp"] }),
+        json!({ "jwk": {} }),
+    ] {
+        tokens.push(("J08/J19/J20/J23/J24", changed(0, encode(with(header.clone(), change).to_string().as_bytes()))));
+    }
+    for at in (0..good.len()).step_by(good.len() / 40) {
+        let mut bytes = good.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        if bytes != good.as_bytes() {
+            tokens.push(("J34", String::from_utf8(bytes).unwrap()));
+        }
+    }
+    all(&world, tokens);
+    assert_eq!(ask(&world, "/", &in_cookie(&good)), [200, 200]);
+}
+
+/// S16 at the edge: use of a session has its token re-issued by the origin, once, beside the request.
+#[test]
+fn s16_an_edge_keeps_a_used_session_alive() {
+    let mut world = world("sign-then-encrypt");
+    let forger = Forger::of(&world);
+    let minted = |changes: Value| {
+        forger.nested(Envelope::SignThenEncrypt, &forger.seed(), Kind::Session, &with(good_claims(), changes))
+    };
+    let aged = |number: u8| minted(json!({ "iat": now() - 600, "idle": 1800, "jti": encode(&[number; 12]) }));
+    let request = |world: &World, method: &str, token: &str| {
+        let headers = [("cookie", &*cookie(token)), ("accept", "application/json")];
+        send(method, &world.edge("/?format=json"), &headers, "")
+    };
+
+    let fresh = minted(json!({ "idle": 1800 }));
+    assert_eq!(request(&world, "GET", &fresh).header("set-cookie"), "", "it is not due");
+    assert_eq!(request(&world, "POST", &aged(9)).header("set-cookie"), "", "only requests that change nothing");
+
+    let old = aged(3);
+    let page = request(&world, "GET", &old);
+    assert_eq!((page.status, page.header("cache-control")), (200, "no-store"), "C13: {page:?}");
+    let set = page.header("set-cookie").to_owned();
+    assert!(set.starts_with(&format!("{COOKIE_NAME}=")) && set.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{set}");
+    let renewed = set.split(['=', ';']).nth(1).unwrap().to_owned();
+    assert_ne!(renewed, old);
+    let claims = |answer: &countersign_tests::Answer| answer.json()["assertion"]["claims"].clone();
+    let after = request(&world, "GET", &renewed);
+    assert_eq!(
+        (claims(&after)["sid"].clone(), claims(&after)["auth_time"].clone()),
+        (claims(&page)["sid"].clone(), claims(&page)["auth_time"].clone())
+    );
+    assert_eq!(after.header("set-cookie"), "", "the new one is not due");
+    assert_eq!(request(&world, "GET", &old).header("set-cookie"), "", "asked for a moment ago");
+
+    // S05: dead with its family.
+    assert_eq!(world.log_out(&old).status, 200);
+    eventually("both are refused", DenylistProfile::Default.bound(), || {
+        world.check(&old) == 401 && world.check(&renewed) == 401
+    });
+
+    // Without the origin nothing is renewed, and nothing is refused that the lease still covers.
+    let another = minted(json!({ "iat": now() - 600, "idle": 1800, "jti": encode(&[5; 12]), "sid": encode(&[6; 16]) }));
+    assert_eq!(world.check(&another), 204);
+    world.stack.kill_origin();
+    let page = request(&world, "GET", &another);
+    assert_eq!((page.status, page.header("set-cookie")), (200, ""), "{page:?}");
+}
