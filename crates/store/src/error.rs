@@ -30,6 +30,8 @@ pub enum StoreError {
     /// The storage fails: I/O error, read-only, out of memory, a server that is away. What was under way may or may not
     /// have been done.
     Unavailable { detail: String },
+    /// A copy cannot be written to where it should go.
+    CopyOutput { detail: String },
     /// The operating system has no randomness to give.
     NoEntropy,
     /// There is no installation in this database yet.
@@ -48,6 +50,12 @@ pub enum StoreError {
     TooLarge { what: &'static str, max: usize },
     /// It was decided on a state that has changed since; nothing was written.
     Outdated { what: &'static str },
+    /// The user has as many sessions as the quota allows, and may not have one more.
+    QuotaExhausted,
+    /// There is something in the database already; a copy is read into an empty one only.
+    NotEmpty { table: &'static str },
+    /// A copy cannot be read in, for the reason given; nothing was written.
+    BadCopy { line: u64, detail: &'static str },
     /// The queue of the denylist writer stayed full; nothing was written.
     Overloaded,
     /// The store was closed. An append that gets this may or may not be in the log.
@@ -71,6 +79,7 @@ impl StoreError {
             | Self::DiskFull
             | Self::Busy
             | Self::Unavailable { .. }
+            | Self::CopyOutput { .. }
             | Self::NoEntropy
             | Self::NotInitialised => Fault::Operator,
             Self::AlreadyInitialised
@@ -79,6 +88,9 @@ impl StoreError {
             | Self::Invalid { .. }
             | Self::TooLarge { .. }
             | Self::Outdated { .. }
+            | Self::QuotaExhausted
+            | Self::NotEmpty { .. }
+            | Self::BadCopy { .. }
             | Self::Overloaded
             | Self::Closed => Fault::Caller,
             Self::Corrupt { .. } | Self::Internal { .. } => Fault::Us,
@@ -120,6 +132,7 @@ impl std::fmt::Display for StoreError {
             Self::DiskFull => f.write_str("the database cannot grow: the disk or its quota is full"),
             Self::Busy => f.write_str("the database stayed busy, or locked by another process, for too long"),
             Self::Unavailable { detail } => write!(f, "the database cannot be read or written: {detail}"),
+            Self::CopyOutput { detail } => write!(f, "the copy cannot be written: {detail}"),
             Self::NoEntropy => f.write_str("the operating system gave no random bytes"),
             Self::NotInitialised => f.write_str("the database holds no installation yet"),
             Self::AlreadyInitialised => f.write_str("the database already holds an installation"),
@@ -128,6 +141,9 @@ impl std::fmt::Display for StoreError {
             Self::Invalid { what, rule } => write!(f, "{what} {rule}"),
             Self::TooLarge { what, max } => write!(f, "{what} is larger than {max} bytes"),
             Self::Outdated { what } => write!(f, "the {what} changed in the meantime; try again"),
+            Self::QuotaExhausted => f.write_str("the user has as many sessions as are allowed"),
+            Self::NotEmpty { table } => write!(f, "the database is not empty: there is something in the table {table}"),
+            Self::BadCopy { line, detail } => write!(f, "line {line} of the copy: {detail}"),
             Self::Overloaded => f.write_str("the denylist writer has more to do than it can queue; try again"),
             Self::Closed => f.write_str("the store is closed"),
             Self::Corrupt { table, detail } => write!(f, "a row of table {table} is damaged: {detail}"),

@@ -2,7 +2,7 @@ use countersign_core::denylist::{Chain, Epoch};
 use countersign_core::time::UnixSeconds;
 
 use crate::db::{Place, sql};
-use crate::{denylist, Store, StoreError, check};
+use crate::{Store, StoreError, check, denylist};
 
 /// What this database is the store of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,10 +32,12 @@ impl InstallationRow<'_> {
         sql("INSERT INTO installation (id, epoch, created_at) VALUES (1, $1, $2)")
             .bind(epoch.0.as_slice())
             .bind(created_at)
-            .run(&mut tx).await?;
+            .run(&mut tx)
+            .await?;
         sql("INSERT INTO denylist_floor (id, seq, chain) VALUES (1, 0, $1)")
             .bind(Chain::genesis(epoch).0.as_slice())
-            .run(&mut tx).await?;
+            .run(&mut tx)
+            .await?;
         tx.commit().await?;
         Ok(Installation { epoch, created_at: now })
     }
@@ -58,12 +60,12 @@ pub(crate) fn epoch_from(bytes: &[u8]) -> Result<Epoch, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::{EPOCH, NOW, master};
+    use crate::testing::{EPOCH, NOW, Site, on_both};
 
-    #[tokio::test]
-    async fn there_is_one_installation_and_it_keeps_its_epoch() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("store.db"), master()).await.unwrap();
+    on_both!(there_is_one_installation_and_it_keeps_its_epoch);
+
+    async fn there_is_one_installation_and_it_keeps_its_epoch(site: Site) {
+        let store = site.open().await;
         assert_eq!(store.installation().get().await, Ok(None));
         assert_eq!(store.denylist().head().await.err(), Some(StoreError::NotInitialised));
 
@@ -74,7 +76,7 @@ mod tests {
         assert_eq!(other, Err(StoreError::AlreadyInitialised));
 
         store.close().await;
-        let again = Store::open(&dir.path().join("store.db"), master()).await.unwrap();
+        let again = site.open().await;
         assert_eq!(again.installation().get().await, Ok(Some(first)));
     }
 }

@@ -11,23 +11,37 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
 )]
 
+mod attempts;
+mod audit;
 mod check;
 mod db;
 pub mod denylist;
 mod error;
 mod identities;
 mod installation;
+mod journeys;
 mod keys;
 mod location;
 mod master_key;
 mod realms;
+mod sessions;
+mod settings;
 mod store;
+#[cfg(test)]
+mod testing;
+mod transfer;
 
+pub use attempts::{AttemptCounters, Attempts};
+pub use audit::{Audit, AuditEvent, AuditFilter, AuditLine};
 pub use error::{Fault, StoreError};
 pub use identities::{Attributes, Identities, Identity, IdentityStatus, NewIdentity};
 pub use installation::{Installation, InstallationRow};
+pub use journeys::{JourneySession, Journeys, Once};
 pub use keys::{Change, KeyEvent, KeyRows, Keys, LiveTokens, NewKey, StoredKey};
 pub use location::Location;
 pub use master_key::MasterKey;
 pub use realms::{Realm, Realms};
+pub use sessions::{Quota, QuotaAction, ServerSession, Sessions};
+pub use settings::{Settings, SettingsDocument};
 pub use store::Store;
+pub use transfer::{Imported, Report};

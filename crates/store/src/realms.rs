@@ -29,15 +29,16 @@ impl Realms<'_> {
             .bind(true)
             .bind(check::time_in(now)?)
             .try_run(&mut self.0.db().write().await?)
-        .await
-        .map_err(|error| StoreError::of_insert(error, "realm", name, None))?;
+            .await
+            .map_err(|error| StoreError::of_insert(error, "realm", name, None))?;
         Ok(Realm { name: name.to_owned(), active: true, created_at: now })
     }
 
     pub async fn get(&self, name: &str) -> Result<Option<Realm>, StoreError> {
         let row: Option<Row> = sql("SELECT name, active, created_at FROM realms WHERE name = $1")
             .bind(name)
-            .optional(&mut self.0.db().read().await?).await?;
+            .optional(&mut self.0.db().read().await?)
+            .await?;
         row.map(realm).transpose()
     }
 
@@ -45,7 +46,8 @@ impl Realms<'_> {
     pub async fn list(&self) -> Result<Vec<Realm>, StoreError> {
         let rows: Vec<Row> = sql("SELECT name, active, created_at FROM realms ORDER BY name LIMIT $1")
             .bind(check::listed(check::MAX_LISTED))
-            .all(&mut self.0.db().read().await?).await?;
+            .all(&mut self.0.db().read().await?)
+            .await?;
         rows.into_iter().map(realm).collect()
     }
 }
@@ -53,11 +55,12 @@ impl Realms<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::{NOW, store};
+    use crate::testing::{NOW, Site, on_both};
 
-    #[tokio::test]
-    async fn realms_are_created_once_and_found_by_exact_name() {
-        let (_dir, store) = store().await;
+    on_both!(realms_are_created_once_and_found_by_exact_name);
+
+    async fn realms_are_created_once_and_found_by_exact_name(site: Site) {
+        let store = site.store().await;
         let alpha = Realm { name: "/alpha".into(), active: true, created_at: NOW };
         let root = store.realms().create("/", NOW).await.unwrap();
         let again = store.realms().create("/alpha", NOW).await;

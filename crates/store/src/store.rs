@@ -5,7 +5,10 @@ use sqlx::migrate::{MigrateError, Migrator};
 
 use crate::db::{Db, Tx, postgres, sql, sqlite};
 use crate::denylist::{Changes, DenylistLog, Signal, Watch, Writer};
-use crate::{Identities, InstallationRow, Keys, Location, MasterKey, Realms, StoreError, location};
+use crate::{
+    AttemptCounters, Audit, Identities, InstallationRow, Journeys, Keys, Location, MasterKey, Once, Realms, Sessions,
+    Settings, StoreError, location,
+};
 
 const MASTER_KEY_CHECK: (&[&str], &[u8]) = (&["master key check"], b"countersign");
 
@@ -85,6 +88,30 @@ impl Store {
         Keys(self)
     }
 
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions(self)
+    }
+
+    pub fn journeys(&self) -> Journeys<'_> {
+        Journeys(self)
+    }
+
+    pub fn once(&self) -> Once<'_> {
+        Once(self)
+    }
+
+    pub fn attempts(&self) -> AttemptCounters<'_> {
+        AttemptCounters(self)
+    }
+
+    pub fn settings(&self) -> Settings<'_> {
+        Settings(self)
+    }
+
+    pub fn audit(&self) -> Audit<'_> {
+        Audit(self)
+    }
+
     pub fn denylist(&self) -> DenylistLog<'_> {
         DenylistLog(self)
     }
@@ -160,44 +187,61 @@ pub(crate) fn opens(master: &MasterKey, sealed: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-    use countersign_core::denylist::Epoch;
-    use countersign_core::time::UnixSeconds;
+    use crate::testing::{Site, master, on_both, tamper};
 
-    pub(crate) const EPOCH: Epoch = Epoch([9; 16]);
-    pub(crate) const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+    on_both!(a_wrong_master_key_is_named_at_open, a_newer_or_foreign_schema_is_refused, a_closed_store_says_so);
 
-    pub(crate) fn master() -> MasterKey {
-        MasterKey::from_bytes(&[7; 32])
-    }
-
-    /// A store in a directory of its own, with an installation and the realm `/alpha`.
-    pub(crate) async fn store() -> (tempfile::TempDir, Store) {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("store.db"), master()).await.unwrap();
-        store.installation().initialise(EPOCH, NOW).await.unwrap();
-        store.realms().create("/alpha", NOW).await.unwrap();
-        (dir, store)
-    }
+    on_both!(threads: first_starts_may_race);
 
     #[tokio::test]
     async fn pragmas_are_what_durability_needs() {
-        let (_dir, store) = store().await;
-        for pool in [store.readers(), store.writer()] {
+        let site = Site::sqlite();
+        let store = site.store().await;
+        let Db::Sqlite { readers, writer } = store.db() else { panic!("not a file") };
+        for pool in [readers, writer] {
             let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.unwrap();
             let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await.unwrap();
             let foreign_keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(pool).await.unwrap();
             assert_eq!((mode.as_str(), synchronous, foreign_keys), ("wal", 2, 1));
         }
-        assert!(sqlx::query("DELETE FROM realms").execute(store.readers()).await.is_err(), "readers cannot write");
+        assert!(sqlx::query("DELETE FROM realms").execute(readers).await.is_err(), "readers cannot write");
+    }
+
+    /// Whatever the server or the role has for a default; a stronger setting stays.
+    #[tokio::test]
+    async fn postgres_sessions_wait_for_the_disk() {
+        let site = Site::postgres();
+        let store = site.store().await;
+        for (default, in_force) in [("off", "on"), ("local", "on"), ("remote_apply", "remote_apply")] {
+            tamper(
+                &store,
+                &format!("ALTER ROLE CURRENT_USER IN DATABASE {} SET synchronous_commit = {default}", {
+                    let (name,): (String,) = sql("SELECT current_database()::text")
+                        .one(&mut store.db().read().await.unwrap())
+                        .await
+                        .unwrap();
+                    name
+                }),
+            )
+            .await;
+            let fresh = site.open().await;
+            for mut conn in [fresh.db().log().await.unwrap(), fresh.db().write().await.unwrap()] {
+                let (setting,): (String,) =
+                    sql("SELECT current_setting('synchronous_commit')").one(&mut conn).await.unwrap();
+                assert_eq!(setting, in_force, "{default}");
+            }
+        }
     }
 
     #[cfg(unix)]
     #[tokio::test]
     async fn the_files_are_for_their_owner_only() {
         use std::os::unix::fs::PermissionsExt as _;
-        let (dir, _store) = store().await;
+        let site = Site::sqlite();
+        let _store = site.store().await;
+        let Site::Sqlite(dir) = &site else { panic!("not a file") };
         let files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(Result::unwrap).collect();
         assert!(files.len() >= 2, "the database and its log");
         for file in files {
@@ -205,14 +249,12 @@ pub(crate) mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_wrong_master_key_is_named_at_open() {
-        let (dir, store) = store().await;
+    async fn a_wrong_master_key_is_named_at_open(site: Site) {
+        let store = site.store().await;
         store.close().await;
-        let path = dir.path().join("store.db");
-        let error = Store::open(&path, MasterKey::from_bytes(&[8; 32])).await.err().unwrap();
-        assert_eq!(error, StoreError::WrongMasterKey { path: path.clone() });
-        assert!(Store::open(&path, master()).await.is_ok(), "the right key still opens it");
+        let error = Store::open(site.location(), MasterKey::from_bytes(&[8; 32])).await.err().unwrap();
+        assert_eq!(error, StoreError::WrongMasterKey { database: site.location().to_string() });
+        assert!(Store::open(site.location(), master()).await.is_ok(), "the right key still opens it");
     }
 
     #[tokio::test]
@@ -226,33 +268,36 @@ pub(crate) mod tests {
         assert!(matches!(Store::open(dir.path(), master()).await.err(), Some(StoreError::Open { .. })));
     }
 
+    /// Nobody listens there, and the password is in no text about it.
     #[tokio::test]
-    async fn a_newer_or_foreign_schema_is_refused() {
-        let (dir, store) = store().await;
-        let path = dir.path().join("store.db");
-        sqlx::query(
-            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-             VALUES (999, 'later', TRUE, x'00', 0)",
-        )
-        .execute(store.writer())
-        .await
-        .unwrap();
-        let newer = Store::open(&path, master()).await.err();
-        assert_eq!(newer, Some(StoreError::NewerSchema { path: path.clone(), version: 999 }));
-        sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 999").execute(store.writer()).await.unwrap();
-        sqlx::query("UPDATE _sqlx_migrations SET checksum = x'00'").execute(store.writer()).await.unwrap();
-        let foreign = Store::open(&path, master()).await.err();
-        assert_eq!(foreign, Some(StoreError::ForeignSchema { path, version: 1 }));
+    async fn a_server_that_cannot_be_reached_is_the_operators_fault() {
+        let at = Location::parse("postgres://anna:s3cr3t@127.0.0.1:1/countersign").unwrap();
+        let error = Store::open(&at, master()).await.err().unwrap();
+        assert!(matches!(&error, StoreError::Open { .. }), "{error:?}");
+        assert!(error.to_string().starts_with("cannot open the database postgres://anna@127.0.0.1:1/countersign: "));
+        assert!(!format!("{error:?}").contains("s3cr3t"));
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn first_starts_may_race() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("store.db");
+    async fn a_newer_or_foreign_schema_is_refused(site: Site) {
+        let store = site.store().await;
+        let open = async || Store::open(site.location(), master()).await.err();
+        let database = site.location().to_string();
+        let statement = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                         VALUES (999, 'later', TRUE, '', 0)";
+        let blob = matches!(site, Site::Sqlite(_)).then(|| statement.replace("''", "x''"));
+        tamper(&store, blob.as_deref().unwrap_or(statement)).await;
+        assert_eq!(open().await, Some(StoreError::NewerSchema { database: database.clone(), version: 999 }));
+        tamper(&store, "DELETE FROM _sqlx_migrations WHERE version = 999").await;
+        let blob = if matches!(site, Site::Sqlite(_)) { "x''" } else { "''" };
+        tamper(&store, &format!("UPDATE _sqlx_migrations SET checksum = {blob}")).await;
+        assert_eq!(open().await, Some(StoreError::ForeignSchema { database, version: 1 }));
+    }
+
+    async fn first_starts_may_race(site: Site) {
         let racers: Vec<_> = (0..8)
             .map(|_| {
-                let path = path.clone();
-                tokio::spawn(async move { Store::open(&path, master()).await.map(drop) })
+                let at = site.location();
+                tokio::spawn(async move { Store::open(at, master()).await.map(drop) })
             })
             .collect();
         for racer in racers {
@@ -260,13 +305,15 @@ pub(crate) mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_closed_store_says_so() {
-        let (_dir, store) = store().await;
-        let clone = store.clone();
+    async fn a_closed_store_says_so(site: Site) {
+        let store = site.store().await;
+        let (clone, mut changes) = (store.clone(), store.changes());
         store.close().await;
         store.close().await;
         assert_eq!(clone.realms().list().await.err(), Some(StoreError::Closed));
         assert_eq!(clone.denylist().head().await.err(), Some(StoreError::Closed));
+        assert!(!clone.denylist().is_running());
+        drop((store, clone));
+        assert!(!changes.changed().await);
     }
 }

@@ -5,6 +5,7 @@
 //! here and in the two modules below: how to open, how to begin a transaction, and how two writers keep out of each
 //! other's way.
 
+pub(crate) mod bulk;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 mod statement;

@@ -1,7 +1,7 @@
 //! A statement with its parameters, before it is known which database it is for.
 
-use sqlx::postgres::PgRow;
 use sqlx::SqlStr;
+use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, FromRow, SqlSafeStr as _};
 

@@ -10,11 +10,11 @@
 
 mod changes;
 mod epoch;
+mod prune;
 mod read;
 #[cfg(test)]
 mod tests;
 mod undo;
-mod prune;
 mod writer;
 
 use countersign_core::denylist::{Chain, Entry, Epoch, Fingerprint, Kind, Slot};
@@ -25,6 +25,7 @@ use crate::{Store, StoreError, check};
 pub use changes::Changes;
 pub(crate) use changes::{Signal, Watch};
 pub use read::Filter;
+pub(crate) use read::head;
 pub(crate) use writer::Writer;
 
 /// Held by whoever assigns numbers.
@@ -143,7 +144,10 @@ impl DenylistLog<'_> {
     /// take the second for a repetition would leave it alive.
     pub async fn append(&self, new: NewEntry, now: UnixSeconds) -> Result<Appended, StoreError> {
         if matches!(new.entry.kind, Kind::Undo | Kind::UndoFamily) {
-            return Err(StoreError::Invalid { what: "denylist entry", rule: "must not be an undo; there is a call for it" });
+            return Err(StoreError::Invalid {
+                what: "denylist entry",
+                rule: "must not be an undo; there is a call for it",
+            });
         }
         checked(&new)?;
         self.0.denylist_writer().append(new, check::time_in(now)?).await

@@ -30,12 +30,11 @@ impl DenylistLog<'_> {
         tx.lock(LOCK).await?;
         let head = read::head(&mut tx).await?;
         let last = head.floor_seq.saturating_add(chunk).min(head.seq);
-        let kept: Option<(i64,)> =
-            sql("SELECT seq FROM denylist WHERE seq <= $1 AND slot >= $2 ORDER BY seq LIMIT 1")
-                .bind(seq_in(last)?)
-                .bind(first_open_slot(horizon))
-                .optional(&mut tx)
-                .await?;
+        let kept: Option<(i64,)> = sql("SELECT seq FROM denylist WHERE seq <= $1 AND slot >= $2 ORDER BY seq LIMIT 1")
+            .bind(seq_in(last)?)
+            .bind(first_open_slot(horizon))
+            .optional(&mut tx)
+            .await?;
         let floor = match kept {
             Some((seq,)) => seq_out(seq)?.saturating_sub(1),
             None => last,
@@ -43,15 +42,12 @@ impl DenylistLog<'_> {
         if floor <= head.floor_seq {
             return Ok(0);
         }
-        let moved = sql(
-            "UPDATE denylist_floor
-             SET seq = $1, chain = (SELECT chain FROM denylist WHERE seq = $1) WHERE id = 1",
-        )
+        let moved = sql("UPDATE denylist_floor
+             SET seq = $1, chain = (SELECT chain FROM denylist WHERE seq = $1) WHERE id = 1")
         .bind(seq_in(floor)?)
         .run(&mut tx)
         .await?;
-        let deleted =
-            sql("DELETE FROM denylist WHERE seq <= $1").bind(seq_in(floor)?).run(&mut tx).await?;
+        let deleted = sql("DELETE FROM denylist WHERE seq <= $1").bind(seq_in(floor)?).run(&mut tx).await?;
         if moved != 1 || deleted != floor - head.floor_seq {
             return Err(StoreError::corrupt("denylist", "the log has a gap"));
         }

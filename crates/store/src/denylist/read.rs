@@ -31,14 +31,13 @@ impl DenylistLog<'_> {
         let limit = i64::try_from(limit.min(MAX_ENTRIES)).unwrap_or(0);
         let mut conn = self.0.db().read().await?;
         // One statement, hence one snapshot: a prune cannot come between the floor and the entries.
-        let rows: Vec<(Option<i64>, i64, i64, i64, i64)> = sql(
-            "SELECT (SELECT seq FROM denylist_floor WHERE id = 1), seq, kind, slot, fingerprint
-             FROM denylist WHERE seq > $1 ORDER BY seq LIMIT $2",
-        )
-        .bind(seq_in(from)?)
-        .bind(limit)
-        .all(&mut conn)
-        .await?;
+        let rows: Vec<(Option<i64>, i64, i64, i64, i64)> =
+            sql("SELECT (SELECT seq FROM denylist_floor WHERE id = 1) AS floor, seq, kind, slot, fingerprint
+             FROM denylist WHERE seq > $1 ORDER BY seq LIMIT $2")
+            .bind(seq_in(from)?)
+            .bind(limit)
+            .all(&mut conn)
+            .await?;
         let floor = match rows.first() {
             Some((floor, ..)) => *floor,
             // A prune in between can only raise the floor, and then "begin anew" is true by now.
@@ -65,14 +64,12 @@ impl DenylistLog<'_> {
     pub async fn lookup(&self, probe: &Probe) -> Result<Lookup, StoreError> {
         type Row = (bool, bool, Option<i64>, Option<i64>, Option<i64>);
         let kind = |kind: Kind| i64::from(kind.code());
-        let (family_ended, key_ended, user, realm, all): Row = sql(
-            "SELECT EXISTS (SELECT 1 FROM denylist
+        let (family_ended, key_ended, user, realm, all): Row = sql("SELECT EXISTS (SELECT 1 FROM denylist
                             WHERE kind = $1 AND fingerprint = $2 AND slot = $3 AND undone_by IS NULL),
                     EXISTS (SELECT 1 FROM denylist WHERE kind = $4 AND fingerprint = $5 AND undone_by IS NULL),
                     (SELECT MAX(seq) FROM denylist WHERE kind = $6 AND fingerprint = $7 AND undone_by IS NULL),
                     (SELECT MAX(seq) FROM denylist WHERE kind = $8 AND fingerprint = $9 AND undone_by IS NULL),
-                    (SELECT MAX(seq) FROM denylist WHERE kind = $10 AND fingerprint = 0 AND undone_by IS NULL)",
-        )
+                    (SELECT MAX(seq) FROM denylist WHERE kind = $10 AND fingerprint = 0 AND undone_by IS NULL)")
         .bind(kind(Kind::Family))
         .bind(probe.family.0.cast_signed())
         .bind(i64::from(probe.slot.0))
@@ -125,11 +122,8 @@ impl DenylistLog<'_> {
             }
         }
         text.push_str(&format!(" ORDER BY seq DESC LIMIT ${}", conditions.len() + 1));
-        let rows: Vec<LineRow> = sql_of(text)
-            .bind_all(args)
-            .bind(check::listed(limit))
-            .all(&mut self.0.db().read().await?)
-            .await?;
+        let rows: Vec<LineRow> =
+            sql_of(text).bind_all(args).bind(check::listed(limit)).all(&mut self.0.db().read().await?).await?;
         rows.into_iter().map(line_out).collect()
     }
 }
@@ -149,12 +143,10 @@ pub(super) fn line_out(row: LineRow) -> Result<Line, StoreError> {
 /// An empty log ends where it begins: at the floor.
 pub(crate) async fn head(place: &mut impl Place) -> Result<Head, StoreError> {
     type Row = (Vec<u8>, i64, Vec<u8>, Option<i64>, Option<Vec<u8>>);
-    let row: Option<Row> = sql(
-        "SELECT i.epoch, f.seq, f.chain, d.seq, d.chain
+    let row: Option<Row> = sql("SELECT i.epoch, f.seq, f.chain, d.seq, d.chain
          FROM installation AS i JOIN denylist_floor AS f ON f.id = 1
          LEFT JOIN denylist AS d ON d.seq = (SELECT MAX(seq) FROM denylist)
-         WHERE i.id = 1",
-    )
+         WHERE i.id = 1")
     .optional(place)
     .await?;
     let (epoch, floor_seq, floor_chain, seq, chain) = row.ok_or(StoreError::NotInitialised)?;

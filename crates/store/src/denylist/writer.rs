@@ -9,16 +9,13 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use super::changes::Signal;
 use super::{Appended, CHANNEL, Head, LOCK, NewEntry, RequestId, read, seq_in, seq_out};
 use crate::StoreError;
-use crate::db::{Arg, Conn, Db, Tx, sql_of};
+use crate::db::{Arg, Conn, Db, Tx, bulk};
 use crate::store::Patience;
 
 /// Most appends that wait; beyond, callers wait for a place and then get [`StoreError::Overloaded`].
 pub(super) const QUEUE: usize = 1024;
 /// Most appends in one commit.
 pub(super) const BATCH: usize = 256;
-
-/// Rows that one statement takes: few sizes, so that each stays prepared.
-const SIZES: [usize; 4] = [64, 16, 4, 1];
 
 /// Between two attempts on a server that is away.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -215,16 +212,29 @@ async fn written(conn: &mut Conn, batch: &[Job]) -> Result<(Head, Outcomes), Sto
     Ok((head, outcomes))
 }
 
-const COLUMNS: usize = 12;
+const COLUMNS: [&str; 12] = [
+    "seq",
+    "kind",
+    "slot",
+    "fingerprint",
+    "chain",
+    "realm",
+    "username",
+    "object",
+    "reason",
+    "actor",
+    "created_at",
+    "request",
+];
 
-/// The parameters of one row of the table `denylist`.
+/// One row of the table.
 pub(super) fn line(
     head: &Head,
     new: &NewEntry,
     RequestId(request): RequestId,
     created_at: i64,
-) -> Result<[Arg; COLUMNS], StoreError> {
-    Ok([
+) -> Result<Vec<Arg>, StoreError> {
+    Ok(vec![
         seq_in(head.seq)?.into(),
         i64::from(new.entry.kind.code()).into(),
         i64::from(new.entry.slot.0).into(),
@@ -240,27 +250,8 @@ pub(super) fn line(
     ])
 }
 
-pub(super) async fn insert(tx: &mut Tx<'_>, lines: Vec<[Arg; COLUMNS]>) -> Result<(), StoreError> {
-    let mut lines = lines.into_iter();
-    while let Some(size) = SIZES.into_iter().find(|size| *size <= lines.len()) {
-        let rows: Vec<String> = (0..size).map(|row| placeholders(row * COLUMNS, COLUMNS)).collect();
-        sql_of(format!(
-            "INSERT INTO denylist (seq, kind, slot, fingerprint, chain, realm, username, object, reason, actor,
-                                   created_at, request)
-             VALUES {}",
-            rows.join(", ")
-        ))
-        .bind_all(lines.by_ref().take(size).flatten())
-        .run(tx)
-        .await?;
-    }
-    Ok(())
-}
-
-/// `($4, $5, $6)` for three parameters after the first three.
-fn placeholders(after: usize, count: usize) -> String {
-    let numbers: Vec<String> = (after + 1..=after + count).map(|number| format!("${number}")).collect();
-    format!("({})", numbers.join(", "))
+pub(super) async fn insert(tx: &mut Tx<'_>, lines: Vec<Vec<Arg>>) -> Result<(), StoreError> {
+    bulk::insert(tx, "denylist", &COLUMNS, lines).await
 }
 
 /// What of a batch stands in the log already. A watermark is always new, unless it is the same request: it must lie
@@ -276,7 +267,8 @@ impl Known {
         let mut known = Self::default();
         let requests = batch.iter().map(|job| Arg::from(&job.request.0)).collect();
         let rows: Vec<(Vec<u8>, i64, i64, i64, i64)> =
-            among(tx, "SELECT request, seq, kind, slot, fingerprint FROM denylist WHERE request IN ", requests).await?;
+            bulk::among(tx, "SELECT request, seq, kind, slot, fingerprint FROM denylist WHERE request IN", requests)
+                .await?;
         for (request, seq, kind, slot, fingerprint) in rows {
             let request = request.try_into().map_err(|_| StoreError::corrupt("denylist", "a request has 16 bytes"))?;
             let entry = super::entry_out(kind, slot, fingerprint)?;
@@ -284,9 +276,9 @@ impl Known {
         }
         let families = batch.iter().filter(|job| job.new.entry.kind == Kind::Family);
         let families = families.map(|job| job.new.entry.fingerprint.0.cast_signed().into()).collect();
-        let rows: Vec<(i64, i64, i64, i64)> = among(
+        let rows: Vec<(i64, i64, i64, i64)> = bulk::among(
             tx,
-            "SELECT seq, kind, slot, fingerprint FROM denylist WHERE kind = 1 AND undone_by IS NULL AND fingerprint IN ",
+            "SELECT seq, kind, slot, fingerprint FROM denylist WHERE kind = 1 AND undone_by IS NULL AND fingerprint IN",
             families,
         )
         .await?;
@@ -306,7 +298,8 @@ impl Known {
                 Err(StoreError::Conflict { what: "request", name })
             });
         }
-        let seq = (entry.kind == Kind::Family).then(|| self.families.get(&(entry.slot, entry.fingerprint))).flatten()?;
+        let seq =
+            (entry.kind == Kind::Family).then(|| self.families.get(&(entry.slot, entry.fingerprint))).flatten()?;
         Some(Ok(Appended { seq: *seq, already: true }))
     }
 
@@ -316,19 +309,4 @@ impl Known {
             self.families.insert((entry.slot, entry.fingerprint), seq);
         }
     }
-}
-
-/// The rows whose column is one of the values, in as few statements as their few sizes allow.
-async fn among<T: crate::db::Row>(
-    tx: &mut Tx<'_>,
-    select: &'static str,
-    values: Vec<Arg>,
-) -> Result<Vec<T>, StoreError> {
-    let mut values = values.into_iter();
-    let mut rows = Vec::new();
-    while let Some(size) = SIZES.into_iter().find(|size| *size <= values.len()) {
-        let statement = sql_of(format!("{select}{}", placeholders(0, size)));
-        rows.extend(statement.bind_all(values.by_ref().take(size)).all::<T>(tx).await?);
-    }
-    Ok(rows)
 }
