@@ -9,6 +9,8 @@
 //! The chain covers what replicas are told. Who asked, why, and whom it concerned stand beside it, for the operator.
 
 mod changes;
+#[cfg(test)]
+mod crash_tests;
 mod epoch;
 mod prune;
 mod read;

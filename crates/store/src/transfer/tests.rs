@@ -88,6 +88,12 @@ async fn copy(store: &Store) -> Vec<u8> {
     out
 }
 
+/// All lines but the first and the last, which differ: each database sealed its own check of the master key.
+fn rows(copy: &[u8]) -> Vec<&[u8]> {
+    let lines: Vec<&[u8]> = copy.split_inclusive(|byte| *byte == b'\n').collect();
+    lines[1..lines.len() - 1].to_vec()
+}
+
 /// Both ways between the two databases, and each into its own kind.
 async fn a_copy_comes_back_the_same(site: Site) {
     let store = filled(&site).await;
@@ -96,7 +102,7 @@ async fn a_copy_comes_back_the_same(site: Site) {
         let moved = target.open().await;
         let imported = moved.import(&mut first.as_slice()).await.unwrap();
         assert_eq!(imported.rows as usize, first.iter().filter(|byte| **byte == b'\n').count() - 16);
-        assert!(copy(&moved).await == first, "the copy of the copy is the same, byte for byte");
+        assert!(rows(&copy(&moved).await) == rows(&first), "the copy of the copy has the same rows, byte for byte");
         let report = moved.check().await.unwrap();
         assert_eq!((report.findings.as_slice(), report.keys), (&[][..], 3));
         assert_eq!(moved.denylist().head().await, store.denylist().head().await);
@@ -151,8 +157,6 @@ async fn a_damaged_copy_is_refused_whole(site: Site) {
         assert_eq!(target.installation().get().await, Ok(None), "{what}: nothing was written");
     }
     // A checksum that fits does not make a log that contradicts itself acceptable.
-    let other = filled(&Site::sqlite()).await;
-    drop(other);
     let bent = Site::sqlite();
     let store = filled(&bent).await;
     tamper(&store, "UPDATE denylist SET fingerprint = 1 WHERE seq = 600").await;
