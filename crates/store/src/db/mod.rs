@@ -172,6 +172,19 @@ impl Tx<'_> {
         sql("SELECT pg_advisory_xact_lock($1)").bind(lock_number(words)).run(self).await.map(drop)
     }
 
+    /// For work on everything there is: no statement is stopped because it takes long, nor is the transaction when
+    /// whoever reads its results does.
+    pub(crate) async fn unhurried(&mut self) -> Result<(), StoreError> {
+        if matches!(self, Self::Sqlite(_)) {
+            return Ok(());
+        }
+        sql("SELECT set_config('statement_timeout', '0', true),
+                    set_config('idle_in_transaction_session_timeout', '0', true)")
+        .run(self)
+        .await
+        .map(drop)
+    }
+
     /// Wakes whoever listens, when and if this is committed. SQLite has no such thing; it is polled.
     pub(crate) async fn notify(&mut self, channel: &str) -> Result<(), StoreError> {
         if matches!(self, Self::Sqlite(_)) {

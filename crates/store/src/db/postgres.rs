@@ -60,7 +60,7 @@ async fn settle(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
 /// Migrates the database and checks the master key. The migrator holds an advisory lock: racers queue up.
 async fn prepare(options: &PgConnectOptions, at: &Location, master: &MasterKey) -> Result<(), StoreError> {
     // The first racer's work and a server that is busy may take longer than a lock in service.
-    let patient = options.clone().options([("lock_timeout", "60000")]);
+    let patient = options.clone().options([("lock_timeout", "60000"), ("statement_timeout", "0")]);
     let connected = tokio::time::timeout(Duration::from_secs(30), patient.connect()).await;
     let connected = connected.map_err(|_| open_error(at, "no answer within 30 s"))?;
     let mut conn = connected.map_err(|error| match StoreError::from(error) {

@@ -35,6 +35,7 @@ impl DenylistLog<'_> {
         let new = NewEntry::new(entry, "", "the end of the log may be lost", actor).object(OBJECT);
         checked(&new)?;
         let mut tx = self.0.db().begin().await?;
+        tx.unhurried().await?;
         tx.lock(LOCK).await?;
         let old = read::head(&mut tx).await?;
         if old.epoch == epoch {

@@ -147,7 +147,13 @@ impl Task {
     }
 
     async fn attempt(&self, batch: &[Job]) -> Result<Outcomes, StoreError> {
-        let mut conn = self.db.log().await?;
+        let mut conn = self.db.log().await.map_err(|error| match error {
+            // The pool tried for as long as it may, and says no more than that.
+            StoreError::Busy if matches!(*self.db, Db::Postgres { .. }) => {
+                StoreError::Unavailable { detail: "no connection could be had in time".into() }
+            }
+            other => other,
+        })?;
         let outcome = if let Conn::Sqlite(_) = &conn {
             written(&mut conn, batch).await
         } else {

@@ -41,6 +41,7 @@ impl Store {
     /// opens, and that what refers to something refers to something. It reads everything.
     pub async fn check(&self) -> Result<Report, StoreError> {
         let mut tx = self.db().snapshot().await?;
+        tx.unhurried().await?;
         examine(self, &mut tx).await
     }
 }

@@ -35,6 +35,7 @@ impl Store {
     /// `out` is written to from the calling task; give it a buffer.
     pub async fn export(&self, out: &mut (impl Write + Send), now: UnixSeconds) -> Result<u64, StoreError> {
         let mut tx = self.db().snapshot().await?;
+        tx.unhurried().await?;
         let (sealed,): (Vec<u8>,) = sql("SELECT sealed FROM master_key_check WHERE id = 1").one(&mut tx).await?;
         let mut lines = Lines { out, hash: Sha256::new(), rows: 0 };
         lines.put(&json!({

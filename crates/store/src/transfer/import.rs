@@ -53,6 +53,7 @@ impl Store {
     /// Reads a copy into an empty database: all of it, or nothing when anything is wrong with it.
     pub async fn import(&self, from: &mut (impl BufRead + Send)) -> Result<Imported, StoreError> {
         let mut tx = self.db().begin().await?;
+        tx.unhurried().await?;
         tx.lock(denylist::LOCK).await?;
         for table in &TABLES {
             let (filled,): (bool,) =
