@@ -9,7 +9,7 @@ use countersign_core::session::{Properties, Session, SessionClaims, SessionId, T
 use countersign_core::time::{UnixMillis, UnixSeconds};
 use countersign_core::token::mint::MintError;
 use countersign_core::token::{self, Kind, Scratch, TokenError, mint};
-use countersign_store::denylist::{Lookup, NewEntry};
+use countersign_store::denylist::{Lookup, NewEntry, Probe};
 use countersign_store::{Attributes, Identity, StoreError};
 
 use crate::ambient::{Entropy, random};
@@ -254,6 +254,10 @@ impl DenylistView for Authority {
         self.lookup.user_watermark
     }
 
+    fn realm_watermark(&self, _: Fingerprint) -> Option<u64> {
+        self.lookup.realm_watermark
+    }
+
     fn applied(&self) -> u64 {
         self.head
     }
@@ -261,6 +265,12 @@ impl DenylistView for Authority {
     fn current(&self, _: UnixMillis) -> bool {
         true
     }
+}
+
+/// What the log knows a session by. What was made with an ended key does not get this far: the key is gone.
+pub(crate) fn probe(session: &Session) -> Probe {
+    let (family, user, realm) = (session.family(), session.user(), session.realm());
+    Probe { slot: session.slot(), family, user, realm, key: None }
 }
 
 /// Judges a token as the edge does, but on the log itself.
@@ -278,7 +288,7 @@ pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreErro
         }
     };
     let log = app.store.denylist();
-    let lookup = log.lookup(session.slot(), session.family(), session.user()).await?;
+    let lookup = log.lookup(&probe(&session)).await?;
     let view = Authority { lookup, head: log.head().await?.seq };
     let realm = session.claims().realm.clone();
     Ok(match gate::judge(&session, &realm, &view, || app.clock.now()) {
@@ -307,8 +317,8 @@ pub(crate) fn open(app: &App, token: &[u8], scratch: &mut Scratch) -> Result<Ses
 pub(crate) async fn revoke(app: &App, session: &Session, reason: &str) -> Result<(), StoreError> {
     let claims = session.claims();
     let entry = Entry { kind: EntryKind::Family, slot: session.slot(), fingerprint: session.family() };
-    let actor = claims.sub.clone();
-    let new = NewEntry { entry, realm: claims.realm.clone(), reason: reason.to_owned(), actor };
+    let new =
+        NewEntry::new(entry, &claims.realm, reason, &claims.sub).username(&claims.sub).object(&claims.sid.to_string());
     let appended = app.store.denylist().append(new, app.clock.now().seconds()).await;
     if appended == Err(StoreError::Closed) {
         app.log_closed.store(true, Ordering::Relaxed);

@@ -62,6 +62,23 @@ pub fn ensure_chromium() -> Result<PathBuf> {
     )
 }
 
+/// A PostgreSQL server for the store's tests: on this machine, or (root on Debian) a fresh install.
+pub fn ensure_postgres() -> Result<()> {
+    if countersign_test_postgres::find().is_some() {
+        return Ok(());
+    }
+    let root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    if root && which("apt-get").is_some() {
+        say("installing postgresql for the tests of the store (apt-get)");
+        apt_get(&["update", "--quiet"])?;
+        apt_get(&["install", "--quiet", "--yes", "--no-install-recommends", "postgresql"])?;
+        if countersign_test_postgres::find().is_some() {
+            return Ok(());
+        }
+    }
+    bail!("{}", countersign_test_postgres::MISSING)
+}
+
 fn find_chromium() -> Option<PathBuf> {
     let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
     let on_path = names.into_iter().find_map(which);
@@ -73,7 +90,7 @@ fn apt_get(args: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
     command.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(Stdio::null());
     if !command.status().context("cannot run apt-get")?.success() {
-        bail!("apt-get {} failed (see above); install chromium by hand", args.join(" "));
+        bail!("apt-get {} failed (see above); do that by hand", args.join(" "));
     }
     Ok(())
 }

@@ -37,7 +37,7 @@ pub fn decode_array<const N: usize>(text: &[u8]) -> Result<[u8; N], NotBase64Url
 }
 
 /// Decodes into `out`, replacing what it held and keeping its allocation.
-pub(crate) fn decode_into(text: &[u8], out: &mut Vec<u8>) -> Result<(), NotBase64Url> {
+pub fn decode_into(text: &[u8], out: &mut Vec<u8>) -> Result<(), NotBase64Url> {
     out.clear();
     URL_SAFE_NO_PAD.decode_vec(text, out).map_err(|_| NotBase64Url)
 }

@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 /// Whose fault an error is, and so who must act.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
@@ -15,22 +13,25 @@ pub enum Fault {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StoreError {
     // The operator's fault.
-    /// The file cannot be created or opened, or is no SQLite database.
-    Open { path: PathBuf, detail: String },
+    /// The file cannot be created or opened, or is no SQLite database; the server cannot be reached or refuses us.
+    Open { database: String, detail: String },
     /// The database was sealed with another master key.
-    WrongMasterKey { path: PathBuf },
+    WrongMasterKey { database: String },
     /// The text is not a master key.
     BadMasterKey,
     /// The database was written by a newer version of this program.
-    NewerSchema { path: PathBuf, version: i64 },
+    NewerSchema { database: String, version: i64 },
     /// The database was made by a build whose migrations differ from ours.
-    ForeignSchema { path: PathBuf, version: i64 },
+    ForeignSchema { database: String, version: i64 },
     /// No space for the write.
     DiskFull,
     /// Another process held the write lock, or our own work every connection, for longer than we wait.
     Busy,
-    /// The storage fails: I/O error, read-only, out of memory.
+    /// The storage fails: I/O error, read-only, out of memory, a server that is away. What was under way may or may not
+    /// have been done.
     Unavailable { detail: String },
+    /// A copy cannot be written to where it should go.
+    CopyOutput { detail: String },
     /// The operating system has no randomness to give.
     NoEntropy,
     /// There is no installation in this database yet.
@@ -49,6 +50,12 @@ pub enum StoreError {
     TooLarge { what: &'static str, max: usize },
     /// It was decided on a state that has changed since; nothing was written.
     Outdated { what: &'static str },
+    /// The user has as many sessions as the quota allows, and may not have one more.
+    QuotaExhausted,
+    /// There is something in the database already; a copy is read into an empty one only.
+    NotEmpty { table: &'static str },
+    /// A copy cannot be read in, for the reason given; nothing was written.
+    BadCopy { line: u64, detail: &'static str },
     /// The queue of the denylist writer stayed full; nothing was written.
     Overloaded,
     /// The store was closed. An append that gets this may or may not be in the log.
@@ -72,6 +79,7 @@ impl StoreError {
             | Self::DiskFull
             | Self::Busy
             | Self::Unavailable { .. }
+            | Self::CopyOutput { .. }
             | Self::NoEntropy
             | Self::NotInitialised => Fault::Operator,
             Self::AlreadyInitialised
@@ -80,6 +88,9 @@ impl StoreError {
             | Self::Invalid { .. }
             | Self::TooLarge { .. }
             | Self::Outdated { .. }
+            | Self::QuotaExhausted
+            | Self::NotEmpty { .. }
+            | Self::BadCopy { .. }
             | Self::Overloaded
             | Self::Closed => Fault::Caller,
             Self::Corrupt { .. } | Self::Internal { .. } => Fault::Us,
@@ -105,24 +116,23 @@ impl StoreError {
 impl std::fmt::Display for StoreError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Open { path, detail } => write!(f, "cannot open the database {}: {detail}", path.display()),
-            Self::WrongMasterKey { path } => {
-                write!(f, "the master key is not the one that the database {} was sealed with", path.display())
+            Self::Open { database, detail } => write!(f, "cannot open the database {database}: {detail}"),
+            Self::WrongMasterKey { database } => {
+                write!(f, "the master key is not the one that the database {database} was sealed with")
             }
             Self::BadMasterKey => f.write_str("a master key is 32 bytes in base64url without padding (43 characters)"),
-            Self::NewerSchema { path, version } => write!(
+            Self::NewerSchema { database, version } => write!(
                 f,
-                "the database {} has schema version {version}, which is newer than this program; upgrade the program",
-                path.display()
+                "the database {database} has schema version {version}, which is newer than this program; upgrade the program"
             ),
-            Self::ForeignSchema { path, version } => write!(
+            Self::ForeignSchema { database, version } => write!(
                 f,
-                "schema version {version} of the database {} differs from this program's; it was made by another build",
-                path.display()
+                "schema version {version} of the database {database} differs from this program's; it was made by another build"
             ),
             Self::DiskFull => f.write_str("the database cannot grow: the disk or its quota is full"),
             Self::Busy => f.write_str("the database stayed busy, or locked by another process, for too long"),
             Self::Unavailable { detail } => write!(f, "the database cannot be read or written: {detail}"),
+            Self::CopyOutput { detail } => write!(f, "the copy cannot be written: {detail}"),
             Self::NoEntropy => f.write_str("the operating system gave no random bytes"),
             Self::NotInitialised => f.write_str("the database holds no installation yet"),
             Self::AlreadyInitialised => f.write_str("the database already holds an installation"),
@@ -131,6 +141,9 @@ impl std::fmt::Display for StoreError {
             Self::Invalid { what, rule } => write!(f, "{what} {rule}"),
             Self::TooLarge { what, max } => write!(f, "{what} is larger than {max} bytes"),
             Self::Outdated { what } => write!(f, "the {what} changed in the meantime; try again"),
+            Self::QuotaExhausted => f.write_str("the user has as many sessions as are allowed"),
+            Self::NotEmpty { table } => write!(f, "the database is not empty: there is something in the table {table}"),
+            Self::BadCopy { line, detail } => write!(f, "line {line} of the copy: {detail}"),
             Self::Overloaded => f.write_str("the denylist writer has more to do than it can queue; try again"),
             Self::Closed => f.write_str("the store is closed"),
             Self::Corrupt { table, detail } => write!(f, "a row of table {table} is damaged: {detail}"),
@@ -147,16 +160,46 @@ impl From<sqlx::Error> for StoreError {
         match &error {
             sqlx::Error::PoolClosed => Self::Closed,
             sqlx::Error::PoolTimedOut => Self::Busy,
-            sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => Self::Unavailable { detail },
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
+                Self::Unavailable { detail }
+            }
             sqlx::Error::ColumnDecode { .. } => Self::Corrupt { table: "of the query", detail },
             sqlx::Error::Database(db) => {
-                // The low byte is the primary code: https://www.sqlite.org/rescode.html
-                match db.code().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff) {
-                    Some(5 | 6) => Self::Busy, // BUSY, LOCKED
-                    Some(13) => Self::DiskFull,
-                    Some(7 | 8 | 10 | 11 | 14 | 26) => Self::Unavailable { detail }, // NOMEM, READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB
-                    _ => Self::Internal { detail },
+                let code = db.code().unwrap_or_default();
+                if db.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+                    Self::of_postgres(&code, detail)
+                } else {
+                    Self::of_sqlite(&code, detail)
                 }
+            }
+            _ => Self::Internal { detail },
+        }
+    }
+}
+
+impl StoreError {
+    /// The low byte is the primary code: <https://www.sqlite.org/rescode.html>
+    fn of_sqlite(code: &str, detail: String) -> Self {
+        match code.parse::<u32>().ok().map(|code| code & 0xff) {
+            Some(5 | 6) => Self::Busy, // BUSY, LOCKED
+            Some(13) => Self::DiskFull,
+            Some(7 | 8 | 10 | 11 | 14 | 26) => Self::Unavailable { detail }, // NOMEM, READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB
+            _ => Self::Internal { detail },
+        }
+    }
+
+    /// The first two characters are the class: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+    fn of_postgres(code: &str, detail: String) -> Self {
+        match code {
+            "53100" => Self::DiskFull,
+            // Lock and statement timeouts, serialisation, deadlock.
+            "55P03" | "57014" | "40001" | "40P01" => Self::Busy,
+            // A standby or a server set to read only; a server that goes down or comes up; our transaction that stood
+            // still for too long.
+            "25006" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Self::Unavailable { detail },
+            // Connection, authentication, resources, I/O, damage.
+            _ if ["08", "28", "53", "58", "XX"].iter().any(|class| code.starts_with(class)) => {
+                Self::Unavailable { detail }
             }
             _ => Self::Internal { detail },
         }
@@ -169,7 +212,7 @@ mod tests {
 
     #[test]
     fn texts_are_one_line_and_name_the_remedy() {
-        let newer = StoreError::NewerSchema { path: "/var/lib/x.db".into(), version: 7 };
+        let newer = StoreError::NewerSchema { database: "/var/lib/x.db".into(), version: 7 };
         assert_eq!(
             newer.to_string(),
             "the database /var/lib/x.db has schema version 7, which is newer than this program; upgrade the program"

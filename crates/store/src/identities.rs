@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use countersign_core::time::UnixSeconds;
 
+use crate::db::sql;
 use crate::{Store, StoreError, check};
 
 /// What is known of an identity beside its name: each attribute has a list of values, as in AM.
@@ -58,10 +59,19 @@ fn identity((realm, username, password_hash, status, attributes, created_at): Ro
         "Inactive" => IdentityStatus::Inactive,
         _ => return Err(StoreError::corrupt("identities", "unknown status")),
     };
-    let attributes = serde_json::from_str(&attributes)
-        .map_err(|_| StoreError::corrupt("identities", "attributes are not a map of lists"))?;
+    let attributes = attributes_out(&attributes)?;
     let created_at = check::time_out("identities", created_at)?;
     Ok(Identity { realm, username, password_hash, status, attributes, created_at })
+}
+
+fn attributes_in(attributes: &Attributes) -> Result<String, StoreError> {
+    let text = serde_json::to_string(attributes).map_err(|error| StoreError::Internal { detail: error.to_string() })?;
+    check::at_most("attributes", text.len(), MAX_ATTRIBUTES)?;
+    Ok(text)
+}
+
+fn attributes_out(text: &str) -> Result<Attributes, StoreError> {
+    serde_json::from_str(text).map_err(|_| StoreError::corrupt("identities", "attributes are not a map of lists"))
 }
 
 /// Only the beginning of a PHC string is looked at: enough that no clear text is ever stored by mistake.
@@ -75,78 +85,137 @@ impl Identities<'_> {
     pub async fn create(&self, new: NewIdentity<'_>, now: UnixSeconds) -> Result<(), StoreError> {
         check::name("username", new.username)?;
         password_hash(new.password_hash)?;
-        let attributes = serde_json::to_string(new.attributes)
-            .map_err(|error| StoreError::Internal { detail: error.to_string() })?;
-        check::at_most("attributes", attributes.len(), MAX_ATTRIBUTES)?;
-        sqlx::query(
-            "INSERT INTO identities (realm, username, password_hash, status, attributes, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
+        let attributes = attributes_in(new.attributes)?;
+        sql("INSERT INTO identities (realm, username, password_hash, status, attributes, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6)")
         .bind(new.realm)
         .bind(new.username)
         .bind(new.password_hash)
         .bind(new.status.text())
         .bind(attributes)
         .bind(check::time_in(now)?)
-        .execute(self.0.writer())
+        .try_run(&mut self.0.db().write().await?)
         .await
         .map_err(|error| StoreError::of_insert(error, "identity", new.username, Some(new.realm)))?;
         Ok(())
     }
 
     pub async fn get(&self, realm: &str, username: &str) -> Result<Option<Identity>, StoreError> {
-        let row: Option<Row> = sqlx::query_as(
-            "SELECT realm, username, password_hash, status, attributes, created_at
-             FROM identities WHERE realm = $1 AND username = $2",
-        )
+        let row: Option<Row> = sql("SELECT realm, username, password_hash, status, attributes, created_at
+             FROM identities WHERE realm = $1 AND username = $2")
         .bind(realm)
         .bind(username)
-        .fetch_optional(self.0.readers())
+        .optional(&mut self.0.db().read().await?)
         .await?;
         row.map(identity).transpose()
     }
 
     pub async fn set_password_hash(&self, realm: &str, username: &str, hash: &str) -> Result<(), StoreError> {
         password_hash(hash)?;
-        let done = sqlx::query("UPDATE identities SET password_hash = $3 WHERE realm = $1 AND username = $2")
+        let done = sql("UPDATE identities SET password_hash = $3 WHERE realm = $1 AND username = $2")
             .bind(realm)
             .bind(username)
             .bind(hash)
-            .execute(self.0.writer())
+            .run(&mut self.0.db().write().await?)
             .await?;
-        one_row(done.rows_affected(), username)
+        one_row(done, username)
+    }
+
+    /// Puts a new hash of the same password in the place of the old one, unless the password was changed meanwhile.
+    /// Whether it did.
+    pub async fn renew_password_hash(
+        &self,
+        realm: &str,
+        username: &str,
+        old: &str,
+        new: &str,
+    ) -> Result<bool, StoreError> {
+        password_hash(new)?;
+        let done = sql("UPDATE identities SET password_hash = $4
+             WHERE realm = $1 AND username = $2 AND password_hash = $3")
+        .bind(realm)
+        .bind(username)
+        .bind(old)
+        .bind(new)
+        .run(&mut self.0.db().write().await?)
+        .await?;
+        Ok(done > 0)
+    }
+
+    /// Sets the attributes named, and removes those whose list is empty; the others stay as they are, also when someone
+    /// else changes them at the same time.
+    pub async fn update_attributes(
+        &self,
+        realm: &str,
+        username: &str,
+        changes: &Attributes,
+    ) -> Result<Attributes, StoreError> {
+        let mut tx = self.0.db().begin().await?;
+        tx.lock(&["identity", realm, username]).await?;
+        let row: Option<(String,)> = sql("SELECT attributes FROM identities WHERE realm = $1 AND username = $2")
+            .bind(realm)
+            .bind(username)
+            .optional(&mut tx)
+            .await?;
+        let missing = || StoreError::NotFound { what: "identity", name: username.to_owned() };
+        let mut attributes = attributes_out(&row.ok_or_else(missing)?.0)?;
+        for (name, values) in changes {
+            check::name("attribute name", name)?;
+            if values.is_empty() {
+                attributes.remove(name);
+            } else {
+                attributes.insert(name.clone(), values.clone());
+            }
+        }
+        sql("UPDATE identities SET attributes = $3 WHERE realm = $1 AND username = $2")
+            .bind(realm)
+            .bind(username)
+            .bind(attributes_in(&attributes)?)
+            .run(&mut tx)
+            .await?;
+        tx.commit().await?;
+        Ok(attributes)
     }
 
     pub async fn set_status(&self, realm: &str, username: &str, status: IdentityStatus) -> Result<(), StoreError> {
-        let done = sqlx::query("UPDATE identities SET status = $3 WHERE realm = $1 AND username = $2")
+        let done = sql("UPDATE identities SET status = $3 WHERE realm = $1 AND username = $2")
             .bind(realm)
             .bind(username)
             .bind(status.text())
-            .execute(self.0.writer())
+            .run(&mut self.0.db().write().await?)
             .await?;
-        one_row(done.rows_affected(), username)
+        one_row(done, username)
     }
 
+    /// Deletes the identity, with its server-side sessions and its counters. Client-side sessions live on until the
+    /// caller sets a watermark.
     pub async fn delete(&self, realm: &str, username: &str) -> Result<(), StoreError> {
-        let done = sqlx::query("DELETE FROM identities WHERE realm = $1 AND username = $2")
+        let mut tx = self.0.db().begin().await?;
+        tx.lock(&["identity", realm, username]).await?;
+        for statement in [
+            "DELETE FROM sessions WHERE realm = $1 AND username = $2",
+            "DELETE FROM attempts WHERE realm = $1 AND username = $2",
+        ] {
+            sql(statement).bind(realm).bind(username).run(&mut tx).await?;
+        }
+        let done = sql("DELETE FROM identities WHERE realm = $1 AND username = $2")
             .bind(realm)
             .bind(username)
-            .execute(self.0.writer())
+            .run(&mut tx)
             .await?;
-        one_row(done.rows_affected(), username)
+        one_row(done, username)?;
+        tx.commit().await
     }
 
     /// Up to `limit` (at most 1,000) identities of the realm by username, beginning behind `after`.
     pub async fn list(&self, realm: &str, after: Option<&str>, limit: u32) -> Result<Vec<Identity>, StoreError> {
         // No username is empty, so all are behind "".
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT realm, username, password_hash, status, attributes, created_at
-             FROM identities WHERE realm = $1 AND username > $2 ORDER BY username LIMIT $3",
-        )
+        let rows: Vec<Row> = sql("SELECT realm, username, password_hash, status, attributes, created_at
+             FROM identities WHERE realm = $1 AND username > $2 ORDER BY username LIMIT $3")
         .bind(realm)
         .bind(after.unwrap_or_default())
         .bind(check::listed(limit))
-        .fetch_all(self.0.readers())
+        .all(&mut self.0.db().read().await?)
         .await?;
         rows.into_iter().map(identity).collect()
     }
@@ -159,16 +228,24 @@ fn one_row(affected: u64, username: &str) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::{NOW, store};
+    use crate::testing::{NOW, Site, on_both, tamper};
+
+    on_both!(
+        an_identity_is_created_changed_and_deleted,
+        what_breaks_a_rule_is_not_stored,
+        listing_goes_on_where_the_last_page_ended,
+        a_damaged_row_is_reported,
+        a_hash_is_renewed_only_for_the_password_it_was_made_of,
+        attributes_change_one_by_one,
+    );
 
     fn new<'a>(username: &'a str, attributes: &'a Attributes) -> NewIdentity<'a> {
         let status = IdentityStatus::Active;
         NewIdentity { realm: "/alpha", username, password_hash: "$argon2id$x", status, attributes }
     }
 
-    #[tokio::test]
-    async fn an_identity_is_created_changed_and_deleted() {
-        let (_dir, store) = store().await;
+    async fn an_identity_is_created_changed_and_deleted(site: Site) {
+        let store = site.store().await;
         let identities = store.identities();
         let attributes = Attributes::from([("mail".into(), vec!["a@example.com".into(), "b@example.com".into()])]);
         identities.create(new("demo", &attributes), NOW).await.unwrap();
@@ -190,9 +267,8 @@ mod tests {
         assert_eq!(identities.set_status("/alpha", "demo", IdentityStatus::Active).await, Err(gone));
     }
 
-    #[tokio::test]
-    async fn what_breaks_a_rule_is_not_stored() {
-        let (_dir, store) = store().await;
+    async fn what_breaks_a_rule_is_not_stored(site: Site) {
+        let store = site.store().await;
         let (identities, none) = (store.identities(), Attributes::new());
         for username in ["", "a\nb", &"x".repeat(256)] {
             assert_eq!(identities.create(new(username, &none), NOW).await.unwrap_err().fault(), crate::Fault::Caller);
@@ -208,9 +284,8 @@ mod tests {
         assert!(identities.list("/alpha", None, 10).await.unwrap().is_empty());
     }
 
-    #[tokio::test]
-    async fn listing_goes_on_where_the_last_page_ended() {
-        let (_dir, store) = store().await;
+    async fn listing_goes_on_where_the_last_page_ended(site: Site) {
+        let store = site.store().await;
         for username in ["c", "a", "b"] {
             store.identities().create(new(username, &Attributes::new()), NOW).await.unwrap();
         }
@@ -219,11 +294,42 @@ mod tests {
         assert_eq!(page(store.identities().list("/alpha", Some("b"), u32::MAX).await.unwrap()), ["c"]);
     }
 
-    #[tokio::test]
-    async fn a_damaged_row_is_reported() {
-        let (_dir, store) = store().await;
+    async fn a_hash_is_renewed_only_for_the_password_it_was_made_of(site: Site) {
+        let store = site.store().await;
+        let identities = store.identities();
+        identities.create(new("demo", &Attributes::new()), NOW).await.unwrap();
+        let renew = async |old, new| identities.renew_password_hash("/alpha", "demo", old, new).await;
+        assert_eq!(renew("$argon2id$x", "$argon2id$y").await, Ok(true));
+        identities.set_password_hash("/alpha", "demo", "$argon2id$changed").await.unwrap();
+        assert_eq!(renew("$argon2id$y", "$argon2id$z").await, Ok(false));
+        assert!(renew("$argon2id$changed", "clear").await.is_err());
+        let found = identities.get("/alpha", "demo").await.unwrap().unwrap();
+        assert_eq!(found.password_hash, "$argon2id$changed");
+    }
+
+    async fn attributes_change_one_by_one(site: Site) {
+        let store = site.store().await;
         store.identities().create(new("demo", &Attributes::new()), NOW).await.unwrap();
-        sqlx::query("UPDATE identities SET attributes = '[1]'").execute(store.writer()).await.unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..10 {
+            let store = site.open().await;
+            tasks.spawn(async move {
+                let change = Attributes::from([(format!("a{n}"), vec![n.to_string()])]);
+                store.identities().update_attributes("/alpha", "demo", &change).await.unwrap();
+            });
+        }
+        tasks.join_all().await;
+        let change = Attributes::from([("a3".into(), vec![])]);
+        let left = store.identities().update_attributes("/alpha", "demo", &change).await.unwrap();
+        assert_eq!((left.len(), left.contains_key("a3")), (9, false));
+        assert!(store.identities().get("/alpha", "demo").await.unwrap().unwrap().attributes == left);
+        assert!(store.identities().update_attributes("/alpha", "nobody", &change).await.is_err());
+    }
+
+    async fn a_damaged_row_is_reported(site: Site) {
+        let store = site.store().await;
+        store.identities().create(new("demo", &Attributes::new()), NOW).await.unwrap();
+        tamper(&store, "UPDATE identities SET attributes = '[1]'").await;
         assert!(matches!(store.identities().get("/alpha", "demo").await.err(), Some(StoreError::Corrupt { .. })));
     }
 }

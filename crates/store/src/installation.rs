@@ -1,8 +1,8 @@
 use countersign_core::denylist::{Chain, Epoch};
 use countersign_core::time::UnixSeconds;
-use sqlx::SqliteConnection;
 
-use crate::{Store, StoreError, check};
+use crate::db::{Place, sql};
+use crate::{Store, StoreError, check, denylist};
 
 /// What this database is the store of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,34 +17,35 @@ pub struct InstallationRow<'a>(pub(crate) &'a Store);
 
 impl InstallationRow<'_> {
     pub async fn get(&self) -> Result<Option<Installation>, StoreError> {
-        read(&mut *self.0.readers().acquire().await?).await
+        read(&mut self.0.db().read().await?).await
     }
 
     /// Begins the installation and its denylist log. To repeat it with the same epoch changes nothing; with another
     /// epoch it is [`StoreError::AlreadyInitialised`].
     pub async fn initialise(&self, epoch: Epoch, now: UnixSeconds) -> Result<Installation, StoreError> {
         let created_at = check::time_in(now)?;
-        let mut tx = self.0.writer().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.0.db().begin().await?;
+        tx.lock(denylist::LOCK).await?;
         if let Some(existing) = read(&mut tx).await? {
             return if existing.epoch == epoch { Ok(existing) } else { Err(StoreError::AlreadyInitialised) };
         }
-        sqlx::query("INSERT INTO installation (id, epoch, created_at) VALUES (1, $1, $2)")
+        sql("INSERT INTO installation (id, epoch, created_at) VALUES (1, $1, $2)")
             .bind(epoch.0.as_slice())
             .bind(created_at)
-            .execute(&mut *tx)
+            .run(&mut tx)
             .await?;
-        sqlx::query("INSERT INTO denylist_floor (id, seq, chain) VALUES (1, 0, $1)")
+        sql("INSERT INTO denylist_floor (id, seq, chain) VALUES (1, 0, $1)")
             .bind(Chain::genesis(epoch).0.as_slice())
-            .execute(&mut *tx)
+            .run(&mut tx)
             .await?;
         tx.commit().await?;
         Ok(Installation { epoch, created_at: now })
     }
 }
 
-async fn read(conn: &mut SqliteConnection) -> Result<Option<Installation>, StoreError> {
+async fn read(conn: &mut impl Place) -> Result<Option<Installation>, StoreError> {
     let row: Option<(Vec<u8>, i64)> =
-        sqlx::query_as("SELECT epoch, created_at FROM installation WHERE id = 1").fetch_optional(conn).await?;
+        sql("SELECT epoch, created_at FROM installation WHERE id = 1").optional(conn).await?;
     row.map(|(epoch, created_at)| {
         let created_at = check::time_out("installation", created_at)?;
         Ok(Installation { epoch: epoch_from(&epoch)?, created_at })
@@ -59,12 +60,12 @@ pub(crate) fn epoch_from(bytes: &[u8]) -> Result<Epoch, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::{EPOCH, NOW, master};
+    use crate::testing::{EPOCH, NOW, Site, on_both};
 
-    #[tokio::test]
-    async fn there_is_one_installation_and_it_keeps_its_epoch() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("store.db"), master()).await.unwrap();
+    on_both!(there_is_one_installation_and_it_keeps_its_epoch);
+
+    async fn there_is_one_installation_and_it_keeps_its_epoch(site: Site) {
+        let store = site.open().await;
         assert_eq!(store.installation().get().await, Ok(None));
         assert_eq!(store.denylist().head().await.err(), Some(StoreError::NotInitialised));
 
@@ -75,7 +76,7 @@ mod tests {
         assert_eq!(other, Err(StoreError::AlreadyInitialised));
 
         store.close().await;
-        let again = Store::open(&dir.path().join("store.db"), master()).await.unwrap();
+        let again = site.open().await;
         assert_eq!(again.installation().get().await, Ok(Some(first)));
     }
 }

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use countersign_core::keys::{KeyState, Kid};
 use countersign_core::time::UnixSeconds;
-use sqlx::SqliteConnection;
 use zeroize::Zeroizing;
 
+use crate::db::{Place, sql};
 use crate::{Store, StoreError, check};
 
 const MAX_WORD: usize = 64;
@@ -125,7 +125,8 @@ impl Keys<'_> {
     ) -> Result<u64, StoreError> {
         check::at_most("list of key changes", changes.len(), MAX_CHANGES)?;
         check::line("actor", actor, check::MAX_NAME)?;
-        let mut tx = self.0.writer().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.0.db().begin().await?;
+        tx.lock(&["keys"]).await?; // so that generations are visible in the order of their numbers
         if on.is_some() && on != Some(generation(&mut tx).await?) {
             return Err(StoreError::Outdated { what: "key ring" });
         }
@@ -140,12 +141,12 @@ impl Keys<'_> {
                     (*kid, *to)
                 }
             };
-            sqlx::query("INSERT INTO key_history (kid, at, state, actor) VALUES ($1, $2, $3, $4)")
+            sql("INSERT INTO key_history (kid, at, state, actor) VALUES ($1, $2, $3, $4)")
                 .bind(kid.as_str())
                 .bind(check::time_in(now)?)
                 .bind(state_text(state))
                 .bind(actor)
-                .execute(&mut *tx)
+                .run(&mut tx)
                 .await?;
         }
         let generation = generation(&mut tx).await?;
@@ -153,7 +154,7 @@ impl Keys<'_> {
         Ok(generation)
     }
 
-    async fn add(&self, conn: &mut SqliteConnection, new: NewKey<'_>, now: UnixSeconds) -> Result<(), StoreError> {
+    async fn add(&self, conn: &mut impl Place, new: NewKey<'_>, now: UnixSeconds) -> Result<(), StoreError> {
         new.realm.map_or(Ok(()), check::realm_name)?;
         for (what, word) in [("key purpose", new.purpose), ("key algorithm", new.algorithm)] {
             check::name(what, word)?;
@@ -161,10 +162,8 @@ impl Keys<'_> {
         }
         check::at_most("key secret", new.secret.len(), MAX_SECRET)?;
         let sealed = self.0.master().seal(&context(new.purpose, new.realm, new.kid, new.algorithm), new.secret)?;
-        sqlx::query(
-            "INSERT INTO keys (kid, realm, purpose, algorithm, state, created_at, secret, activates_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
+        sql("INSERT INTO keys (kid, realm, purpose, algorithm, state, created_at, secret, activates_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
         .bind(new.kid.as_str())
         .bind(new.realm)
         .bind(new.purpose)
@@ -173,7 +172,7 @@ impl Keys<'_> {
         .bind(check::time_in(now)?)
         .bind(sealed)
         .bind(new.activates_at.map(check::time_in).transpose()?)
-        .execute(conn)
+        .try_run(conn)
         .await
         .map_err(|error| StoreError::of_insert(error, "key", new.kid.as_str(), new.realm))?;
         Ok(())
@@ -186,7 +185,7 @@ impl Keys<'_> {
 
     /// The generation alone: cheap enough to ask on every poll of an edge.
     pub async fn generation(&self) -> Result<u64, StoreError> {
-        generation(&mut *self.0.readers().acquire().await?).await
+        generation(&mut self.0.db().read().await?).await
     }
 
     /// Every key, oldest first.
@@ -198,16 +197,23 @@ impl Keys<'_> {
     /// would refuse sessions or mint with the wrong key, and say nothing.
     pub async fn rows(&self) -> Result<KeyRows, StoreError> {
         // One transaction, so that both are of the same moment.
-        let mut tx = self.0.readers().begin().await?;
+        let mut tx = self.0.db().snapshot().await?;
         let generation = generation(&mut tx).await?;
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT kid, realm, purpose, algorithm, state, created_at, activates_at, retires_at, seals, secret
-             FROM keys ORDER BY created_at, kid",
-        )
-        .fetch_all(&mut *tx)
-        .await?;
+        let rows: Vec<Row> =
+            sql("SELECT kid, realm, purpose, algorithm, state, created_at, activates_at, retires_at, seals, secret
+             FROM keys ORDER BY created_at, kid")
+            .all(&mut tx)
+            .await?;
         let keys = rows.into_iter().map(|row| self.open(row)).collect::<Result<_, _>>()?;
         Ok(KeyRows { generation, keys })
+    }
+
+    /// What is wrong with the sealed keys, and how many there are.
+    pub(crate) async fn findings(&self, place: &mut impl Place) -> Result<(u64, Vec<String>), StoreError> {
+        let rows = sealed(place).await?;
+        let count = rows.len() as u64;
+        let bad = rows.into_iter().filter_map(|row| self.open(row).err().map(|error| error.to_string()));
+        Ok((count, bad.collect()))
     }
 
     fn open(&self, row: Row) -> Result<StoredKey, StoreError> {
@@ -236,35 +242,29 @@ impl Keys<'_> {
     /// Reserves up to `count` more encryptions with a key, so that all of them together are never more than `limit`.
     /// Gives how many. They are counted before they are made: a crash loses some, and never makes one too many.
     pub async fn reserve_seals(&self, kid: &Kid, count: u64, limit: u64) -> Result<u64, StoreError> {
-        let mut tx = self.0.writer().begin_with("BEGIN IMMEDIATE").await?;
-        let seals: Option<i64> = sqlx::query_scalar("SELECT seals FROM keys WHERE kid = $1")
-            .bind(kid.as_str())
-            .fetch_optional(&mut *tx)
-            .await?;
-        let seals = seals.ok_or_else(|| StoreError::NotFound { what: "key", name: kid.to_string() })?;
+        let mut tx = self.0.db().begin().await?;
+        tx.lock(&["seals", kid.as_str()]).await?;
+        let seals: Option<(i64,)> =
+            sql("SELECT seals FROM keys WHERE kid = $1").bind(kid.as_str()).optional(&mut tx).await?;
+        let (seals,) = seals.ok_or_else(|| StoreError::NotFound { what: "key", name: kid.to_string() })?;
         let granted = limit.saturating_sub(count_out(seals)?).min(count);
         let seals = seals.saturating_add(i64::try_from(granted).unwrap_or(i64::MAX));
-        sqlx::query("UPDATE keys SET seals = $2 WHERE kid = $1")
-            .bind(kid.as_str())
-            .bind(seals)
-            .execute(&mut *tx)
-            .await?;
+        sql("UPDATE keys SET seals = $2 WHERE kid = $1").bind(kid.as_str()).bind(seals).run(&mut tx).await?;
         tx.commit().await?;
         Ok(granted)
     }
 
     /// Adds to the counts of tokens made, `(key, when they expire, how many)`, in one commit.
     pub async fn count_tokens(&self, counts: &[(Kid, UnixSeconds, u64)]) -> Result<(), StoreError> {
-        let mut tx = self.0.writer().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.0.db().begin().await?;
+        tx.lock(&["key tokens"]).await?; // two that touch the same rows in different order would block each other
         for (kid, expires, tokens) in counts {
-            sqlx::query(
-                "INSERT INTO key_tokens (kid, slot, tokens) VALUES ($1, $2, $3)
-                 ON CONFLICT (kid, slot) DO UPDATE SET tokens = tokens + excluded.tokens",
-            )
+            sql("INSERT INTO key_tokens (kid, slot, tokens) VALUES ($1, $2, $3)
+                 ON CONFLICT (kid, slot) DO UPDATE SET tokens = key_tokens.tokens + excluded.tokens")
             .bind(kid.as_str())
             .bind(slot(*expires)?)
             .bind(i64::try_from(*tokens).unwrap_or(i64::MAX))
-            .execute(&mut *tx)
+            .run(&mut tx)
             .await?;
         }
         tx.commit().await?;
@@ -273,12 +273,11 @@ impl Keys<'_> {
 
     /// By key, the tokens that have not expired; keys without any are left out. Logged-out ones are still in it.
     pub async fn live_tokens(&self, now: UnixSeconds) -> Result<BTreeMap<String, LiveTokens>, StoreError> {
-        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
-            "SELECT kid, CAST(SUM(tokens) AS INTEGER), MAX(slot) FROM key_tokens WHERE slot >= $1 GROUP BY kid",
-        )
-        .bind(slot(now)?)
-        .fetch_all(self.0.readers())
-        .await?;
+        let rows: Vec<(String, i64, i64)> =
+            sql("SELECT kid, CAST(SUM(tokens) AS BIGINT), MAX(slot) FROM key_tokens WHERE slot >= $1 GROUP BY kid")
+                .bind(slot(now)?)
+                .all(&mut self.0.db().read().await?)
+                .await?;
         rows.into_iter()
             .map(|(kid, tokens, slot)| {
                 let until = UnixSeconds(count_out(slot)?.saturating_add(1).saturating_mul(TOKEN_SLOT));
@@ -289,16 +288,16 @@ impl Keys<'_> {
 
     /// Forgets the counts of tokens that have expired.
     pub async fn prune_tokens(&self, now: UnixSeconds) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM key_tokens WHERE slot < $1").bind(slot(now)?).execute(self.0.writer()).await?;
+        sql("DELETE FROM key_tokens WHERE slot < $1").bind(slot(now)?).run(&mut self.0.db().write().await?).await?;
         Ok(())
     }
 
     /// The latest changes, newest first.
     pub async fn history(&self, limit: u32) -> Result<Vec<KeyEvent>, StoreError> {
         let rows: Vec<(String, i64, String, String)> =
-            sqlx::query_as("SELECT kid, at, state, actor FROM key_history ORDER BY id DESC LIMIT $1")
+            sql("SELECT kid, at, state, actor FROM key_history ORDER BY id DESC LIMIT $1")
                 .bind(check::listed(limit))
-                .fetch_all(self.0.readers())
+                .all(&mut self.0.db().read().await?)
                 .await?;
         rows.into_iter()
             .map(|(kid, at, state, actor)| Ok(KeyEvent { kid, at: check::time_out("key_history", at)?, state, actor }))
@@ -306,24 +305,31 @@ impl Keys<'_> {
     }
 }
 
-async fn generation(conn: &mut SqliteConnection) -> Result<u64, StoreError> {
-    let id: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM key_history").fetch_one(conn).await?;
+async fn sealed(place: &mut impl Place) -> Result<Vec<Row>, StoreError> {
+    sql("SELECT kid, realm, purpose, algorithm, state, created_at, activates_at, retires_at, seals, secret
+         FROM keys ORDER BY created_at, kid")
+    .all(place)
+    .await
+}
+
+async fn generation(conn: &mut impl Place) -> Result<u64, StoreError> {
+    let (id,): (i64,) = sql("SELECT COALESCE(MAX(id), 0) FROM key_history").one(conn).await?;
     count_out(id)
 }
 
 async fn move_to(
-    conn: &mut SqliteConnection,
+    conn: &mut impl Place,
     kid: &Kid,
     to: KeyState,
     retires_at: Option<UnixSeconds>,
 ) -> Result<(), StoreError> {
-    let done = sqlx::query("UPDATE keys SET state = $2, activates_at = NULL, retires_at = $3 WHERE kid = $1")
+    let done = sql("UPDATE keys SET state = $2, activates_at = NULL, retires_at = $3 WHERE kid = $1")
         .bind(kid.as_str())
         .bind(state_text(to))
         .bind(retires_at.map(check::time_in).transpose()?)
-        .execute(conn)
+        .run(conn)
         .await?;
-    if done.rows_affected() == 0 {
+    if done == 0 {
         return Err(StoreError::NotFound { what: "key", name: kid.to_string() });
     }
     Ok(())
@@ -340,7 +346,16 @@ fn count_out(count: i64) -> Result<u64, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::{NOW, store};
+    use crate::testing::{NOW, Site, on_both, tamper};
+
+    on_both!(
+        keys_come_back_opened_and_are_sealed_on_disk,
+        every_state_is_kept,
+        a_change_is_whole_and_on_the_state_it_was_decided_on,
+        seals_are_counted_before_they_are_made_and_end_at_the_limit,
+        tokens_are_counted_until_they_expire,
+        k08_swapped_rows_are_refused
+    );
 
     fn kid(text: &str) -> Kid {
         Kid::try_from(text.to_owned()).unwrap()
@@ -357,9 +372,8 @@ mod tests {
             .await
     }
 
-    #[tokio::test]
-    async fn keys_come_back_opened_and_are_sealed_on_disk() {
-        let (dir, store) = store().await;
+    async fn keys_come_back_opened_and_are_sealed_on_disk(site: Site) {
+        let store = site.store().await;
         let secret = b"a secret that is easy to search for";
         insert(&store, "k1", Some("/alpha"), secret).await.unwrap();
         insert(&store, "k2", None, &[2; 32]).await.unwrap();
@@ -373,15 +387,15 @@ mod tests {
         assert_eq!((first.kid.as_str(), first.realm.as_deref(), second.realm.as_deref()), ("k1", Some("/alpha"), None));
         assert_eq!((first.secret.as_slice(), second.secret.as_slice()), (&secret[..], &[2; 32][..]));
 
-        store.close().await;
-        let file = std::fs::read(dir.path().join("store.db")).unwrap();
-        assert!(!file.windows(secret.len()).any(|window| window == secret));
-        assert!(file.windows(15).any(|window| window == b"session-signing"), "the row is in the file searched");
+        let rows: Vec<(Vec<u8>,)> =
+            sql("SELECT secret FROM keys").all(&mut store.db().read().await.unwrap()).await.unwrap();
+        for (sealed,) in rows {
+            assert!(sealed.len() > 32 && !sealed.windows(secret.len()).any(|window| window == secret));
+        }
     }
 
-    #[tokio::test]
-    async fn every_state_is_kept() {
-        let (_dir, store) = store().await;
+    async fn every_state_is_kept(site: Site) {
+        let store = site.store().await;
         insert(&store, "k1", None, &[1; 32]).await.unwrap();
         for state in [KeyState::Active, KeyState::VerifyOnly, KeyState::Retired, KeyState::Revoked, KeyState::Standby] {
             store.keys().set_state(&kid("k1"), state).await.unwrap();
@@ -391,9 +405,8 @@ mod tests {
         assert_eq!(store.keys().set_state(&kid("k9"), KeyState::Active).await, Err(missing));
     }
 
-    #[tokio::test]
-    async fn a_change_is_whole_and_on_the_state_it_was_decided_on() {
-        let (_dir, store) = store().await;
+    async fn a_change_is_whole_and_on_the_state_it_was_decided_on(site: Site) {
+        let store = site.store().await;
         insert(&store, "k1", None, &[1; 32]).await.unwrap();
         let keys = store.keys();
         let generation = keys.generation().await.unwrap();
@@ -418,9 +431,8 @@ mod tests {
         assert_eq!(lines, [("verify-only", "test"), ("standby", "installation")]);
     }
 
-    #[tokio::test]
-    async fn seals_are_counted_before_they_are_made_and_end_at_the_limit() {
-        let (_dir, store) = store().await;
+    async fn seals_are_counted_before_they_are_made_and_end_at_the_limit(site: Site) {
+        let store = site.store().await;
         insert(&store, "k1", None, &[1; 32]).await.unwrap();
         let kid = kid("k1");
         for granted in [40, 40, 20, 0] {
@@ -429,9 +441,8 @@ mod tests {
         assert_eq!(store.keys().list().await.ok().unwrap()[0].seals, 100);
     }
 
-    #[tokio::test]
-    async fn tokens_are_counted_until_they_expire() {
-        let (_dir, store) = store().await;
+    async fn tokens_are_counted_until_they_expire(site: Site) {
+        let store = site.store().await;
         let (keys, first) = (store.keys(), kid("k1"));
         let later = UnixSeconds(NOW.0 + 3600);
         keys.count_tokens(&[(first.clone(), NOW, 3), (first.clone(), later, 2)]).await.unwrap();
@@ -446,8 +457,8 @@ mod tests {
     }
 
     /// K08: a sealed secret moved to another row, and a row whose meaning was changed around its secret.
-    #[tokio::test]
-    async fn k08_swapped_rows_are_refused() {
+    async fn k08_swapped_rows_are_refused(site: Site) {
+        let store = site.store().await;
         for attack in [
             "UPDATE keys SET secret = (SELECT secret FROM keys AS other WHERE other.kid <> keys.kid)",
             "UPDATE keys SET purpose = 'journey-signing' WHERE kid = 'k1'",
@@ -456,12 +467,11 @@ mod tests {
             "UPDATE keys SET realm = '/alpha' WHERE kid = 'k2'",
             "UPDATE keys SET kid = 'k3' WHERE kid = 'k1'",
         ] {
-            let (_dir, store) = store().await;
+            tamper(&store, "DELETE FROM keys").await;
             insert(&store, "k1", Some("/alpha"), &[1; 32]).await.unwrap();
             insert(&store, "k2", None, &[2; 32]).await.unwrap();
             assert!(store.keys().list().await.is_ok());
-            let done = sqlx::query(attack).execute(store.writer()).await.unwrap();
-            assert!(done.rows_affected() > 0);
+            assert!(tamper(&store, attack).await > 0);
             assert!(
                 matches!(store.keys().list().await.err(), Some(StoreError::Corrupt { table: "keys", .. })),
                 "{attack}"

@@ -1,8 +1,9 @@
-//! The durable store of the origin: installation, realms, identities, sealed keys and the denylist log, on SQLite.
+//! The durable store of the origin: installation, realms, settings, identities, sealed keys, the token store (CTS) with
+//! the denylist log, and the audit; on SQLite or on PostgreSQL, which a [`Location`] tells.
 //!
-//! One file belongs to one installation. Several processes on one machine may open it (the server and a command of the
-//! operator), never several machines: WAL needs shared memory. Signing keys are sealed under the [`MasterKey`], which
-//! is kept elsewhere; without it a stolen file mints nothing.
+//! One database belongs to one installation. Several processes on one machine may open a file (the server and a command
+//! of the operator), never several machines: WAL needs shared memory. PostgreSQL serves any number of origins. Signing
+//! keys are sealed under the [`MasterKey`], which is kept elsewhere; without it a stolen database mints nothing.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -10,20 +11,37 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
 )]
 
+mod attempts;
+mod audit;
 mod check;
+mod db;
 pub mod denylist;
 mod error;
 mod identities;
 mod installation;
+mod journeys;
 mod keys;
+mod location;
 mod master_key;
 mod realms;
+mod sessions;
+mod settings;
 mod store;
+#[cfg(test)]
+mod testing;
+mod transfer;
 
+pub use attempts::{AttemptCounters, Attempts};
+pub use audit::{Audit, AuditEvent, AuditFilter, AuditLine};
 pub use error::{Fault, StoreError};
 pub use identities::{Attributes, Identities, Identity, IdentityStatus, NewIdentity};
 pub use installation::{Installation, InstallationRow};
+pub use journeys::{JourneySession, Journeys, Once};
 pub use keys::{Change, KeyEvent, KeyRows, Keys, LiveTokens, NewKey, StoredKey};
+pub use location::Location;
 pub use master_key::MasterKey;
 pub use realms::{Realm, Realms};
+pub use sessions::{Quota, QuotaAction, ServerSession, Sessions};
+pub use settings::{Settings, SettingsDocument};
 pub use store::Store;
+pub use transfer::{Imported, Report};

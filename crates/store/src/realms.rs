@@ -1,5 +1,6 @@
 use countersign_core::time::UnixSeconds;
 
+use crate::db::sql;
 use crate::{Store, StoreError, check};
 
 /// A tenant: its identities, journeys and keys are its own.
@@ -23,29 +24,29 @@ impl Realms<'_> {
     /// Creates an active realm.
     pub async fn create(&self, name: &str, now: UnixSeconds) -> Result<Realm, StoreError> {
         check::realm_name(name)?;
-        sqlx::query("INSERT INTO realms (name, active, created_at) VALUES ($1, $2, $3)")
+        sql("INSERT INTO realms (name, active, created_at) VALUES ($1, $2, $3)")
             .bind(name)
             .bind(true)
             .bind(check::time_in(now)?)
-            .execute(self.0.writer())
+            .try_run(&mut self.0.db().write().await?)
             .await
             .map_err(|error| StoreError::of_insert(error, "realm", name, None))?;
         Ok(Realm { name: name.to_owned(), active: true, created_at: now })
     }
 
     pub async fn get(&self, name: &str) -> Result<Option<Realm>, StoreError> {
-        let row: Option<Row> = sqlx::query_as("SELECT name, active, created_at FROM realms WHERE name = $1")
+        let row: Option<Row> = sql("SELECT name, active, created_at FROM realms WHERE name = $1")
             .bind(name)
-            .fetch_optional(self.0.readers())
+            .optional(&mut self.0.db().read().await?)
             .await?;
         row.map(realm).transpose()
     }
 
     /// The first 1,000 realms by name.
     pub async fn list(&self) -> Result<Vec<Realm>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as("SELECT name, active, created_at FROM realms ORDER BY name LIMIT $1")
+        let rows: Vec<Row> = sql("SELECT name, active, created_at FROM realms ORDER BY name LIMIT $1")
             .bind(check::listed(check::MAX_LISTED))
-            .fetch_all(self.0.readers())
+            .all(&mut self.0.db().read().await?)
             .await?;
         rows.into_iter().map(realm).collect()
     }
@@ -54,11 +55,12 @@ impl Realms<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::{NOW, store};
+    use crate::testing::{NOW, Site, on_both};
 
-    #[tokio::test]
-    async fn realms_are_created_once_and_found_by_exact_name() {
-        let (_dir, store) = store().await;
+    on_both!(realms_are_created_once_and_found_by_exact_name);
+
+    async fn realms_are_created_once_and_found_by_exact_name(site: Site) {
+        let store = site.store().await;
         let alpha = Realm { name: "/alpha".into(), active: true, created_at: NOW };
         let root = store.realms().create("/", NOW).await.unwrap();
         let again = store.realms().create("/alpha", NOW).await;

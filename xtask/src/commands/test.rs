@@ -1,12 +1,13 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use countersign_test_postgres::Cluster;
 
 use super::foreground;
 use crate::cargo::{self, Profile};
 use crate::edge_build::{self, BuildOptions};
 use crate::stack::Artifacts;
-use crate::tools::{ensure_chromium, ensure_wasm_target, which};
+use crate::tools::{ensure_chromium, ensure_postgres, ensure_wasm_target, which};
 use crate::{npm, say};
 
 #[derive(clap::Args)]
@@ -22,6 +23,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     npm::ensure("edge")?;
     npm::ensure("tests")?;
     let chromium = ensure_chromium()?;
+    ensure_postgres()?;
     say("building the origin, the demo application and the edge");
     let artifacts = Artifacts::build(Profile::Dev)?;
     // The tests ask for this one by the same options and find it made.
@@ -38,5 +40,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     // The edge crate exists for wasm32 alone; its tests are those that drive it in workerd.
     runner.args(["--workspace", "--exclude", "countersign-edge"]).args(&args.runner);
     runner.envs(artifacts.env()).env("COUNTERSIGN_CHROMIUM", chromium);
+    // One server for all tests of the run: without it each would start its own.
+    let postgres = Cluster::start()?;
+    runner.env(countersign_test_postgres::ENV, postgres.socket_dir());
     foreground(&mut runner)
 }

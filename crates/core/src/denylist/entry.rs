@@ -12,8 +12,8 @@ pub struct Epoch(pub [u8; 16]);
 ///
 /// Positions are compared with the `rvs` of tokens, which do not say their epoch, and edges keep the watermarks they have.
 /// So no position is ever given twice: an epoch begins where a log that has had a million entries for each second since
-/// 1970 would be. What was lost between the backup and the end cannot be known, so that the first entries of the new
-/// epoch have to be a watermark for each realm: without them a session that was ended in the lost part would come back.
+/// 1970 would be. What was lost between the backup and the end cannot be known, so that the first entry of the new epoch
+/// has to be a watermark of the installation: without it a session that was ended in the lost part would come back.
 ///
 /// It is below 2⁵³ until the year 2242.
 pub const fn restart_at(head: u64, now: UnixSeconds) -> u64 {
@@ -31,6 +31,14 @@ pub enum Kind {
     User = 2,
     /// Every token of one realm whose `rvs` is below this entry's `seq`.
     Realm = 3,
+    /// Every token made with one key (`kid`), whatever its `rvs`: whoever has the key chooses that.
+    Key = 4,
+    /// Every token of the installation whose `rvs` is below this entry's `seq`; its fingerprint is 0.
+    Installation = 5,
+    /// Takes back the entries of one family, by its slot and fingerprint.
+    UndoFamily = 6,
+    /// Takes back the entry at a position, which is of another kind than `Family`; the fingerprint is that position.
+    Undo = 7,
 }
 
 impl Kind {
@@ -43,8 +51,17 @@ impl Kind {
             1 => Some(Self::Family),
             2 => Some(Self::User),
             3 => Some(Self::Realm),
+            4 => Some(Self::Key),
+            5 => Some(Self::Installation),
+            6 => Some(Self::UndoFamily),
+            7 => Some(Self::Undo),
             _ => None,
         }
+    }
+
+    /// Whether an entry is a line in the log or the end of a key, of which there are few: neither a family nor an undo.
+    pub(super) const fn is_mark(self) -> bool {
+        matches!(self, Self::User | Self::Realm | Self::Key | Self::Installation)
     }
 }
 

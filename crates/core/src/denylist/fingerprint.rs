@@ -22,8 +22,8 @@ impl DenylistKey {
         Self(Hmac::new_from_slice(secret).expect("any length"))
     }
 
-    /// Fingerprint of a session family (`id` = the 16 bytes of `sid`) of a user (`id` = the UTF-8 of `sub`), or of a
-    /// realm (no `id`).
+    /// Fingerprint of a session family (`id` = the 16 bytes of `sid`), of a user (`id` = the UTF-8 of `sub`), of a realm
+    /// (`id` is empty) or of a key (`id` = the UTF-8 of `kid`, with the empty realm).
     pub fn fingerprint(&self, kind: Kind, realm: &str, id: &[u8]) -> Fingerprint {
         let mut mac = self.0.clone();
         mac.update(&[kind.code()]);

@@ -9,6 +9,7 @@ mod bytes;
 mod chain;
 mod entry;
 pub mod fingerprint;
+mod marks;
 mod run;
 pub mod segment;
 mod set;

@@ -2,25 +2,21 @@ use std::collections::BTreeMap;
 
 use crate::time::UnixSeconds;
 
+use super::marks::Marks;
 use super::run::Run;
 use super::{Entry, Fingerprint, Kind, Slot};
 
 /// The exact set of what is ended and not yet expired.
 ///
 /// Applying entries is idempotent and order-free (it is a union), so duplication and reordering on the way here cannot
-/// make it forget; what needs authority is only the claim that it is complete, and that is the replica's lease. It has
-/// no limit of its own: what is listed stays until its slot has ended. What bounds it is how much a replica takes.
+/// make it forget; what needs authority is only the claim that it is complete, and that is the replica's lease. The
+/// exception is an undo, which takes away what came before it: the replica applies entries in the order of the log, and
+/// one that misses an undo goes on refusing. The set has no limit of its own: what is listed stays until its slot has
+/// ended. What bounds it is how much a replica takes.
 #[derive(Default, Clone)]
 pub struct Denylist {
     families: BTreeMap<Slot, Bucket>,
-    watermarks: BTreeMap<(Kind, Fingerprint), Watermark>,
-}
-
-/// A line in the log before which everything of a user or of a realm is dead.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Watermark {
-    pub(super) seq: u64,
-    pub(super) slot: Slot,
+    marks: Marks,
 }
 
 /// Fingerprints whose families end in one slot: a compressed run, and the sorted few that came after it was made, so
@@ -97,6 +93,14 @@ impl Bucket {
         }
     }
 
+    /// The run is made anew: an undo is rare.
+    fn remove(&mut self, fingerprint: Fingerprint) {
+        self.recent.retain(|listed| *listed != fingerprint.0);
+        if self.run.contains(fingerprint) {
+            self.run = Run::new(self.run.len() - 1, self.run.iter().filter(|listed| *listed != fingerprint.0));
+        }
+    }
+
     fn len(&self) -> usize {
         self.run.len() + self.recent.len()
     }
@@ -140,14 +144,16 @@ impl Denylist {
     pub fn apply(&mut self, seq: u64, entry: &Entry) {
         match entry.kind {
             Kind::Family => self.families.entry(entry.slot).or_default().insert(entry.fingerprint),
-            Kind::User | Kind::Realm => self.raise(entry.kind, entry.fingerprint, Watermark { seq, slot: entry.slot }),
+            Kind::UndoFamily => self.take_back_family(entry),
+            Kind::User | Kind::Realm | Kind::Key | Kind::Installation => self.marks.insert(seq, entry),
+            Kind::Undo => self.marks.remove(entry.fingerprint.0),
         }
     }
 
-    pub(super) fn raise(&mut self, kind: Kind, fingerprint: Fingerprint, other: Watermark) {
-        let mark = self.watermarks.entry((kind, fingerprint)).or_insert(other);
-        mark.seq = mark.seq.max(other.seq);
-        mark.slot = mark.slot.max(other.slot);
+    fn take_back_family(&mut self, undo: &Entry) {
+        if let Some(bucket) = self.families.get_mut(&undo.slot) {
+            bucket.remove(undo.fingerprint);
+        }
     }
 
     /// Adds all that the other one has.
@@ -155,9 +161,19 @@ impl Denylist {
         for (slot, bucket) in other.families {
             self.families.entry(slot).or_default().merge(bucket);
         }
-        for ((kind, fingerprint), mark) in other.watermarks {
-            self.raise(kind, fingerprint, mark);
+        for (seq, mark) in other.marks.iter() {
+            self.marks.insert(seq, &mark);
         }
+    }
+
+    /// Applies what was gathered: it is believed now.
+    pub fn absorb(&mut self, gathered: Gathered) {
+        let Gathered { mut added, undone } = gathered;
+        for undo in &undone {
+            self.apply(0, undo);
+        }
+        added.families.values_mut().for_each(Bucket::settle);
+        self.union(added);
     }
 
     /// Whether the family that ends in `slot` is ended.
@@ -165,13 +181,19 @@ impl Denylist {
         self.families.get(&slot).is_some_and(|bucket| bucket.contains(fingerprint))
     }
 
-    /// The log position before which all tokens of the user or the realm are dead.
-    pub fn watermark(&self, kind: Kind, fingerprint: Fingerprint) -> Option<u64> {
-        self.watermarks.get(&(kind, fingerprint)).map(|mark| mark.seq)
+    /// The log position before which all tokens of the user are dead.
+    pub fn user_watermark(&self, fingerprint: Fingerprint) -> Option<u64> {
+        self.marks.last(Kind::User, fingerprint)
     }
 
-    pub fn user_watermark(&self, fingerprint: Fingerprint) -> Option<u64> {
-        self.watermark(Kind::User, fingerprint)
+    /// The log position before which all tokens of the realm are dead, or of the whole installation.
+    pub fn realm_watermark(&self, fingerprint: Fingerprint) -> Option<u64> {
+        self.marks.last(Kind::Realm, fingerprint).max(self.marks.last(Kind::Installation, Fingerprint(0)))
+    }
+
+    /// Whether everything made with the key is ended.
+    pub fn key_ended(&self, fingerprint: Fingerprint) -> bool {
+        self.marks.last(Kind::Key, fingerprint).is_some()
     }
 
     /// Drops whole slots that ended before `horizon`. The caller's horizon lies a clock skew and a lease in the past:
@@ -180,31 +202,33 @@ impl Denylist {
         while let Some(first) = self.families.first_entry().filter(|first| first.key().end() <= horizon) {
             first.remove();
         }
-        self.watermarks.retain(|_, mark| mark.slot.end() > horizon);
+        self.marks.drop_before(horizon);
     }
 
     pub fn len(&self) -> usize {
-        self.families.values().map(Bucket::len).sum::<usize>() + self.watermarks.len()
+        self.families.values().map(Bucket::len).sum::<usize>() + self.marks.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.families.is_empty() && self.watermarks.is_empty()
+        self.families.is_empty() && self.marks.is_empty()
     }
 
     /// Bytes of memory that the entries take, without what the allocator adds.
     pub fn memory(&self) -> usize {
         let bucket = |bucket: &Bucket| size_of::<(Slot, Bucket)>() + bucket.run.bytes() + bucket.recent.capacity() * 8;
-        // A node of a BTreeMap is two thirds full.
-        self.families.values().map(bucket).sum::<usize>()
-            + self.watermarks.len() * size_of::<((Kind, Fingerprint), Watermark)>() * 3 / 2
+        self.families.values().map(bucket).sum::<usize>() + self.marks.bytes()
     }
 
     pub(super) fn families(&self) -> impl ExactSizeIterator<Item = (Slot, &Bucket)> {
         self.families.iter().map(|(slot, bucket)| (*slot, bucket))
     }
 
-    pub(super) fn watermarks(&self) -> impl ExactSizeIterator<Item = ((Kind, Fingerprint), Watermark)> + '_ {
-        self.watermarks.iter().map(|(key, mark)| (*key, *mark))
+    pub(super) fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    pub(super) fn marks_mut(&mut self) -> &mut Marks {
+        &mut self.marks
     }
 
     pub(super) fn add_families(&mut self, slot: Slot, count: usize, ascending: impl Iterator<Item = u64>) {
@@ -215,22 +239,24 @@ impl Denylist {
 
 /// Entries that are not believed yet: as compact as the set, quick to add to, and without lookups.
 #[derive(Default)]
-pub struct Gathered(Denylist);
+pub struct Gathered {
+    /// What is left of them after the undos among them.
+    added: Denylist,
+    /// What is to be taken back of the set that they will be added to.
+    undone: Vec<Entry>,
+}
 
 impl Gathered {
     /// Adds the entry that stands at `seq` in the log.
     pub fn add(&mut self, seq: u64, entry: &Entry) {
         match entry.kind {
-            Kind::Family => self.0.families.entry(entry.slot).or_default().gather(entry.fingerprint),
-            Kind::User | Kind::Realm => self.0.apply(seq, entry),
+            Kind::Family => self.added.families.entry(entry.slot).or_default().gather(entry.fingerprint),
+            Kind::User | Kind::Realm | Kind::Key | Kind::Installation => self.added.marks.insert(seq, entry),
+            Kind::UndoFamily | Kind::Undo => {
+                self.added.apply(seq, entry);
+                self.undone.push(*entry);
+            }
         }
-    }
-
-    /// They are believed now.
-    pub fn settle(self) -> Denylist {
-        let mut list = self.0;
-        list.families.values_mut().for_each(Bucket::settle);
-        list
     }
 }
 
@@ -255,11 +281,61 @@ mod tests {
         list.apply(9, &mark(3));
         list.apply(4, &mark(2));
         assert_eq!(list.user_watermark(Fingerprint(7)), Some(9));
-        assert_eq!(list.watermark(Kind::Realm, Fingerprint(7)), None, "a user is no realm");
+        assert_eq!(list.realm_watermark(Fingerprint(7)), None, "a user is no realm");
         list.drop_before(Slot(2).end());
         assert_eq!(list.user_watermark(Fingerprint(7)), Some(9), "kept: its own slot has not ended");
         list.drop_before(Slot(3).end());
         assert!(list.is_empty());
+    }
+
+    #[test]
+    fn an_undo_takes_back_one_entry_and_what_stood_below_counts_again() {
+        let mut list = Denylist::default();
+        let entry = |kind, fp| Entry { kind, slot: Slot(3), fingerprint: Fingerprint(fp) };
+        for (seq, kind, fp) in [(1, Kind::User, 7), (2, Kind::User, 7), (3, Kind::Key, 8), (4, Kind::Installation, 0)] {
+            list.apply(seq, &entry(kind, fp));
+        }
+        list.apply(5, &entry(Kind::Realm, 9));
+        assert_eq!((list.user_watermark(Fingerprint(7)), list.realm_watermark(Fingerprint(9))), (Some(2), Some(5)));
+        assert_eq!((list.key_ended(Fingerprint(8)), list.realm_watermark(Fingerprint(1))), (true, Some(4)));
+        for (seq, undone) in [(6, 2), (7, 3), (8, 5), (9, 100)] {
+            list.apply(seq, &entry(Kind::Undo, undone));
+        }
+        assert_eq!((list.user_watermark(Fingerprint(7)), list.realm_watermark(Fingerprint(9))), (Some(1), Some(4)));
+        assert!(!list.key_ended(Fingerprint(8)));
+
+        list.apply(10, &entry(Kind::Family, 1));
+        list.apply(11, &entry(Kind::Family, 2));
+        list.apply(12, &entry(Kind::UndoFamily, 1));
+        assert!(!list.family_ended(Slot(3), Fingerprint(1)) && list.family_ended(Slot(3), Fingerprint(2)));
+        list.apply(13, &entry(Kind::Family, 1));
+        assert!(list.family_ended(Slot(3), Fingerprint(1)), "ended anew after the undo");
+        list.drop_before(Slot(3).end());
+        assert!(list.is_empty());
+    }
+
+    /// An undo among entries that are gathered reaches the set they are added to, and not what came after it.
+    #[test]
+    fn what_is_gathered_takes_back_as_in_the_log() {
+        let entry = |kind, fp| Entry { kind, slot: Slot(3), fingerprint: Fingerprint(fp) };
+        let mut log: Vec<Entry> = (0..3_000).map(|number| entry(Kind::Family, spread(number))).collect();
+        log.extend([entry(Kind::User, 7), entry(Kind::UndoFamily, spread(5)), entry(Kind::UndoFamily, spread(2_500))]);
+        log.extend([entry(Kind::Family, spread(5)), entry(Kind::User, 7), entry(Kind::Undo, 3_005), entry(Kind::Key, 8)]);
+        let log: Vec<(u64, Entry)> = (1..).zip(log).collect();
+        for cut in [0, 4, 6, 2_000, 2_999, 3_001, 3_002, 3_004, log.len()] {
+            let (mut whole, mut list, mut gathered) = Default::default();
+            log.iter().for_each(|(seq, entry)| Denylist::apply(&mut whole, *seq, entry));
+            log[..cut].iter().for_each(|(seq, entry)| Denylist::apply(&mut list, *seq, entry));
+            log[cut..].iter().for_each(|(seq, entry)| Gathered::add(&mut gathered, *seq, entry));
+            list.absorb(gathered);
+            assert_eq!(list.len(), whole.len(), "{cut}");
+            for number in 0..3_000 {
+                let listed = |list: &Denylist| list.family_ended(Slot(3), Fingerprint(spread(number)));
+                assert_eq!((listed(&list), listed(&whole)), (number != 2_500, number != 2_500), "{number} {cut}");
+            }
+            assert_eq!(list.user_watermark(Fingerprint(7)), whole.user_watermark(Fingerprint(7)));
+            assert!(list.key_ended(Fingerprint(8)));
+        }
     }
 
     #[test]
@@ -281,7 +357,9 @@ mod tests {
                 list.apply(number + 1, &entry);
                 gathered.add(number + 1, &entry);
             }
-            for list in [list, gathered.settle()] {
+            let mut settled = Denylist::default();
+            settled.absorb(gathered);
+            for list in [list, settled] {
                 assert_eq!(list.len(), 100_000);
                 let bits = list.memory() * 8 / list.len();
                 assert!(bits <= 55, "{bits} bits for an entry in {slots} slots");
@@ -313,7 +391,7 @@ mod tests {
             for (seq, (slot, fp)) in later {
                 gathered.add(*seq, &family(*slot, *fp));
             }
-            other.union(gathered.settle());
+            other.absorb(gathered);
             prop_assert_eq!(forwards.len(), other.len());
             for ((slot, a), (other_slot, b)) in forwards.families().zip(other.families()) {
                 prop_assert_eq!(slot, other_slot);

@@ -14,8 +14,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::bytes::{Reader, put_varint};
-use super::set::Watermark;
-use super::{Chain, Denylist, Epoch, Fingerprint, Kind, Slot};
+use super::{Chain, Denylist, Entry, Epoch, Fingerprint, Kind, Slot};
 
 const MAGIC: &[u8; 4] = b"CSS1";
 
@@ -93,11 +92,11 @@ pub fn encode(epoch: Epoch, seq: u64, chain: Chain, list: &Denylist) -> Result<V
         }
         bits.finish();
     }
-    put_varint(&mut out, list.watermarks().len() as u64);
-    for ((kind, fingerprint), mark) in list.watermarks() {
-        out.push(kind.code());
-        out.extend_from_slice(&fingerprint.0.to_be_bytes());
-        put_varint(&mut out, mark.seq);
+    put_varint(&mut out, list.marks().len() as u64);
+    for (seq, mark) in list.marks().iter() {
+        out.push(mark.kind.code());
+        out.extend_from_slice(&mark.fingerprint.0.to_be_bytes());
+        put_varint(&mut out, seq);
         put_varint(&mut out, mark.slot.0.into());
     }
     Ok(out)
@@ -146,16 +145,15 @@ pub fn decode(bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
     let mut last = None;
     for _ in 0..marks {
         let [code] = reader.array().ok_or(SnapshotError::Framing)?;
-        let kind =
-            Kind::from_code(code).filter(|kind| *kind != Kind::Family).ok_or(SnapshotError::UnknownKind(code))?;
+        let kind = Kind::from_code(code).filter(|kind| kind.is_mark()).ok_or(SnapshotError::UnknownKind(code))?;
         let fingerprint = Fingerprint(u64::from_be_bytes(reader.array().ok_or(SnapshotError::Framing)?));
         let seq = reader.varint().ok_or(SnapshotError::Framing)?;
         let slot = reader.varint().and_then(|slot| u32::try_from(slot).ok()).ok_or(SnapshotError::Framing)?;
-        if last.is_some_and(|last| last >= (kind, fingerprint)) {
+        if last.is_some_and(|last| last >= (kind, fingerprint, seq)) {
             return Err(SnapshotError::Framing);
         }
-        last = Some((kind, fingerprint));
-        list.raise(kind, fingerprint, Watermark { seq, slot: Slot(slot) });
+        last = Some((kind, fingerprint, seq));
+        list.marks_mut().insert(seq, &Entry { kind, slot: Slot(slot), fingerprint });
     }
     if reader.0.is_empty() { Ok(Snapshot { epoch, seq, chain, list }) } else { Err(SnapshotError::Framing) }
 }
@@ -354,9 +352,7 @@ mod tests {
             for (slot, bucket) in list.families() {
                 prop_assert!(bucket.iter().all(|own| snapshot.list.family_ended(slot, Fingerprint(own))));
             }
-            for ((kind, fingerprint), mark) in list.watermarks() {
-                prop_assert_eq!(snapshot.list.watermark(kind, fingerprint), Some(mark.seq));
-            }
+            prop_assert!(snapshot.list.marks().iter().eq(list.marks().iter()));
         }
 
         /// R07: what is not exactly what `encode` writes is refused, and never panics.

@@ -35,10 +35,8 @@ pub trait DenylistView {
     fn family_ended(&self, slot: Slot, family: Fingerprint) -> bool;
     /// The log position before which all of the user's tokens are dead.
     fn user_watermark(&self, user: Fingerprint) -> Option<u64>;
-    /// The log position before which all of the realm's tokens are dead. A log without such entries has none.
-    fn realm_watermark(&self, _realm: Fingerprint) -> Option<u64> {
-        None
-    }
+    /// Likewise of the realm, or of the whole installation.
+    fn realm_watermark(&self, realm: Fingerprint) -> Option<u64>;
     /// The log position up to which this view is complete.
     fn applied(&self) -> u64;
     /// Whether the view may be trusted at `now`.
@@ -59,7 +57,7 @@ impl DenylistView for Replica {
     }
 
     fn realm_watermark(&self, realm: Fingerprint) -> Option<u64> {
-        self.list().watermark(crate::denylist::Kind::Realm, realm)
+        self.list().realm_watermark(realm)
     }
 
     fn applied(&self) -> u64 {
@@ -113,9 +111,7 @@ pub fn judge(
         return Err(Judgement::Refuse(Refusal::Realm));
     }
     judge_times(claims, clock().seconds())?;
-    let before = |watermark: Option<u64>| watermark.is_some_and(|seq| claims.rvs < seq);
-    if before(view.realm_watermark(session.realm))
-        || before(view.user_watermark(session.user))
+    if view.user_watermark(session.user).max(view.realm_watermark(session.realm)).is_some_and(|seq| claims.rvs < seq)
         || view.family_ended(session.slot(), session.family)
     {
         return Err(Judgement::Refuse(Refusal::Ended));

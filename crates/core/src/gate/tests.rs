@@ -25,6 +25,10 @@ impl DenylistView for View {
         self.list.user_watermark(user)
     }
 
+    fn realm_watermark(&self, realm: Fingerprint) -> Option<u64> {
+        self.list.realm_watermark(realm)
+    }
+
     fn applied(&self) -> u64 {
         self.applied
     }

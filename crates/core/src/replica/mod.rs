@@ -355,7 +355,7 @@ impl Replica {
         if catching.chain != catching.heartbeat.chain {
             return Err(ReplicaError::Chain);
         }
-        self.list.union(catching.entries.settle());
+        self.list.absorb(catching.entries);
         self.position = Some(Position { epoch: position.epoch, seq: at, chain: catching.chain });
         Ok(self.complete(&catching.heartbeat, catching.sent, now))
     }

@@ -108,7 +108,7 @@ impl Session {
         let claims = verified.into_claims();
         let family = key.fingerprint(Kind::Family, &claims.realm, &claims.sid.0);
         let user = key.fingerprint(Kind::User, &claims.realm, claims.sub.as_bytes());
-        let realm = key.fingerprint(Kind::Realm, &claims.realm, b"");
+        let realm = key.fingerprint(Kind::Realm, &claims.realm, &[]);
         Self { claims, family, user, realm }
     }
 

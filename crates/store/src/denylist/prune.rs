@@ -1,8 +1,9 @@
 use countersign_core::denylist::Slot;
 use countersign_core::time::UnixSeconds;
 
-use super::{DenylistLog, read, seq_in, seq_out};
+use super::{DenylistLog, LOCK, read, seq_in, seq_out};
 use crate::StoreError;
+use crate::db::sql;
 
 /// Most entries that one transaction deletes: appends wait for no more than that.
 pub(super) const CHUNK: u64 = 4096;
@@ -25,32 +26,29 @@ impl DenylistLog<'_> {
 
     /// One transaction's worth. The floor is true after each, so a crash between two is harmless.
     pub(super) async fn prune_chunk(&self, horizon: UnixSeconds, chunk: u64) -> Result<u64, StoreError> {
-        let mut tx = self.0.writer().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.0.db().begin().await?;
+        tx.lock(LOCK).await?;
         let head = read::head(&mut tx).await?;
         let last = head.floor_seq.saturating_add(chunk).min(head.seq);
-        let kept: Option<i64> =
-            sqlx::query_scalar("SELECT seq FROM denylist WHERE seq <= $1 AND slot >= $2 ORDER BY seq LIMIT 1")
-                .bind(seq_in(last)?)
-                .bind(first_open_slot(horizon))
-                .fetch_optional(&mut *tx)
-                .await?;
+        let kept: Option<(i64,)> = sql("SELECT seq FROM denylist WHERE seq <= $1 AND slot >= $2 ORDER BY seq LIMIT 1")
+            .bind(seq_in(last)?)
+            .bind(first_open_slot(horizon))
+            .optional(&mut tx)
+            .await?;
         let floor = match kept {
-            Some(seq) => seq_out(seq)?.saturating_sub(1),
+            Some((seq,)) => seq_out(seq)?.saturating_sub(1),
             None => last,
         };
         if floor <= head.floor_seq {
             return Ok(0);
         }
-        let moved = sqlx::query(
-            "UPDATE denylist_floor
-             SET seq = $1, chain = (SELECT chain FROM denylist WHERE seq = $1) WHERE id = 1",
-        )
+        let moved = sql("UPDATE denylist_floor
+             SET seq = $1, chain = (SELECT chain FROM denylist WHERE seq = $1) WHERE id = 1")
         .bind(seq_in(floor)?)
-        .execute(&mut *tx)
+        .run(&mut tx)
         .await?;
-        let deleted =
-            sqlx::query("DELETE FROM denylist WHERE seq <= $1").bind(seq_in(floor)?).execute(&mut *tx).await?;
-        if moved.rows_affected() != 1 || deleted.rows_affected() != floor - head.floor_seq {
+        let deleted = sql("DELETE FROM denylist WHERE seq <= $1").bind(seq_in(floor)?).run(&mut tx).await?;
+        if moved != 1 || deleted != floor - head.floor_seq {
             return Err(StoreError::corrupt("denylist", "the log has a gap"));
         }
         tx.commit().await?;

@@ -1,39 +1,57 @@
 use countersign_core::denylist::segment::MAX_ENTRIES;
-use countersign_core::denylist::{Entry, Fingerprint, Kind, Slot};
-use sqlx::SqliteConnection;
+use countersign_core::denylist::{Entry, Fingerprint, Kind};
+use countersign_core::time::UnixSeconds;
 
-use super::{DenylistLog, Head, Line, Lookup, chain_out, entry_out, seq_in, seq_out};
+use super::{DenylistLog, Head, Line, Lookup, Probe, chain_out, entry_out, seq_in, seq_out};
+use crate::db::{Place, sql, sql_of};
 use crate::installation::epoch_from;
 use crate::{StoreError, check};
+
+/// Which lines of the log to list; what is left out is not asked about.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Filter<'a> {
+    pub realm: Option<&'a str>,
+    pub username: Option<&'a str>,
+    pub kind: Option<Kind>,
+    /// Not older than this.
+    pub since: Option<UnixSeconds>,
+    /// Only positions below this one: the cursor, which is the last position of the page before.
+    pub before: Option<u64>,
+}
 
 impl DenylistLog<'_> {
     /// The head as of now: it includes every append that was acknowledged before the call, in any process.
     pub async fn head(&self) -> Result<Head, StoreError> {
-        head(&mut *self.0.readers().acquire().await?).await
+        head(&mut self.0.db().read().await?).await
     }
 
     /// The entries `from + 1 ..`, up to `limit` and never more than a segment holds. `None` when some of them were
     /// pruned: the reader must begin anew at the floor.
     pub async fn entries(&self, from: u64, limit: usize) -> Result<Option<Vec<Entry>>, StoreError> {
-        type Row = (i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
         let limit = i64::try_from(limit.min(MAX_ENTRIES)).unwrap_or(0);
+        let mut conn = self.0.db().read().await?;
         // One statement, hence one snapshot: a prune cannot come between the floor and the entries.
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT f.seq, d.seq, d.kind, d.slot, d.fingerprint
-             FROM denylist_floor AS f LEFT JOIN denylist AS d ON d.seq > $1
-             WHERE f.id = 1 ORDER BY d.seq LIMIT $2",
-        )
-        .bind(seq_in(from)?)
-        .bind(limit.max(1)) // the floor is needed even when no entry is
-        .fetch_all(self.0.readers())
-        .await?;
-        let (floor, ..) = rows.first().ok_or(StoreError::NotInitialised)?;
-        if from < seq_out(*floor)? {
+        let rows: Vec<(Option<i64>, i64, i64, i64, i64)> =
+            sql("SELECT (SELECT seq FROM denylist_floor WHERE id = 1) AS floor, seq, kind, slot, fingerprint
+             FROM denylist WHERE seq > $1 ORDER BY seq LIMIT $2")
+            .bind(seq_in(from)?)
+            .bind(limit)
+            .all(&mut conn)
+            .await?;
+        let floor = match rows.first() {
+            Some((floor, ..)) => *floor,
+            // A prune in between can only raise the floor, and then "begin anew" is true by now.
+            None => {
+                let row: Option<(i64,)> =
+                    sql("SELECT seq FROM denylist_floor WHERE id = 1").optional(&mut conn).await?;
+                row.map(|(floor,)| floor)
+            }
+        };
+        if from < seq_out(floor.ok_or(StoreError::NotInitialised)?)? {
             return Ok(None);
         }
         let mut entries = Vec::with_capacity(rows.len());
-        for (expected, row) in (from + 1..).zip(rows).take(usize::try_from(limit).unwrap_or(0)) {
-            let (_, Some(seq), Some(kind), Some(slot), Some(fingerprint)) = row else { break };
+        for (expected, (_, seq, kind, slot, fingerprint)) in (from + 1..).zip(rows) {
             if seq_out(seq)? != expected {
                 return Err(StoreError::corrupt("denylist", format!("entry {expected} is missing")));
             }
@@ -42,52 +60,94 @@ impl DenylistLog<'_> {
         Ok(Some(entries))
     }
 
-    /// For the origin's own checks: whether the family is ended, and the user's watermark.
-    pub async fn lookup(&self, slot: Slot, family: Fingerprint, user: Fingerprint) -> Result<Lookup, StoreError> {
-        let (family_ended, watermark): (bool, Option<i64>) = sqlx::query_as(
-            "SELECT EXISTS (SELECT 1 FROM denylist WHERE kind = $1 AND fingerprint = $2 AND slot = $3),
-                    (SELECT MAX(seq) FROM denylist WHERE kind = $4 AND fingerprint = $5)",
-        )
-        .bind(i64::from(Kind::Family.code()))
-        .bind(family.0.cast_signed())
-        .bind(i64::from(slot.0))
-        .bind(i64::from(Kind::User.code()))
-        .bind(user.0.cast_signed())
-        .fetch_one(self.0.readers())
+    /// For the origin's own checks: what the log says of a session.
+    pub async fn lookup(&self, probe: &Probe) -> Result<Lookup, StoreError> {
+        type Row = (bool, bool, Option<i64>, Option<i64>, Option<i64>);
+        let kind = |kind: Kind| i64::from(kind.code());
+        let (family_ended, key_ended, user, realm, all): Row = sql("SELECT EXISTS (SELECT 1 FROM denylist
+                            WHERE kind = $1 AND fingerprint = $2 AND slot = $3 AND undone_by IS NULL),
+                    EXISTS (SELECT 1 FROM denylist WHERE kind = $4 AND fingerprint = $5 AND undone_by IS NULL),
+                    (SELECT MAX(seq) FROM denylist WHERE kind = $6 AND fingerprint = $7 AND undone_by IS NULL),
+                    (SELECT MAX(seq) FROM denylist WHERE kind = $8 AND fingerprint = $9 AND undone_by IS NULL),
+                    (SELECT MAX(seq) FROM denylist WHERE kind = $10 AND fingerprint = 0 AND undone_by IS NULL)")
+        .bind(kind(Kind::Family))
+        .bind(probe.family.0.cast_signed())
+        .bind(i64::from(probe.slot.0))
+        .bind(kind(Kind::Key))
+        .bind(probe.key.map(|Fingerprint(bits)| bits.cast_signed()))
+        .bind(kind(Kind::User))
+        .bind(probe.user.0.cast_signed())
+        .bind(kind(Kind::Realm))
+        .bind(probe.realm.0.cast_signed())
+        .bind(kind(Kind::Installation))
+        .one(&mut self.0.db().read().await?)
         .await?;
-        Ok(Lookup { family_ended, user_watermark: watermark.map(seq_out).transpose()? })
+        let user_watermark = user.map(seq_out).transpose()?;
+        let realm_watermark = realm.max(all).map(seq_out).transpose()?;
+        Ok(Lookup { family_ended, key_ended, user_watermark, realm_watermark })
     }
 
     /// The newest `limit` (at most 1,000) lines, newest first.
     pub async fn list(&self, limit: u32) -> Result<Vec<Line>, StoreError> {
-        type Row = (i64, i64, i64, i64, String, String, String, i64);
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT seq, kind, slot, fingerprint, realm, reason, actor, created_at
-             FROM denylist ORDER BY seq DESC LIMIT $1",
-        )
-        .bind(check::listed(limit))
-        .fetch_all(self.0.readers())
-        .await?;
-        rows.into_iter()
-            .map(|(seq, kind, slot, fingerprint, realm, reason, actor, created_at)| {
-                let entry = entry_out(kind, slot, fingerprint)?;
-                let created_at = check::time_out("denylist", created_at)?;
-                Ok(Line { seq: seq_out(seq)?, entry, realm, reason, actor, created_at })
-            })
-            .collect()
+        self.find(Filter::default(), limit).await
+    }
+
+    /// The newest `limit` (at most 1,000) lines that the filter lets through, newest first. For all of them, go on with
+    /// the last position as the cursor until a page is empty.
+    pub async fn find(&self, filter: Filter<'_>, limit: u32) -> Result<Vec<Line>, StoreError> {
+        // Only what is asked for is in the statement, so that either database can use the index that fits.
+        let mut conditions = vec!["seq < $1"];
+        let mut args = vec![filter.before.map_or(Ok(i64::MAX), seq_in)?.into()];
+        if let Some(realm) = filter.realm {
+            conditions.push("realm = $");
+            args.push(realm.into());
+        }
+        if let Some(username) = filter.username {
+            conditions.push("username = $");
+            args.push(username.into());
+        }
+        if let Some(kind) = filter.kind {
+            conditions.push("kind = $");
+            args.push(i64::from(kind.code()).into());
+        }
+        if let Some(since) = filter.since {
+            conditions.push("created_at >= $");
+            args.push(check::time_in(since)?.into());
+        }
+        let mut text = format!("SELECT {LINE} FROM denylist WHERE ");
+        for (number, condition) in (1..).zip(&conditions) {
+            match condition.strip_suffix('$') {
+                Some(open) => text.push_str(&format!(" AND {open}${number}")),
+                None => text.push_str(condition),
+            }
+        }
+        text.push_str(&format!(" ORDER BY seq DESC LIMIT ${}", conditions.len() + 1));
+        let rows: Vec<LineRow> =
+            sql_of(text).bind_all(args).bind(check::listed(limit)).all(&mut self.0.db().read().await?).await?;
+        rows.into_iter().map(line_out).collect()
     }
 }
 
+pub(super) const LINE: &str =
+    "seq, kind, slot, fingerprint, realm, username, object, reason, actor, created_at, undone_by";
+pub(super) type LineRow = (i64, i64, i64, i64, String, String, String, String, String, i64, Option<i64>);
+
+pub(super) fn line_out(row: LineRow) -> Result<Line, StoreError> {
+    let (seq, kind, slot, fingerprint, realm, username, object, reason, actor, created_at, undone_by) = row;
+    let entry = entry_out(kind, slot, fingerprint)?;
+    let created_at = check::time_out("denylist", created_at)?;
+    let undone_by = undone_by.map(seq_out).transpose()?;
+    Ok(Line { seq: seq_out(seq)?, entry, realm, username, object, reason, actor, created_at, undone_by })
+}
+
 /// An empty log ends where it begins: at the floor.
-pub(super) async fn head(conn: &mut SqliteConnection) -> Result<Head, StoreError> {
+pub(crate) async fn head(place: &mut impl Place) -> Result<Head, StoreError> {
     type Row = (Vec<u8>, i64, Vec<u8>, Option<i64>, Option<Vec<u8>>);
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT i.epoch, f.seq, f.chain, d.seq, d.chain
+    let row: Option<Row> = sql("SELECT i.epoch, f.seq, f.chain, d.seq, d.chain
          FROM installation AS i JOIN denylist_floor AS f ON f.id = 1
          LEFT JOIN denylist AS d ON d.seq = (SELECT MAX(seq) FROM denylist)
-         WHERE i.id = 1",
-    )
-    .fetch_optional(conn)
+         WHERE i.id = 1")
+    .optional(place)
     .await?;
     let (epoch, floor_seq, floor_chain, seq, chain) = row.ok_or(StoreError::NotInitialised)?;
     let (floor_seq, floor_chain) = (seq_out(floor_seq)?, chain_out(&floor_chain)?);

@@ -1,22 +1,28 @@
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use countersign_core::denylist::Kind;
-use sqlx::SqliteConnection;
-use sqlx::SqlitePool;
+use countersign_core::denylist::{Entry, Fingerprint, Kind, Slot};
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::{Appended, NewEntry, read, seq_in, seq_out};
+use super::changes::Signal;
+use super::{Appended, CHANNEL, Head, LOCK, NewEntry, RequestId, read, seq_in, seq_out};
 use crate::StoreError;
+use crate::db::{Arg, Conn, Db, Tx, bulk};
+use crate::store::Patience;
 
 /// Most appends that wait; beyond, callers wait for a place and then get [`StoreError::Overloaded`].
 pub(super) const QUEUE: usize = 1024;
 /// Most appends in one commit.
 pub(super) const BATCH: usize = 256;
 
+/// Between two attempts on a server that is away.
+const PAUSE: Duration = Duration::from_millis(50);
+
 struct Job {
     new: NewEntry,
+    request: RequestId,
     created_at: i64,
     done: oneshot::Sender<Result<Appended, StoreError>>,
 }
@@ -28,20 +34,35 @@ pub(crate) struct Writer {
     stop: Arc<Notify>,
     /// Its sender lives as long as the task.
     running: watch::Receiver<()>,
+    failing: Failing,
 }
 
+type Failing = Arc<Mutex<Option<Instant>>>;
+
 impl Writer {
-    pub(crate) fn start(pool: SqlitePool, patience: Duration) -> Self {
+    pub(crate) fn start(db: Arc<Db>, signal: Signal, patience: Patience) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (alive, running) = watch::channel(());
         let stop = Arc::new(Notify::new());
-        tokio::spawn(run(pool, jobs, Arc::clone(&stop), alive));
-        Self { queue, patience, stop, running }
+        let failing = Failing::default();
+        let task = Task { db, signal, patience, failing: Arc::clone(&failing) };
+        tokio::spawn(task.run(jobs, Arc::clone(&stop), alive));
+        Self { queue, patience: patience.queue, stop, running, failing }
     }
 
     pub(super) async fn append(&self, new: NewEntry, created_at: i64) -> Result<Appended, StoreError> {
+        // Every line has a request of its own: the writer itself repeats a commit of which it does not know the outcome.
+        let request = match new.request {
+            Some(request) => request,
+            None => {
+                let mut bytes = [0; 16];
+                getrandom::fill(&mut bytes).map_err(|_| StoreError::NoEntropy)?;
+                RequestId(bytes)
+            }
+        };
         let (done, outcome) = oneshot::channel();
-        self.queue.send_timeout(Job { new, created_at, done }, self.patience).await.map_err(|error| match error {
+        let job = Job { new, request, created_at, done };
+        self.queue.send_timeout(job, self.patience).await.map_err(|error| match error {
             SendTimeoutError::Timeout(_) => StoreError::Overloaded,
             SendTimeoutError::Closed(_) => StoreError::Closed,
         })?;
@@ -61,33 +82,107 @@ impl Writer {
             let _ = running.changed().await; // nothing is ever sent: this returns when the sender is dropped
         }
     }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.running.has_changed().is_ok() && !self.queue.is_closed()
+    }
+
+    pub(super) fn failing_since(&self) -> Option<Instant> {
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-async fn run(pool: SqlitePool, mut jobs: mpsc::Receiver<Job>, stop: Arc<Notify>, alive: watch::Sender<()>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    loop {
-        tokio::select! {
-            taken = jobs.recv_many(&mut batch, BATCH) => if taken == 0 { break },
-            () = stop.notified() => {
-                jobs.close(); // what is queued is still received
-                continue;
+type Outcomes = Vec<Result<Appended, StoreError>>;
+
+struct Task {
+    db: Arc<Db>,
+    signal: Signal,
+    patience: Patience,
+    failing: Failing,
+}
+
+impl Task {
+    async fn run(self, mut jobs: mpsc::Receiver<Job>, stop: Arc<Notify>, alive: watch::Sender<()>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                taken = jobs.recv_many(&mut batch, BATCH) => if taken == 0 { break },
+                () = stop.notified() => {
+                    jobs.close(); // what is queued is still received
+                    continue;
+                }
+            }
+            let outcome = self.commit(&batch).await;
+            if let Err(error) = &outcome {
+                tracing::error!(entries = batch.len(), %error, "denylist entries were not written");
+            }
+            self.record(outcome.is_ok());
+            answer(batch.drain(..), outcome);
+        }
+        drop(alive);
+    }
+
+    fn record(&self, fine: bool) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        *failing = if fine { None } else { Some(failing.unwrap_or_else(Instant::now)) };
+    }
+
+    /// A server may go away for a moment, and may do so between a commit and its answer. The batch is then repeated:
+    /// what of it was committed is known by its requests and keeps its numbers.
+    async fn commit(&self, batch: &[Job]) -> Result<Outcomes, StoreError> {
+        let deadline = Instant::now() + self.patience.outage;
+        loop {
+            let error = match self.attempt(batch).await {
+                Err(error) => error,
+                done => return done,
+            };
+            let away = matches!(*self.db, Db::Postgres { .. }) && matches!(error, StoreError::Unavailable { .. });
+            if !away || Instant::now() + PAUSE >= deadline {
+                return Err(error);
+            }
+            self.record(false);
+            tracing::warn!(%error, "the database is away; the denylist writer tries again");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn attempt(&self, batch: &[Job]) -> Result<Outcomes, StoreError> {
+        let mut conn = self.db.log().await.map_err(|error| match error {
+            // The pool tried for as long as it may, and says no more than that.
+            StoreError::Busy if matches!(*self.db, Db::Postgres { .. }) => {
+                StoreError::Unavailable { detail: "no connection could be had in time".into() }
+            }
+            other => other,
+        })?;
+        let outcome = if let Conn::Sqlite(_) = &conn {
+            written(&mut conn, batch).await
+        } else {
+            // The network may swallow everything without a word; a local file does not.
+            let limit = self.patience.lock.saturating_mul(2);
+            let silent = StoreError::Unavailable { detail: "the server does not answer".into() };
+            tokio::time::timeout(limit, written(&mut conn, batch)).await.unwrap_or(Err(silent))
+        };
+        match outcome {
+            Ok((head, outcomes)) => {
+                self.signal.raise(head.seq);
+                Ok(outcomes)
+            }
+            Err(error) => {
+                if matches!(error, StoreError::Unavailable { .. }) {
+                    conn.abandon();
+                }
+                Err(error)
             }
         }
-        let outcome = commit(&pool, &batch).await;
-        if let Err(error) = &outcome {
-            tracing::error!(entries = batch.len(), %error, "denylist entries were not written");
-        }
-        answer(batch.drain(..), outcome);
     }
-    drop(alive);
 }
 
 /// A waiter that went away is none of our concern; its entry stays.
-fn answer(jobs: impl Iterator<Item = Job>, outcome: Result<Vec<Appended>, StoreError>) {
+fn answer(jobs: impl Iterator<Item = Job>, outcome: Result<Outcomes, StoreError>) {
     match outcome {
-        Ok(appended) => {
-            for (job, appended) in jobs.zip(appended) {
-                let _ = job.done.send(Ok(appended));
+        Ok(outcomes) => {
+            for (job, outcome) in jobs.zip(outcomes) {
+                let _ = job.done.send(outcome);
             }
         }
         Err(error) => {
@@ -98,51 +193,126 @@ fn answer(jobs: impl Iterator<Item = Job>, outcome: Result<Vec<Appended>, StoreE
     }
 }
 
-/// All of the batch or none of it. IMMEDIATE takes the write lock before the head is read, and waits for it within the
-/// connection's `busy_timeout`; in WAL mode nothing after that can be refused as busy.
-async fn commit(pool: &SqlitePool, batch: &[Job]) -> Result<Vec<Appended>, StoreError> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+/// All of the batch or none of it. The lock is taken before the head is read and held until the commit is visible.
+async fn written(conn: &mut Conn, batch: &[Job]) -> Result<(Head, Outcomes), StoreError> {
+    let mut tx = conn.begin().await?;
+    tx.lock(LOCK).await?;
     let mut head = read::head(&mut tx).await?;
-    let mut appended = Vec::with_capacity(batch.len());
-    for Job { new, created_at, .. } in batch {
-        if let Some(seq) = listed(&mut tx, new).await? {
-            appended.push(Appended { seq, already: true });
+    let mut known = Known::of(&mut tx, batch).await?;
+    let mut lines = Vec::with_capacity(batch.len());
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for Job { new, request, created_at, .. } in batch {
+        if let Some(outcome) = known.find(&new.entry, *request) {
+            outcomes.push(outcome);
             continue;
         }
         head.seq += 1; // cannot overflow: it is below 2^63
         head.chain = head.chain.append(head.seq, &new.entry);
-        sqlx::query(
-            "INSERT INTO denylist (seq, kind, slot, fingerprint, chain, realm, reason, actor, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        )
-        .bind(seq_in(head.seq)?)
-        .bind(i64::from(new.entry.kind.code()))
-        .bind(i64::from(new.entry.slot.0))
-        .bind(new.entry.fingerprint.0.cast_signed())
-        .bind(head.chain.0.as_slice())
-        .bind(&new.realm)
-        .bind(&new.reason)
-        .bind(&new.actor)
-        .bind(created_at)
-        .execute(&mut *tx)
-        .await?;
-        appended.push(Appended { seq: head.seq, already: false });
+        known.add(&new.entry, *request, head.seq);
+        lines.push(line(&head, new, *request, *created_at)?);
+        outcomes.push(Ok(Appended { seq: head.seq, already: false }));
     }
+    insert(&mut tx, lines).await?;
+    tx.notify(CHANNEL).await?;
     tx.commit().await?;
-    Ok(appended)
+    Ok((head, outcomes))
 }
 
-/// Where a family is listed already. A watermark is always new: it must lie above the tokens minted since the last.
-async fn listed(conn: &mut SqliteConnection, new: &NewEntry) -> Result<Option<u64>, StoreError> {
-    if new.entry.kind != Kind::Family {
-        return Ok(None);
+const COLUMNS: [&str; 12] = [
+    "seq",
+    "kind",
+    "slot",
+    "fingerprint",
+    "chain",
+    "realm",
+    "username",
+    "object",
+    "reason",
+    "actor",
+    "created_at",
+    "request",
+];
+
+/// One row of the table.
+pub(super) fn line(
+    head: &Head,
+    new: &NewEntry,
+    RequestId(request): RequestId,
+    created_at: i64,
+) -> Result<Vec<Arg>, StoreError> {
+    Ok(vec![
+        seq_in(head.seq)?.into(),
+        i64::from(new.entry.kind.code()).into(),
+        i64::from(new.entry.slot.0).into(),
+        new.entry.fingerprint.0.cast_signed().into(),
+        (&head.chain.0).into(),
+        (&new.realm).into(),
+        (&new.username).into(),
+        (&new.object).into(),
+        (&new.reason).into(),
+        (&new.actor).into(),
+        created_at.into(),
+        (&request).into(),
+    ])
+}
+
+pub(super) async fn insert(tx: &mut Tx<'_>, lines: Vec<Vec<Arg>>) -> Result<(), StoreError> {
+    bulk::insert(tx, "denylist", &COLUMNS, lines).await
+}
+
+/// What of a batch stands in the log already. A watermark is always new, unless it is the same request: it must lie
+/// above the tokens minted since the last.
+#[derive(Default)]
+struct Known {
+    requests: HashMap<RequestId, (u64, Entry)>,
+    families: HashMap<(Slot, Fingerprint), u64>,
+}
+
+impl Known {
+    async fn of(tx: &mut Tx<'_>, batch: &[Job]) -> Result<Self, StoreError> {
+        let mut known = Self::default();
+        let requests = batch.iter().map(|job| Arg::from(&job.request.0)).collect();
+        let rows: Vec<(Vec<u8>, i64, i64, i64, i64)> =
+            bulk::among(tx, "SELECT request, seq, kind, slot, fingerprint FROM denylist WHERE request IN", requests)
+                .await?;
+        for (request, seq, kind, slot, fingerprint) in rows {
+            let request = request.try_into().map_err(|_| StoreError::corrupt("denylist", "a request has 16 bytes"))?;
+            let entry = super::entry_out(kind, slot, fingerprint)?;
+            known.requests.insert(RequestId(request), (seq_out(seq)?, entry));
+        }
+        let families = batch.iter().filter(|job| job.new.entry.kind == Kind::Family);
+        let families = families.map(|job| job.new.entry.fingerprint.0.cast_signed().into()).collect();
+        let rows: Vec<(i64, i64, i64, i64)> = bulk::among(
+            tx,
+            "SELECT seq, kind, slot, fingerprint FROM denylist WHERE kind = 1 AND undone_by IS NULL AND fingerprint IN",
+            families,
+        )
+        .await?;
+        for (seq, kind, slot, fingerprint) in rows {
+            let entry = super::entry_out(kind, slot, fingerprint)?;
+            known.families.insert((entry.slot, entry.fingerprint), seq_out(seq)?);
+        }
+        Ok(known)
     }
-    let seq: Option<i64> =
-        sqlx::query_scalar("SELECT MIN(seq) FROM denylist WHERE kind = $1 AND fingerprint = $2 AND slot = $3")
-            .bind(i64::from(Kind::Family.code()))
-            .bind(new.entry.fingerprint.0.cast_signed())
-            .bind(i64::from(new.entry.slot.0))
-            .fetch_one(conn)
-            .await?;
-    seq.map(seq_out).transpose()
+
+    fn find(&self, entry: &Entry, request: RequestId) -> Option<Result<Appended, StoreError>> {
+        if let Some((seq, same)) = self.requests.get(&request) {
+            let name = format!("of log position {seq}");
+            return Some(if same == entry {
+                Ok(Appended { seq: *seq, already: true })
+            } else {
+                Err(StoreError::Conflict { what: "request", name })
+            });
+        }
+        let seq =
+            (entry.kind == Kind::Family).then(|| self.families.get(&(entry.slot, entry.fingerprint))).flatten()?;
+        Some(Ok(Appended { seq: *seq, already: true }))
+    }
+
+    fn add(&mut self, entry: &Entry, request: RequestId, seq: u64) {
+        self.requests.insert(request, (seq, *entry));
+        if entry.kind == Kind::Family {
+            self.families.insert((entry.slot, entry.fingerprint), seq);
+        }
+    }
 }

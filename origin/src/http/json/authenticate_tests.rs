@@ -401,7 +401,7 @@ async fn what_happens_during_a_login_ends_its_session() {
     let before = authenticated().await;
     let fingerprint = app.keys().denylist.fingerprint(Kind::User, "/alpha", b"demo");
     let entry = Entry { kind: Kind::User, slot: Slot(u32::MAX), fingerprint };
-    let new = NewEntry { entry, realm: "/alpha".into(), reason: "password".into(), actor: "admin".into() };
+    let new = NewEntry::new(entry, "/alpha", "password", "admin");
     app.store.denylist().append(new, app.clock.now().seconds()).await.unwrap();
     let token = crate::sessions::issue(app, &before, None).await.unwrap().token;
     assert!(!origin.is_valid(&token).await);

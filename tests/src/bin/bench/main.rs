@@ -5,6 +5,7 @@
 
 mod feed;
 mod load;
+mod log;
 mod native;
 mod report;
 mod sizes;
@@ -52,12 +53,20 @@ enum Group {
     Cookies,
     /// Bytes of the worker
     Wasm,
+    /// Acknowledged logouts per second
+    Log,
 }
 
 fn main() -> Result<()> {
     xtask::elapsed();
     let args = Args::parse();
     let wanted = |group: Group| args.only.is_empty() || args.only.contains(&group);
+    if wanted(Group::Log) {
+        log::run(args.rounds, Duration::from_millis(args.milliseconds))?;
+    }
+    if args.only == [Group::Log] {
+        return Ok(());
+    }
     let build = edge()?;
     if wanted(Group::Cookies) {
         sizes::cookies()?;

@@ -152,7 +152,7 @@ async fn s06_a_watermark_stops_re_issue_and_what_was_re_issued_before_it() {
     let key = countersign_core::encoding::decode_array(bundle["denylist"].as_str().unwrap().as_bytes()).unwrap();
     let fingerprint = DenylistKey::new(&key).fingerprint(Kind::User, "/alpha", b"demo");
     let entry = Entry { kind: Kind::User, slot: Slot::of(UnixSeconds(NOW + 7200)), fingerprint };
-    let new = NewEntry { entry, realm: "/alpha".into(), reason: "test".into(), actor: "test".into() };
+    let new = NewEntry::new(entry, "/alpha", "test", "test");
     origin.app.store.denylist().append(new, UnixSeconds(NOW)).await.unwrap();
     for token in [&token, &renewed] {
         assert_eq!((renew(&origin, token).await.status, origin.is_valid(token).await), (403, false));
