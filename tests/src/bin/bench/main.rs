@@ -6,6 +6,7 @@
 mod feed;
 mod load;
 mod native;
+mod peers;
 mod report;
 mod sizes;
 mod throughput;
