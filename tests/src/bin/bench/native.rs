@@ -36,8 +36,7 @@ pub(crate) fn run() -> Result<()> {
 fn decisions(alg: SigningAlg) -> Result<()> {
     let mut mint = Mint::new(alg)?;
     let claims = mint.claims_for(COOKIE)?;
-    let cookies: Vec<String> =
-        (0..TURNS).map(|_| Ok(tokens::cookie(&mint.token(&claims)?))).collect::<Result<_>>()?;
+    let cookies: Vec<String> = (0..TURNS).map(|_| Ok(tokens::cookie(&mint.token(&claims)?))).collect::<Result<_>>()?;
     for (name, places, cookies) in [("cold", 0, &cookies[..]), ("cached", 16, &cookies[..1])] {
         let keys = tokens::bundle(alg)?.check()?;
         let replica = fresh(&keys)?;

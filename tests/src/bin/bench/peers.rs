@@ -69,9 +69,10 @@ macro_rules! peer {
                     let key = tokens::verifying_key_bytes(alg)?;
                     let verifier = match alg {
                         SigningAlg::Hs256 => Verifier::Hmac(hmac::Key::new(hmac::HMAC_SHA256, &key)),
-                        SigningAlg::Es256 => {
-                            Verifier::Public(signature::UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, key))
-                        }
+                        SigningAlg::Es256 => Verifier::Public(signature::UnparsedPublicKey::new(
+                            &signature::ECDSA_P256_SHA256_FIXED,
+                            key,
+                        )),
                         _ => Verifier::Public(signature::UnparsedPublicKey::new(&signature::ED25519, key)),
                     };
                     Ok(Self { alg, content: aead::LessSafeKey::new(content.context("no content key")?), verifier })

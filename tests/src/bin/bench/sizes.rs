@@ -20,7 +20,10 @@ const GOAL: f64 = 1000.0;
 pub(crate) fn cookies() -> Result<()> {
     let attributes = Attributes::host_only(true, Some(SameSite::Lax));
     let typical = tokens::typical_claims()?;
-    ensure!(json_bytes(&tokens::am_claims(&typical))? == AM_CLAIMS, "the session is not the one that AM's figure is of");
+    ensure!(
+        json_bytes(&tokens::am_claims(&typical))? == AM_CLAIMS,
+        "the session is not the one that AM's figure is of"
+    );
     for alg in [SigningAlg::Hs256, SigningAlg::EdDsa] {
         let sessions = [
             ("demo_user", tokens::demo_claims(), None),

@@ -132,7 +132,8 @@ pub(crate) fn typical_claims() -> Result<SessionClaims> {
 
 /// The same where little follows from anything: the names of an older directory, and a login that came from afar.
 pub(crate) fn wordy_claims() -> Result<SessionClaims> {
-    let url = "/am/UI/Login?realm=/alpha&goto=https://www.example.com/account/orders/2026/11?sort=date&page=1&size=50&open=t";
+    let url =
+        "/am/UI/Login?realm=/alpha&goto=https://www.example.com/account/orders/2026/11?sort=date&page=1&size=50&open=t";
     with_am_properties(url, "dc=example,dc=com")
 }
 

@@ -68,7 +68,13 @@ fn measure(
         figure(&name("cached"), cached, "us per verification", Some(Goal::AtMost(1.2)), detail.clone());
         if let Some(empty) = empty {
             detail["cpu_us_per_empty_request"] = rounded(empty).into();
-            figure(&name("cached_share"), cached / empty, "of an empty worker's request", Some(Goal::AtMost(0.05)), detail);
+            figure(
+                &name("cached_share"),
+                cached / empty,
+                "of an empty worker's request",
+                Some(Goal::AtMost(0.05)),
+                detail,
+            );
         }
         let (jose, detail) = per_verification(workers, family.jose, &cookies, times / 4, bytes)?;
         figure(&name("jose"), jose, "us per verification", None, detail.clone());

@@ -79,6 +79,23 @@ fn what_follows_takes_a_letter() {
     assert_eq!(again(&claims), claims);
 }
 
+/// AM's factory default makes 2,141 bytes of them.
+#[test]
+fn the_default_properties_fit_a_cookie_of_1000_bytes_in_both_layers() {
+    use crate::keys::{ContentKey, Kid, MintingKeys, SigningAlg, SigningKey};
+    use crate::token::{Envelope, Kind, mint::mint};
+
+    let kid = |text: &str| Kid::try_from(text.to_owned()).unwrap();
+    for alg in [SigningAlg::Hs256, SigningAlg::EdDsa] {
+        // Identifiers as long as the origin's.
+        let signing = SigningKey::new(kid("sig-0123456789ab"), alg, &[1; 32]).unwrap();
+        let content = ContentKey::a256gcm(kid("enc-0123456789ab"), &[2; 32]).unwrap();
+        let keys = MintingKeys::new(Envelope::SignThenEncrypt, Some(signing), Some(content)).unwrap();
+        let token = mint(&claims(defaults()), Kind::Session, &keys, &mut |out: &mut [u8]| out.fill(3)).unwrap();
+        assert!(token.len() <= 1000, "{alg:?}: {}", token.len());
+    }
+}
+
 #[test]
 fn what_differs_is_written_out() {
     let properties = of(&[
