@@ -1,7 +1,6 @@
 //! Microseconds per decision in native code: what the same crate costs at the origin.
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
 use countersign_core::gate::{Facts, Gate, Policy, SessionCache, Verdict};
@@ -13,6 +12,7 @@ use serde_json::json;
 use xtask::say;
 
 use crate::feed;
+use crate::load::Stopwatch;
 use crate::peers::{Buffers, with_aws_lc, with_ring};
 use crate::report::{Goal, Quartiles, figure};
 use crate::tokens::{self, Mint};
@@ -45,14 +45,14 @@ fn decisions(alg: SigningAlg) -> Result<()> {
         let times = 64 * TURNS;
         let mut samples = Vec::new();
         for repeat in 0..=REPEATS {
-            let started = Instant::now();
+            let started = Stopwatch::start();
             for cookie in cookies.iter().cycle().take(times) {
                 let facts = Facts { path: CHECK, cookie: black_box(cookie.as_bytes()), header: None };
                 if !matches!(gate.decide(&facts, &replica, feed::now), Verdict::Allow(_)) {
                     bail!("a good session is refused");
                 }
             }
-            let seconds = started.elapsed().as_secs_f64();
+            let seconds = started.seconds();
             if repeat > 0 {
                 samples.push(seconds * 1e6 / f64::from(u32::try_from(times)?));
             }
@@ -106,11 +106,11 @@ fn openings(alg: SigningAlg) -> Result<()> {
 /// Microseconds, over several rounds of a batch.
 fn per_token(batch: &[String], mut open: impl FnMut(&[u8]) -> Result<SessionClaims>) -> Result<f64> {
     let rounds = 8;
-    let started = Instant::now();
+    let started = Stopwatch::start();
     for token in batch.iter().cycle().take(rounds * batch.len()) {
         black_box(open(black_box(token.as_bytes()))?);
     }
-    Ok(started.elapsed().as_secs_f64() * 1e6 / f64::from(u32::try_from(rounds * batch.len())?))
+    Ok(started.seconds() * 1e6 / f64::from(u32::try_from(rounds * batch.len())?))
 }
 
 /// A copy of an empty denylist within its lease.
