@@ -7,7 +7,7 @@ use countersign_core::session::SessionClaims;
 use countersign_core::time::UnixSeconds;
 use countersign_core::token::{MAX_TOKEN, Scratch};
 use countersign_store::StoreError;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
@@ -24,8 +24,8 @@ pub struct Explanation {
     pub bytes: usize,
     /// From the outermost to the innermost that could be opened.
     pub layers: Vec<Layer>,
-    /// As they stand in the token; absent when it does not verify.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// With all properties in full; absent when the token does not verify.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "spelled_out")]
     pub claims: Option<SessionClaims>,
     /// Instants, readable.
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -33,6 +33,10 @@ pub struct Explanation {
     /// What the denylist has about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub denylist: Option<Value>,
+}
+
+fn spelled_out<S: Serializer>(claims: &Option<SessionClaims>, to: S) -> Result<S::Ok, S::Error> {
+    claims.as_ref().map(SessionClaims::spelled_out).serialize(to)
 }
 
 #[derive(Serialize, Debug)]

@@ -37,9 +37,17 @@ pub enum Profile {
 
 /// Builds programs of the workspace, given as (package, bin), in one run of cargo; the paths come in the same order.
 pub fn build_bins(bins: &[(&str, &str)], profile: Profile) -> Result<Vec<PathBuf>> {
+    build_bins_with(bins, &[], profile)
+}
+
+/// The same with features, given as `package/feature`.
+pub fn build_bins_with(bins: &[(&str, &str)], features: &[&str], profile: Profile) -> Result<Vec<PathBuf>> {
     let mut args = Vec::new();
     for (package, bin) in bins {
         args.extend(["--package", package, "--bin", bin]);
+    }
+    for feature in features {
+        args.extend(["--features", feature]);
     }
     if profile == Profile::Release {
         args.push("--release");

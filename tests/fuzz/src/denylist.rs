@@ -11,7 +11,7 @@ use countersign_core::token::{Envelope, Kind, Scratch, open};
 use crate::forge::{NOW, Ring, jws};
 
 pub(crate) const WORDS: &[&str] = &[
-    "CSD1",
+    "CSD2",
     "\"epoch\":",
     "\"head\":",
     "\"floor\":",
@@ -60,7 +60,7 @@ fn polled(claims: &[u8], piece: &[u8]) {
     let token = jws(br#"{"alg":"EdDSA","kid":"sig","typ":"heartbeat+jwt"}"#, claims);
     let mut scratch = Scratch::default();
     let read = open::<Heartbeat>(token.as_bytes(), Kind::Heartbeat, &FEED.set, &mut scratch);
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(read.as_ref().ok().map(|read| read.claims().keys));
     replica.poll(NONCE, NOW);
     let step = replica.heartbeat(token.as_bytes(), &FEED.set, &mut scratch, NOW.plus(5));
     let Ok(read) = read else {
@@ -78,7 +78,7 @@ fn polled(claims: &[u8], piece: &[u8]) {
         assert!(replica.state(NOW.plus(LONGEST)) != State::Fresh);
     };
     match step {
-        Err(_) => assert_ne!(replica.state(NOW.plus(5)), State::Fresh),
+        Err(_) | Ok(Step::FetchKeys) => assert_ne!(replica.state(NOW.plus(5)), State::Fresh),
         Ok(Step::Fresh) => {
             assert_eq!((heartbeat.head, heartbeat.chain), (heartbeat.floor, heartbeat.floor_chain));
             fresh(&replica);

@@ -20,7 +20,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     npm::ensure("tests")?;
     say("building everything optimised (the first time takes some minutes)");
     let artifacts = Artifacts::build(Profile::Release)?;
-    let bins: Vec<PathBuf> = cargo::build_bins(&[("countersign-tests", "bench")], Profile::Release)?;
+    let bins: Vec<PathBuf> =
+        cargo::build_bins_with(&[("countersign-tests", "bench")], &["countersign-tests/bench"], Profile::Release)?;
     let bench = bins.first().context("cargo built no bench")?;
     foreground(Command::new(bench).args(&args.bench).envs(artifacts.env()).current_dir(workspace_root()))
 }

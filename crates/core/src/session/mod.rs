@@ -1,10 +1,14 @@
 //! The authenticated session as a typed value.
 
+mod compact;
 mod properties;
 
 pub use properties::Properties;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use self::compact::{Facts, Items, Wire};
 
 use crate::denylist::fingerprint::DenylistKey;
 use crate::denylist::{Fingerprint, Kind, Slot};
@@ -35,7 +39,10 @@ impl std::fmt::Display for TokenId {
 }
 
 /// The claims of a session token. Each thing is said once; a claim of a wrong type is an error, never "absent".
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+///
+/// Serialized they are the token's payload, in which properties that follow from other claims take a letter each (see
+/// `compact.rs`); [`SessionClaims::spelled_out`] is for people.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SessionClaims {
     pub sid: SessionId,
     /// The user, by the realm's name for it.
@@ -49,22 +56,103 @@ pub struct SessionClaims {
     /// When the family ends, whatever is re-issued.
     pub fexp: UnixSeconds,
     /// How many seconds after `iat` the token ends unless it is re-issued; no idle time when absent.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub idle: Option<u32>,
     /// When the user authenticated, where that is not `iat`: in a re-issued token.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<UnixSeconds>,
     /// Position of the denylist log when the token was made.
     pub rvs: u64,
     /// AM's `AuthLevel`.
-    #[serde(rename = "lvl")]
     pub auth_level: u32,
     /// How the user authenticated (RFC 8176).
     pub amr: Vec<String>,
     pub jti: TokenId,
     /// Session properties set by the journey.
-    #[serde(rename = "p", default, skip_serializing_if = "Properties::is_empty")]
     pub properties: Properties,
+}
+
+/// The claims as JSON has them: read with owned text, written from borrowed.
+#[derive(Serialize, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>, A: Deserialize<'de>, P: Deserialize<'de>"))]
+struct Json<T, A, P> {
+    sid: SessionId,
+    sub: T,
+    realm: T,
+    iat: UnixSeconds,
+    exp: UnixSeconds,
+    fexp: UnixSeconds,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    idle: Option<u32>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    auth_time: Option<UnixSeconds>,
+    rvs: u64,
+    lvl: u32,
+    amr: A,
+    jti: TokenId,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    p: Option<P>,
+}
+
+impl SessionClaims {
+    fn json<P>(&self, properties: impl FnOnce() -> P) -> Json<&str, &[String], P> {
+        Json {
+            sid: self.sid,
+            sub: &self.sub,
+            realm: &self.realm,
+            iat: self.iat,
+            exp: self.exp,
+            fexp: self.fexp,
+            idle: self.idle,
+            auth_time: self.auth_time,
+            rvs: self.rvs,
+            lvl: self.auth_level,
+            amr: &self.amr,
+            jti: self.jti,
+            p: (!self.properties.is_empty()).then(properties),
+        }
+    }
+
+    /// The claims with every property by its name and whole value: for logs and operators, not for tokens.
+    pub fn spelled_out(&self) -> impl Serialize {
+        self.json(|| &self.properties)
+    }
+}
+
+impl Serialize for SessionClaims {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let facts =
+            Facts { sub: &self.sub, realm: &self.realm, auth_level: self.auth_level, auth_time: self.auth_time() };
+        self.json(|| Items::of(&self.properties, &facts)).serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for SessionClaims {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let json = Json::<String, Vec<String>, Wire>::deserialize(from)?;
+        let properties = match json.p {
+            None => Properties::default(),
+            Some(Wire::Plain(properties)) => properties,
+            Some(Wire::Items(items)) => {
+                let auth_time = json.auth_time.unwrap_or(json.iat);
+                let facts = Facts { sub: &json.sub, realm: &json.realm, auth_level: json.lvl, auth_time };
+                items.expand(&facts).map_err(D::Error::custom)?
+            }
+        };
+        Ok(Self {
+            sid: json.sid,
+            sub: json.sub,
+            realm: json.realm,
+            iat: json.iat,
+            exp: json.exp,
+            fexp: json.fexp,
+            idle: json.idle,
+            auth_time: json.auth_time,
+            rvs: json.rvs,
+            auth_level: json.lvl,
+            amr: json.amr,
+            jti: json.jti,
+            properties,
+        })
+    }
 }
 
 /// A claim that is there has its type: `null` is not "absent".

@@ -39,6 +39,20 @@ impl Properties {
     fn close(&mut self, name_end: usize) {
         self.ends.push((name_end, self.text.len()));
     }
+
+    /// With room for so many bytes and properties, by estimate.
+    pub(super) fn with_room(bytes: usize, count: usize) -> Self {
+        Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(count) }
+    }
+
+    /// Adds a property whose value `write` appends. The caller knows that the name is new.
+    pub(super) fn append<E>(&mut self, name: &str, write: impl FnOnce(&mut String) -> Result<(), E>) -> Result<(), E> {
+        self.text.push_str(name);
+        let name_end = self.text.len();
+        write(&mut self.text)?;
+        self.close(name_end);
+        Ok(())
+    }
 }
 
 /// The first of two values for one name stays.
@@ -96,7 +110,7 @@ impl<'de> Deserialize<'de> for Properties {
 }
 
 /// Reads a string onto the end of another.
-struct Append<'a>(&'a mut String);
+pub(super) struct Append<'a>(pub(super) &'a mut String);
 
 impl<'de> DeserializeSeed<'de> for Append<'_> {
     type Value = ();

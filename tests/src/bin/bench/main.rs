@@ -7,6 +7,7 @@ mod feed;
 mod load;
 mod log;
 mod native;
+mod peers;
 mod report;
 mod sizes;
 mod throughput;

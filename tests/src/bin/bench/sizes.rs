@@ -1,40 +1,58 @@
 //! Bytes of the session cookie and of the worker.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use countersign_core::cookie::{self, Attributes, SameSite};
 use countersign_core::keys::SigningAlg;
 use serde_json::json;
 use xtask::edge_build::EdgeBuild;
 use xtask::say;
 
-use crate::report::{Goal, figure};
+use crate::report::{Goal, figure, rounded};
 use crate::tokens::{self, COOKIE_NAME, Mint};
 
-/// The cookie's value (without name and attributes) of AM's factory default, encrypted and then signed with HS256,
-/// around claims of the same length as the typical ones here.
+/// AM's own claims for the session with its default properties, in bytes, and the cookie's value (without name and
+/// attributes) that its factory default makes of them: encrypted, then signed with HS256.
+const AM_CLAIMS: usize = 1012;
 const AM_VALUE: f64 = 2141.0;
+const GOAL: f64 = 1000.0;
 
 /// Sessions with both layers: the cookie's value, and the whole `Set-Cookie`.
 pub(crate) fn cookies() -> Result<()> {
     let attributes = Attributes::host_only(true, Some(SameSite::Lax));
+    let typical = tokens::typical_claims()?;
+    ensure!(
+        json_bytes(&tokens::am_claims(&typical))? == AM_CLAIMS,
+        "the session is not the one that AM's figure is of"
+    );
     for alg in [SigningAlg::Hs256, SigningAlg::EdDsa] {
         let sessions = [
             ("demo_user", tokens::demo_claims(), None),
-            ("typical_properties", tokens::typical_claims(), Some(Goal::AtMost(AM_VALUE))),
+            ("typical_properties", typical.clone(), Some(Goal::AtMost(GOAL))),
+            ("wordy_properties", tokens::wordy_claims()?, None),
         ];
         for (name, claims, goal) in sessions {
             let token = Mint::new(alg)?.token(&claims)?;
             let whole = cookie::set(COOKIE_NAME, &token, &attributes)?;
-            let detail = json!({
-                "claims_bytes": tokens::claims_bytes(&claims)?,
+            let mut detail = json!({
+                "claims_bytes": json_bytes(&claims)?,
+                "claims_bytes_spelled_out": json_bytes(&claims.spelled_out())?,
                 "properties": claims.properties.iter().count(),
             });
+            if goal.is_some() {
+                detail["claims_bytes_of_am"] = AM_CLAIMS.into();
+                detail["value_bytes_of_am"] = AM_VALUE.into();
+                detail["beside_am"] = rounded(bytes(token.len())? / AM_VALUE).into();
+            }
             let name = format!("cookie.{}.{name}", alg.name().to_lowercase());
             figure(&format!("{name}.value"), bytes(token.len())?, "bytes", goal, detail.clone());
             figure(&format!("{name}.set_cookie"), bytes(whole.len())?, "bytes", None, detail);
         }
     }
     Ok(())
+}
+
+fn json_bytes(value: &impl serde::Serialize) -> Result<usize> {
+    Ok(serde_json::to_vec(value)?.len())
 }
 
 pub(crate) fn wasm(build: &EdgeBuild) -> Result<()> {

@@ -19,10 +19,10 @@ pub(crate) const REALM: &str = "/alpha";
 pub(crate) const COOKIE_NAME: &str = xtask::stack::COOKIE_NAME;
 
 /// As long as the origin's key identifiers.
-const SIGNING_KID: &str = "sig-0123456789ab";
-const CONTENT_KID: &str = "enc-0123456789ab";
+pub(crate) const SIGNING_KID: &str = "sig-0123456789ab";
+pub(crate) const CONTENT_KID: &str = "enc-0123456789ab";
 const SIGNING_SECRET: [u8; 32] = [1; 32];
-const CONTENT_SECRET: [u8; 32] = [2; 32];
+pub(crate) const CONTENT_SECRET: [u8; 32] = [2; 32];
 const FEED_SECRET: [u8; 32] = [3; 32];
 const ASSERTION_SECRET: [u8; 32] = [4; 32];
 const DENYLIST_SECRET: [u8; 32] = [5; 32];
@@ -47,7 +47,11 @@ pub(crate) fn minting_keys(alg: SigningAlg) -> Result<MintingKeys> {
 
 /// What the edge and `jose` get of the signing key: the public half, or the secret.
 fn verifying_bytes(key: &SigningKey) -> Vec<u8> {
-    key.public().map_or(SIGNING_SECRET.to_vec(), |public| public.to_vec())
+    key.public_bytes().unwrap_or(SIGNING_SECRET.to_vec())
+}
+
+pub(crate) fn verifying_key_bytes(alg: SigningAlg) -> Result<Vec<u8>> {
+    Ok(verifying_bytes(&signing_key(alg)?))
 }
 
 pub(crate) fn bundle(alg: SigningAlg) -> Result<Bundle> {
@@ -121,38 +125,72 @@ pub(crate) fn demo_claims() -> SessionClaims {
     }
 }
 
-/// The session properties that AM sets by itself, with two attributes, for a user of an ordinary installation:
-/// 1,012 bytes of claims, for which AM's factory default makes a cookie of 2,141 bytes.
-pub(crate) fn typical_claims() -> SessionClaims {
+/// The session of an AM with its default settings: the properties that AM sets by itself, in AM's order and with AM's
+/// values, and two attributes of the user. As AM writes them these are 1,012 bytes of claims ([`am_claims`]), for which
+/// its factory default makes a cookie of 2,141 bytes.
+pub(crate) fn typical_claims() -> Result<SessionClaims> {
+    with_am_properties("/am/UI/Login?realm=/alpha", "ou=am-config")
+}
+
+/// The same where little follows from anything: the names of an older directory, and a login that came from afar.
+pub(crate) fn wordy_claims() -> Result<SessionClaims> {
+    let url =
+        "/am/UI/Login?realm=/alpha&goto=https://www.example.com/account/orders/2026/11?sort=date&page=1&size=50&open=t";
+    with_am_properties(url, "dc=example,dc=com")
+}
+
+fn with_am_properties(login_url: &str, base: &str) -> Result<SessionClaims> {
+    let claims = SessionClaims { idle: Some(30 * 60), rvs: 48_213, auth_level: 5, ..demo_claims() };
+    let organization = format!("o=alpha,ou=services,{base}");
+    let universal = format!("id={},ou=user,{organization}", claims.sub);
     let properties = properties([
-        ("AMCtxId", "5f2d7f0e-3e0b-4d57-9f43-2f5e6c1d9a70-4711"),
+        ("AMCtxId", "5f2d7f0e-3e0b-4d57-9f43-2f5e6c1d9a70-471"),
         ("amlbcookie", "01"),
-        ("authInstant", "2026-11-21T09:15:42Z"),
-        ("AuthLevel", "5"),
+        ("authInstant", &rfc3339(claims.iat)?),
+        ("AuthLevel", &claims.auth_level.to_string()),
         ("AuthType", "DataStore"),
         ("CharSet", "UTF-8"),
         ("clientType", "genericHTML"),
-        (
-            "FullLoginURL",
-            "/am/UI/Login?realm=/alpha&goto=https://www.example.com/account/orders/2026/11?sort=date&page=1&size=50&open=t",
-        ),
+        ("FullLoginURL", login_url),
         ("Host", "203.0.113.57"),
         ("HostName", "203.0.113.57"),
         ("IndexType", "service"),
         ("Locale", "en_US"),
-        ("Organization", "o=alpha,ou=services,dc=example,dc=com"),
-        ("Principal", "id=demo,ou=user,o=alpha,ou=services,dc=example,dc=com"),
-        ("Principals", "demo|id=demo,ou=user,o=alpha,ou=services,dc=example,dc=com"),
+        ("Organization", &organization),
+        ("Principal", &universal),
+        ("Principals", &format!("{}|{universal}", claims.sub)),
         ("Service", "Login"),
         ("successURL", "/am/console"),
-        ("sun.am.UniversalIdentifier", "id=demo,ou=user,o=alpha,ou=services,dc=example,dc=com"),
-        ("UserId", "demo"),
+        ("sun.am.UniversalIdentifier", &universal),
+        ("UserId", &claims.sub),
         ("UserProfile", "Required"),
-        ("UserToken", "demo"),
+        ("UserToken", &claims.sub),
         ("mail", "demo@example.com"),
         ("cn", "Demo User"),
     ]);
-    SessionClaims { auth_level: 5, properties, ..demo_claims() }
+    Ok(SessionClaims { properties, ..claims })
+}
+
+/// A session with AM's properties as AM itself would write it.
+pub(crate) fn am_claims(claims: &SessionClaims) -> Value {
+    json!({
+        "jti": "8d1c4b0a-71c5-4f0b-b0d7-3a9e5f6c2d18",
+        "sub": claims.properties.get("sun.am.UniversalIdentifier"),
+        "iss": claims.properties.get("Organization"),
+        "exp": claims.exp,
+        "lastActivityTime": claims.iat,
+        "maxTime": 120,
+        "maxIdle": 30,
+        "maxCaching": 3,
+        "sessionType": "user",
+        "state": "valid",
+        "props": claims.properties,
+    })
+}
+
+/// As others write it: core's own way is what is measured.
+fn rfc3339(at: UnixSeconds) -> Result<String> {
+    Ok(jiff::Timestamp::from_second(i64::try_from(at.0)?)?.to_string())
 }
 
 fn properties<const N: usize>(pairs: [(&str, &str); N]) -> Properties {
@@ -211,10 +249,6 @@ impl Mint {
 /// The `Cookie` header.
 pub(crate) fn cookie(token: &str) -> String {
     format!("{COOKIE_NAME}={token}")
-}
-
-pub(crate) fn claims_bytes(claims: &SessionClaims) -> Result<usize> {
-    Ok(serde_json::to_vec(claims)?.len())
 }
 
 /// The edge's binding `SETTINGS`.
