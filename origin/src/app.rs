@@ -15,7 +15,7 @@ use crate::seal_budgets::SealBudgets;
 use crate::settings::Settings;
 
 pub struct App {
-    pub(crate) settings: Settings,
+    settings: RwLock<Arc<Settings>>,
     pub(crate) store: Store,
     keys: RwLock<Arc<Keyring>>,
     /// Held while the key ring is loaded, so that it is done once.
@@ -94,7 +94,7 @@ impl App {
     ) -> Result<Arc<Self>, AppError> {
         let epoch = store.installation().get().await?.ok_or(StoreError::NotInitialised)?.epoch;
         keyring::complete(&store, clock.now().seconds(), &*entropy).await?;
-        let keys = Keyring::load(&store, &settings.session, &budgets).await?;
+        let keys = Keyring::load(&store, &settings, &budgets).await?;
         let passwords = Passwords::new(&settings.argon2, &*entropy)?;
         let default_realm = match keys.realms.len() {
             1 => keys.realms.keys().next().cloned(),
@@ -103,7 +103,7 @@ impl App {
         let keys = RwLock::new(Arc::new(keys));
         let (loading, issued) = (tokio::sync::Mutex::default(), Issued::default());
         Ok(Arc::new(Self {
-            settings,
+            settings: RwLock::new(Arc::new(settings)),
             store,
             keys,
             loading,
@@ -116,6 +116,11 @@ impl App {
             default_realm,
             log_closed: AtomicBool::new(false),
         }))
+    }
+
+    /// The settings in force. Take them once per request.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The key ring, at most a second old. Take it once per request.
@@ -135,7 +140,7 @@ impl App {
         if known.generation == generation {
             return Ok(known); // another task loaded it while this one waited
         }
-        let loaded = Arc::new(Keyring::load(&self.store, &self.settings.session, &self.budgets).await?);
+        let loaded = Arc::new(Keyring::load(&self.store, &self.settings(), &self.budgets).await?);
         tracing::info!(generation = loaded.generation, keys = loaded.len(), "the key ring was loaded anew");
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&loaded);
         Ok(loaded)

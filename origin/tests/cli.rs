@@ -132,7 +132,7 @@ fn the_bundle_is_json_and_warns_of_keys_that_mint() {
     assert_eq!((&json["realm"], &json["issuer"]), (&"/alpha".into(), &format!("{PUBLIC_URL}/am").into()));
     assert_eq!(json["cookie_name"], "iPlanetDirectoryPro");
     let mut weak = countersign(dir.path());
-    weak.env("COUNTERSIGN__SESSION__SIGNING", "HS256").args(["edge", "bundle"]);
+    weak.env("COUNTERSIGN__SESSION__STATELESSSIGNINGTYPE", "HS256").args(["edge", "bundle"]);
     assert!(stderr(&weak.output().unwrap()).contains("can mint sessions"));
     let nope = countersign(dir.path()).args(["edge", "bundle", "--realm", "nope"]).output().unwrap();
     assert_eq!((nope.status.code(), stderr(&nope).as_str()), (Some(1), "countersign: there is no realm /nope\n"));
@@ -198,7 +198,7 @@ fn a_signing_secret_of_ones_own_is_imported_or_refused_with_the_reason() {
             "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
             "all bytes of the key are the same",
         ),
-        ("journey-signing", "HS256", "no base64!", "does not hold a secret in base64"),
+        ("journey-signing", "HS256", "no base64!", "not a secret in base64"),
         ("session-content", "A256GCM", "AAECAwQFBgcICQoLDA0ODw==", "exactly 256 bits; this one has 128"),
         ("session-signing", "HS256", "AAECAwQFBgcICQoLDA0ODw==", "no session-signing HS256 key is in use there"),
         ("denylist", "HS256", "AAECAwQFBgcICQoLDA0ODw==", "no denylist HS256 key is in use there"),

@@ -23,9 +23,9 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-fn world(envelope: &str) -> World {
+fn world(encryption: &str) -> World {
     World::with(DenylistProfile::Default, |options| {
-        options.origin_env.push(("COUNTERSIGN__SESSION__ENVELOPE".into(), envelope.into()));
+        options.origin_env.push(("COUNTERSIGN__SESSION__STATELESSENCRYPTIONTYPE".into(), encryption.into()));
         // Where a policy does not look at the level, it cannot be what refuses.
         options.settings = json!({ "routes": [] });
     })

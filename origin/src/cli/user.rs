@@ -58,10 +58,10 @@ impl User {
             attributes: &attributes,
         };
         let store = open_store(&settings).await?;
-        let keys = Keyring::load(&store, &settings.session, &SealBudgets::few(settings.keys.max_seals)).await?;
+        let keys = Keyring::load(&store, &settings, &SealBudgets::few(settings.keys.max_seals)).await?;
         // A realm that is not there is the store's to refuse.
         if let Some(keys) = keys.realms.get(&realm) {
-            fits(&settings.session, keys, &new)?;
+            fits(&settings.realm(&realm).session, keys, &new)?;
         }
         store.identities().create(new, SystemClock.now().seconds()).await?;
         store.close().await;

@@ -41,7 +41,7 @@ struct Call {
 
 impl Call {
     fn presented(&self) -> Presented<'_> {
-        Presented::of(&self.headers, &self.app.settings.session)
+        Presented::of(&self.headers, &self.app.settings().realm(&self.realm).session)
     }
 }
 
@@ -114,7 +114,10 @@ async fn operation(call: &Call, resource: Resource<'_>) -> Answer {
 fn csrf_filter(app: &App, method: &Method, headers: &HeaderMap) -> Result<(), Crest> {
     let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     let vouched = headers.contains_key("x-requested-with") || headers.contains_key("accept-api-version");
-    if safe || vouched || !Presented::of(headers, &app.settings.session).in_cookie() {
+    let settings = app.settings();
+    // Whatever the realm: a cookie of any of the names is a session's.
+    let in_cookie = || settings.all_realms().any(|realm| Presented::of(headers, &realm.session).in_cookie());
+    if safe || vouched || !in_cookie() {
         return Ok(());
     }
     Err(Crest::new(StatusCode::FORBIDDEN, "Forbidden"))
