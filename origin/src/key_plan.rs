@@ -128,6 +128,10 @@ fn place_of(key: &StoredKey) -> Option<Place> {
     Some((purpose_of(&key.purpose, &key.algorithm)?, key.realm.clone()))
 }
 
+pub(crate) fn is_active_at(key: &StoredKey, place: &Place) -> bool {
+    key.state == KeyState::Active && place_of(key).as_ref() == Some(place)
+}
+
 /// The key of a place that is in a state.
 fn at<'a>(keys: &'a [StoredKey], place: &Place, state: KeyState) -> Option<&'a StoredKey> {
     keys.iter().find(|key| key.state == state && place_of(key).as_ref() == Some(place))
@@ -164,6 +168,35 @@ pub(crate) fn introduce(
     let active = at(keys, place, KeyState::Active).filter(|_| at_once);
     steps.extend(active.map(|key| step_down(key, place.0, now, times)));
     Ok(steps)
+}
+
+/// Brings in a secret from outside. One that is here already and still verifies comes into use again, so that an import
+/// can be taken back with the secret of before.
+pub(crate) fn import(
+    keys: &[StoredKey],
+    place: &Place,
+    secret: Zeroizing<Vec<u8>>,
+    at_once: bool,
+    moment: (UnixSeconds, Times),
+    entropy: &dyn Entropy,
+) -> Result<Vec<Step>, Impossible> {
+    let same = |key: &&StoredKey| *key.secret == *secret && place_of(key).as_ref() == Some(place);
+    let known = keys.iter().rfind(same);
+    match known.map(|key| (key, key.state)) {
+        Some((key, KeyState::Standby)) if at_once => Ok(promote(keys, key, place, moment)),
+        Some((key, KeyState::VerifyOnly)) => Ok(promote(keys, key, place, moment)),
+        Some((_, KeyState::Retired)) if !place.0.is_pair() => {
+            let kid = key_purpose::kid(place.0, &secret, entropy);
+            introduce(keys, place, (kid, secret), at_once, moment)
+        }
+        Some((key, state)) => {
+            Err(Impossible(format!("that is the key {} already; it is {}", key.kid, state_name(state))))
+        }
+        None => {
+            let kid = key_purpose::kid(place.0, &secret, entropy);
+            introduce(keys, place, (kid, secret), at_once, moment)
+        }
+    }
 }
 
 /// A new key of our own making; with `at_once`, a standby key that waits is taken instead.

@@ -10,6 +10,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
 )]
 
+mod administrators;
 mod check;
 pub mod denylist;
 mod error;
@@ -20,6 +21,7 @@ mod master_key;
 mod realms;
 mod store;
 
+pub use administrators::Administrators;
 pub use error::{Fault, StoreError};
 pub use identities::{Attributes, Identities, Identity, IdentityStatus, NewIdentity};
 pub use installation::{Installation, InstallationRow};

@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
 use crate::denylist::{DenylistLog, Writer};
-use crate::{Identities, InstallationRow, Keys, MasterKey, Realms, StoreError};
+use crate::{Administrators, Identities, InstallationRow, Keys, MasterKey, Realms, StoreError};
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -93,6 +93,10 @@ impl Store {
 
     pub fn identities(&self) -> Identities<'_> {
         Identities(self)
+    }
+
+    pub fn administrators(&self) -> Administrators<'_> {
+        Administrators(self)
     }
 
     pub fn keys(&self) -> Keys<'_> {

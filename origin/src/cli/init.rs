@@ -8,7 +8,7 @@ use clap::Args;
 use countersign_core::denylist::Epoch;
 use countersign_store::{MasterKey, Store};
 
-use super::{Failure, Outcome, realm_path};
+use super::{Failure, Outcome, environment, realm_path};
 use crate::ambient::random;
 use crate::keyring;
 use crate::settings::{PublicUrl, Settings, template};
@@ -86,7 +86,7 @@ impl Init {
         let realm = store.realms().create(&realm_path(&self.realm), now).await?.name;
         keyring::generate(&store, None, now, &entropy).await?;
         let text = template(&self.listen.to_string(), public_url);
-        let settings = Settings::of_text(&text)?;
+        let settings = Settings::of_text(&text, environment())?;
         keyring::generate(&store, Some((&realm, settings.realm(&realm))), now, &entropy).await?;
         store.close().await;
         // Last: a directory with settings is a finished one.

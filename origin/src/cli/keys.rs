@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{Failure, Outcome, open_store, realm_path};
 use crate::key_files;
 use crate::key_plan::{self, Retirement, Step, Times, place_name, span, state_name};
-use crate::key_purpose::{self, Purpose, purpose_of};
+use crate::key_purpose::{Purpose, purpose_of};
 use crate::keyring::{self, Place};
 use crate::settings::Settings;
 use crate::{Clock as _, SystemClock, SystemEntropy};
@@ -189,13 +189,8 @@ impl Import {
         let KeyRows { generation, keys } = store.keys().rows().await?;
         let place = self.place(&keyring::rotatable(&keys, settings))?;
         let secret = self.secret(place.0)?;
-        if let Some(known) =
-            keys.iter().find(|key| *key.secret == *secret && key.purpose == place.0.name && key.realm == place.1)
-        {
-            return Err(Failure(format!("that is the key {} already", known.kid)));
-        }
-        let kid = key_purpose::kid(place.0, &secret, &SystemEntropy);
-        let steps = key_plan::introduce(&keys, &place, (kid, secret), self.now, (now, Times::of(settings)))
+        let moment = (now, Times::of(settings));
+        let steps = key_plan::import(&keys, &place, secret, self.now, moment, &SystemEntropy)
             .map_err(|error| Failure(error.to_string()))?;
         carry_out(store, &steps, generation, self.dry_run, now).await
     }

@@ -51,13 +51,20 @@ pub(super) fn document(
     path: &Path,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Document, SettingsError> {
-    let text = read(path)?;
-    let mut document = parse(&text, path)?;
+    overridden(&read(path)?, path, environment)
+}
+
+pub(super) fn overridden(
+    text: &str,
+    path: &Path,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Document, SettingsError> {
+    let mut document = parse(text, path)?;
 
     // One variable at a time, so that an error has its name; in their order, so that it is always the same one.
     let mut overrides: Vec<_> = environment.filter(|(name, _)| name.starts_with(PREFIX)).collect();
     overrides.sort();
-    let mut table: toml::Table = toml::from_str(&text).unwrap_or_default();
+    let mut table: toml::Table = toml::from_str(text).unwrap_or_default();
     for (name, text) in overrides {
         let refused = |what: String| SettingsError::Variable { name: name.clone(), what };
         let path = name.strip_prefix(PREFIX).unwrap_or_default().to_lowercase();
@@ -74,7 +81,7 @@ pub(super) fn document(
     Ok(document)
 }
 
-pub(super) fn parse(text: &str, path: &Path) -> Result<Document, SettingsError> {
+fn parse(text: &str, path: &Path) -> Result<Document, SettingsError> {
     toml::from_str(text).map_err(|error| {
         let (line, column) = position(text, error.span().map_or(0, |span| span.start));
         SettingsError::File { path: path.to_owned(), line, column, what: explain(error.message()) }

@@ -155,14 +155,22 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Settings that are in no file yet. No environment overrides them.
-    pub(crate) fn of_text(text: &str) -> Result<Self, SettingsError> {
-        Self::build(load::parse(text, Path::new(""))?, Path::new(""))
+    /// Settings that are in no file yet.
+    pub(crate) fn of_text(
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        Self::build(load::overridden(text, Path::new(""), environment)?, Path::new(""))
     }
 
     /// What holds in a realm.
     pub(crate) fn realm(&self, name: &str) -> &Realm {
         self.realms.get(name).unwrap_or(&self.everywhere)
+    }
+
+    /// What holds where a realm says nothing.
+    pub(crate) fn everywhere(&self) -> &Realm {
+        &self.everywhere
     }
 
     /// The realms that have settings of their own.

@@ -1,10 +1,14 @@
 //! `/am/json`: AM's REST interface (CREST). This file routes: path → realm and resource, CSRF filter, API version.
 
+mod administrator;
 mod authenticate;
 mod callbacks;
+mod configuration;
 mod credentials;
 mod error;
+mod global_config;
 mod realm;
+mod realm_config;
 mod serverinfo;
 mod sessions;
 mod version;
@@ -106,6 +110,8 @@ async fn operation(call: &Call, resource: Resource<'_>) -> Answer {
         Resource::Authenticate => authenticate::post(call).await,
         Resource::Sessions { token } => sessions::action(call, token).await,
         Resource::ServerInfo { id } => serverinfo::get(call, id).await,
+        Resource::RealmAuthentication => realm_config::authentication::answer(call).await,
+        Resource::GlobalSession => global_config::session::answer(call).await,
     }
 }
 
