@@ -39,6 +39,11 @@ impl Times {
         }
     }
 
+    /// Where an edge may hold a lease of that length.
+    pub(crate) fn with_lease(self, lease_ms: u64) -> Self {
+        Self { propagation: self.propagation.max((2 * lease_ms).div_ceil(1000)), ..self }
+    }
+
     /// How long what a key made may be in use after the last of it was made.
     fn overlap(self, purpose: Purpose) -> u64 {
         let lifetime = match purpose {
@@ -251,7 +256,12 @@ pub(crate) fn due(
 }
 
 /// What the schedule asks for: keys that are too old, or have encrypted three quarters of what they may.
-pub(crate) fn scheduled(keys: &[StoredKey], settings: &Settings, now: UnixSeconds, entropy: &dyn Entropy) -> Vec<Step> {
+pub(crate) fn scheduled(
+    keys: &[StoredKey],
+    settings: &Settings,
+    (now, times): (UnixSeconds, Times),
+    entropy: &dyn Entropy,
+) -> Vec<Step> {
     let limits = &settings.keys;
     let mut steps = Vec::new();
     for place in keyring::rotatable(keys, settings) {
@@ -260,7 +270,7 @@ pub(crate) fn scheduled(keys: &[StoredKey], settings: &Settings, now: UnixSecond
         let spent = is_spent(active, place.0, settings);
         if (old || spent) && at(keys, &place, KeyState::Standby).is_none() {
             let Some(new) = key_purpose::new_secret(place.0, entropy) else { continue };
-            steps.extend(introduce(keys, &place, new, false, (now, Times::of(settings))).into_iter().flatten());
+            steps.extend(introduce(keys, &place, new, false, (now, times)).into_iter().flatten());
         }
     }
     steps

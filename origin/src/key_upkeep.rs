@@ -11,7 +11,7 @@ use countersign_store::{Change, StoreError};
 
 use crate::app::App;
 use crate::key_files;
-use crate::key_plan::{self, Step, Times};
+use crate::key_plan::{self, Step};
 use crate::keyring::KeyringError;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -68,7 +68,7 @@ pub(crate) async fn once(app: &App) -> Result<(), KeyringError> {
     let rows = store.rows().await?;
     let live = store.live_tokens(now).await?;
     let settings = app.settings();
-    let times = Times::of(&settings);
+    let times = app.times();
     let mut steps = key_plan::due(&rows.keys, &live, now, times);
     let mut trouble = None;
     if steps.is_empty() {
@@ -78,7 +78,7 @@ pub(crate) async fn once(app: &App) -> Result<(), KeyringError> {
         steps = key_plan::switched(&rows.keys, &settings, (now, times), &*app.entropy);
     }
     if steps.is_empty() {
-        steps = key_plan::scheduled(&rows.keys, &settings, now, &*app.entropy);
+        steps = key_plan::scheduled(&rows.keys, &settings, (now, times), &*app.entropy);
     }
     if !steps.is_empty() {
         let changes: Vec<Change<'_>> = steps.iter().map(Step::change).collect();

@@ -22,6 +22,7 @@ mod key_upkeep;
 mod keyring;
 mod passwords;
 mod prune;
+mod reload;
 mod seal_budgets;
 mod server;
 mod session_cookie;

@@ -168,6 +168,25 @@ impl Settings {
         self.realms.get(name).unwrap_or(&self.everywhere)
     }
 
+    /// The settings that are another in `new` and are read at the start only.
+    pub(crate) fn needing_a_start(&self, new: &Self) -> Vec<&'static str> {
+        let argon2 = |settings: &Self| format!("{:?}", settings.argon2);
+        let log = |settings: &Self| format!("{:?} {}", settings.log_format, settings.log_filter);
+        [
+            ("server.listen", self.listen != new.listen),
+            ("server.max_connections", self.max_connections != new.max_connections),
+            ("server.shutdown_grace_seconds", self.shutdown_grace != new.shutdown_grace),
+            ("database.path", self.database != new.database),
+            ("secrets.master_key_file", self.master_key_file != new.master_key_file),
+            ("argon2", argon2(self) != argon2(new)),
+            ("keys.max_seals", self.keys.max_seals != new.keys.max_seals),
+            ("log", log(self) != log(new)),
+        ]
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name))
+        .collect()
+    }
+
     /// What holds where a realm says nothing.
     pub(crate) fn everywhere(&self) -> &Realm {
         &self.everywhere

@@ -10,7 +10,7 @@ use super::super::error::Crest;
 use super::super::{Answer, Call, administrator};
 use crate::journey::DEFAULT_TREE;
 use crate::key_files;
-use crate::key_plan::{self, Step, Times};
+use crate::key_plan::{self, Step};
 use crate::key_purpose::{self, Algorithm};
 
 const KIND: (&str, &str) = ("EMPTY", "Core");
@@ -85,7 +85,7 @@ async fn import(call: &Call, secret: &str) -> Result<(), Crest> {
     if keys.iter().any(|key| key_plan::is_active_at(key, &place) && *key.secret == *secret) {
         return Ok(()); // as it is
     }
-    let steps = key_plan::import(&keys, &place, secret, true, (now, Times::of(&settings)), &*app.entropy)
+    let steps = key_plan::import(&keys, &place, secret, true, (now, app.times()), &*app.entropy)
         .map_err(|error| Crest::new(StatusCode::CONFLICT, format!("security.sharedSecret: {error}")))?;
     let changes: Vec<Change<'_>> = steps.iter().map(Step::change).collect();
     match app.store.keys().change(&changes, Some(generation), "REST", now).await {
