@@ -1,13 +1,15 @@
 //! Everything that the handlers share.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use countersign_core::denylist::Epoch;
+use countersign_core::time::UnixMillis;
 use countersign_core::token::mint::Entropy as MintEntropy;
 use countersign_store::{Store, StoreError};
 
 use crate::ambient::{Clock, Entropy};
+use crate::key_plan::Times;
 use crate::key_upkeep::Issued;
 use crate::keyring::{self, Keyring, KeyringError};
 use crate::passwords::{HashError, Passwords};
@@ -15,9 +17,11 @@ use crate::seal_budgets::SealBudgets;
 use crate::settings::Settings;
 
 pub struct App {
-    pub(crate) settings: Settings,
+    settings: RwLock<Arc<Settings>>,
     pub(crate) store: Store,
     keys: RwLock<Arc<Keyring>>,
+    /// Leases of before the last change of settings that edges may still hold, and until when.
+    old_leases: Mutex<Vec<(u64, UnixMillis)>>,
     /// Held while the key ring is loaded, so that it is done once.
     loading: tokio::sync::Mutex<()>,
     pub(crate) budgets: SealBudgets,
@@ -94,7 +98,7 @@ impl App {
     ) -> Result<Arc<Self>, AppError> {
         let epoch = store.installation().get().await?.ok_or(StoreError::NotInitialised)?.epoch;
         keyring::complete(&store, clock.now().seconds(), &*entropy).await?;
-        let keys = Keyring::load(&store, &settings.session, &budgets).await?;
+        let keys = Keyring::load(&store, &settings, &budgets).await?;
         let passwords = Passwords::new(&settings.argon2, &*entropy)?;
         let default_realm = match keys.realms.len() {
             1 => keys.realms.keys().next().cloned(),
@@ -103,9 +107,10 @@ impl App {
         let keys = RwLock::new(Arc::new(keys));
         let (loading, issued) = (tokio::sync::Mutex::default(), Issued::default());
         Ok(Arc::new(Self {
-            settings,
+            settings: RwLock::new(Arc::new(settings)),
             store,
             keys,
+            old_leases: Mutex::default(),
             loading,
             budgets,
             issued,
@@ -116,6 +121,40 @@ impl App {
             default_realm,
             log_closed: AtomicBool::new(false),
         }))
+    }
+
+    /// The settings in force. Take them once per request.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other settings in force, with a key ring that goes with them; or neither. Edges keep the leases they were given
+    /// under the old ones.
+    pub(crate) async fn take_settings(&self, settings: Settings) -> Result<(), AppError> {
+        let _loading = self.loading.lock().await;
+        let keys = Keyring::load(&self.store, &settings, &self.budgets).await?;
+        let (old, new) = (self.settings().denylist.lease_ms, settings.denylist.lease_ms);
+        if new < old {
+            // A poll that is under way was answered with the old one.
+            let until = UnixMillis(self.clock.now().0.saturating_add(2 * old));
+            self.old_leases.lock().unwrap_or_else(PoisonError::into_inner).push((old, until));
+        }
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(())
+    }
+
+    /// The longest lease that any edge may hold.
+    pub(crate) fn longest_lease_ms(&self) -> u64 {
+        let now = self.clock.now();
+        let mut old = self.old_leases.lock().unwrap_or_else(PoisonError::into_inner);
+        old.retain(|(_, until)| now < *until);
+        old.iter().map(|(lease, _)| *lease).fold(self.settings().denylist.lease_ms, u64::max)
+    }
+
+    /// The waiting times of keys.
+    pub(crate) fn times(&self) -> Times {
+        Times::of(&self.settings()).with_lease(self.longest_lease_ms())
     }
 
     /// The key ring, at most a second old. Take it once per request.
@@ -135,7 +174,7 @@ impl App {
         if known.generation == generation {
             return Ok(known); // another task loaded it while this one waited
         }
-        let loaded = Arc::new(Keyring::load(&self.store, &self.settings.session, &self.budgets).await?);
+        let loaded = Arc::new(Keyring::load(&self.store, &self.settings(), &self.budgets).await?);
         tracing::info!(generation = loaded.generation, keys = loaded.len(), "the key ring was loaded anew");
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&loaded);
         Ok(loaded)

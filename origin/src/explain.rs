@@ -60,8 +60,9 @@ pub struct Key {
 /// Explains a token, or a cookie as `name=token`. The text is hostile like any other.
 pub async fn explain(app: &App, text: &str) -> Result<Explanation, StoreError> {
     let text = text.trim();
-    let name = app.settings.session.cookie_name.as_str();
-    let token = text.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')).unwrap_or(text);
+    let settings = app.settings();
+    let mut names = settings.all_realms().map(|realm| realm.session.cookie_name.as_str());
+    let token = names.find_map(|name| text.strip_prefix(name)?.strip_prefix('=')).unwrap_or(text);
     let mut explanation = Explanation {
         valid: false,
         refused: None,

@@ -13,7 +13,8 @@ use countersign_store::{Change, LiveTokens, NewKey, StoredKey};
 use zeroize::Zeroizing;
 
 use crate::ambient::Entropy;
-use crate::keyring::{self, Place, Purpose, purpose_of};
+use crate::key_purpose::{self, Purpose, purpose_of};
+use crate::keyring::{self, Place};
 use crate::settings::Settings;
 
 /// Clock skew that is tolerated, and room for what is under way.
@@ -33,9 +34,14 @@ impl Times {
         let denylist = settings.denylist;
         Self {
             propagation: (2 * denylist.lease_ms.max(denylist.poll_ms)).div_ceil(1000),
-            session: settings.session.max_seconds,
-            journey: settings.journey_max_seconds,
+            session: settings.all_realms().map(|realm| realm.session.max_seconds).max().unwrap_or_default(),
+            journey: settings.all_realms().map(|realm| realm.journey.max_seconds).max().unwrap_or_default(),
         }
+    }
+
+    /// Where an edge may hold a lease of that length.
+    pub(crate) fn with_lease(self, lease_ms: u64) -> Self {
+        Self { propagation: self.propagation.max((2 * lease_ms).div_ceil(1000)), ..self }
     }
 
     /// How long what a key made may be in use after the last of it was made.
@@ -62,7 +68,7 @@ impl Step {
                 kid,
                 realm: realm.as_deref(),
                 purpose: purpose.name,
-                algorithm: purpose.algorithm,
+                algorithm: purpose.algorithm.name(),
                 state: *state,
                 activates_at: *activates_at,
                 secret,
@@ -90,7 +96,7 @@ impl Step {
 
 pub(crate) fn place_name((purpose, realm): &Place) -> String {
     let realm = realm.as_ref().map(|realm| format!(" of {realm}"));
-    format!("{} {}{}", purpose.name, purpose.algorithm, realm.unwrap_or_default())
+    format!("{} {}{}", purpose.name, purpose.algorithm.name(), realm.unwrap_or_default())
 }
 
 pub(crate) const fn state_name(state: KeyState) -> &'static str {
@@ -125,6 +131,10 @@ impl std::fmt::Display for Impossible {
 
 fn place_of(key: &StoredKey) -> Option<Place> {
     Some((purpose_of(&key.purpose, &key.algorithm)?, key.realm.clone()))
+}
+
+pub(crate) fn is_active_at(key: &StoredKey, place: &Place) -> bool {
+    key.state == KeyState::Active && place_of(key).as_ref() == Some(place)
 }
 
 /// The key of a place that is in a state.
@@ -165,6 +175,35 @@ pub(crate) fn introduce(
     Ok(steps)
 }
 
+/// Brings in a secret from outside. One that is here already and still verifies comes into use again, so that an import
+/// can be taken back with the secret of before.
+pub(crate) fn import(
+    keys: &[StoredKey],
+    place: &Place,
+    secret: Zeroizing<Vec<u8>>,
+    at_once: bool,
+    moment: (UnixSeconds, Times),
+    entropy: &dyn Entropy,
+) -> Result<Vec<Step>, Impossible> {
+    let same = |key: &&StoredKey| *key.secret == *secret && place_of(key).as_ref() == Some(place);
+    let known = keys.iter().rfind(same);
+    match known.map(|key| (key, key.state)) {
+        Some((key, KeyState::Standby)) if at_once => Ok(promote(keys, key, place, moment)),
+        Some((key, KeyState::VerifyOnly)) => Ok(promote(keys, key, place, moment)),
+        Some((_, KeyState::Retired)) if !place.0.is_pair() => {
+            let kid = key_purpose::kid(place.0, &secret, entropy);
+            introduce(keys, place, (kid, secret), at_once, moment)
+        }
+        Some((key, state)) => {
+            Err(Impossible(format!("that is the key {} already; it is {}", key.kid, state_name(state))))
+        }
+        None => {
+            let kid = key_purpose::kid(place.0, &secret, entropy);
+            introduce(keys, place, (kid, secret), at_once, moment)
+        }
+    }
+}
+
 /// A new key of our own making; with `at_once`, a standby key that waits is taken instead.
 pub(crate) fn rotate(
     keys: &[StoredKey],
@@ -180,9 +219,8 @@ pub(crate) fn rotate(
 }
 
 fn new_secret(purpose: Purpose, entropy: &dyn Entropy) -> Result<(Kid, Zeroizing<Vec<u8>>), Impossible> {
-    keyring::new_secret(purpose, entropy).ok_or_else(|| {
-        Impossible(format!("{} keys are not made here; bring a new one with `keys import` first", purpose.algorithm))
-    })
+    key_purpose::new_secret(purpose, entropy)
+        .ok_or_else(|| Impossible(format!("no {} key could be made", purpose.algorithm.name())))
 }
 
 fn promote(keys: &[StoredKey], waiting: &StoredKey, place: &Place, (now, times): (UnixSeconds, Times)) -> Vec<Step> {
@@ -218,17 +256,90 @@ pub(crate) fn due(
 }
 
 /// What the schedule asks for: keys that are too old, or have encrypted three quarters of what they may.
-pub(crate) fn scheduled(keys: &[StoredKey], settings: &Settings, now: UnixSeconds, entropy: &dyn Entropy) -> Vec<Step> {
+pub(crate) fn scheduled(
+    keys: &[StoredKey],
+    settings: &Settings,
+    (now, times): (UnixSeconds, Times),
+    entropy: &dyn Entropy,
+) -> Vec<Step> {
     let limits = &settings.keys;
     let mut steps = Vec::new();
-    for place in keyring::rotatable(keys, &settings.session) {
+    for place in keyring::rotatable(keys, settings) {
         let Some(active) = at(keys, &place, KeyState::Active) else { continue };
         let old = limits.rotate_after_seconds.is_some_and(|after| active.created_at.plus(after) <= now);
-        let spent = place.0.is_content() && active.seals >= limits.max_seals / 4 * 3;
+        let spent = is_spent(active, place.0, settings);
         if (old || spent) && at(keys, &place, KeyState::Standby).is_none() {
-            let Some(new) = keyring::new_secret(place.0, entropy) else { continue };
-            steps.extend(introduce(keys, &place, new, false, (now, Times::of(settings))).into_iter().flatten());
+            let Some(new) = key_purpose::new_secret(place.0, entropy) else { continue };
+            steps.extend(introduce(keys, &place, new, false, (now, times)).into_iter().flatten());
         }
+    }
+    steps
+}
+
+/// Whether a key has encrypted so often that it is to be followed by another.
+fn is_spent(key: &StoredKey, purpose: Purpose, settings: &Settings) -> bool {
+    purpose.is_content() && key.seals >= settings.keys.max_seals / 4 * 3
+}
+
+/// Brings realms to the algorithms that their settings name. Keys of the new ones are published before they are used;
+/// then, all at once, they are active and those of before only verify. Where a key of before the last change still
+/// verifies, it is taken again: every edge has it.
+pub(crate) fn switched(
+    keys: &[StoredKey],
+    settings: &Settings,
+    (now, times): (UnixSeconds, Times),
+    entropy: &dyn Entropy,
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for realm in keyring::realms(keys) {
+        let of = settings.realm(&realm);
+        let (sessions, journeys) =
+            (key_purpose::of_session(of.session.format), key_purpose::of_journey(of.journey.format));
+        let (signing, content): (Vec<_>, Vec<_>) = journeys.into_iter().partition(|purpose| !purpose.is_content());
+        let is_signing: fn(Purpose) -> bool = |purpose| purpose.is_of_journeys() && !purpose.is_content();
+        let is_content: fn(Purpose) -> bool = |purpose| purpose.is_of_journeys() && purpose.is_content();
+        for (wanted, kind) in
+            [(sessions, Purpose::is_of_sessions as fn(Purpose) -> bool), (signing, is_signing), (content, is_content)]
+        {
+            let wanted: Vec<Place> = wanted.into_iter().map(|purpose| (purpose, Some(realm.clone()))).collect();
+            steps.extend(switch(keys, settings, &wanted, kind, (now, times), entropy));
+        }
+    }
+    steps
+}
+
+fn switch(
+    keys: &[StoredKey],
+    settings: &Settings,
+    wanted: &[Place],
+    kind: impl Fn(Purpose) -> bool,
+    (now, times): (UnixSeconds, Times),
+    entropy: &dyn Entropy,
+) -> Vec<Step> {
+    let lacking: Vec<&Place> = wanted.iter().filter(|place| at(keys, place, KeyState::Active).is_none()).collect();
+    // The one that was made last is the one that was in use last.
+    let again = |place: &Place| {
+        let fits = |key: &&StoredKey| key.state == KeyState::VerifyOnly && place_of(key).as_ref() == Some(place);
+        keys.iter().rfind(fits).filter(|key| !is_spent(key, place.0, settings))
+    };
+    if lacking.is_empty() {
+        let superfluous = keys.iter().filter(|key| key.state == KeyState::Active).filter_map(|key| {
+            let place = place_of(key)?;
+            let realm = wanted.first().map(|(_, realm)| realm);
+            let here = kind(place.0) && Some(&place.1) == realm && !wanted.contains(&place);
+            here.then(|| step_down(key, place.0, now, times))
+        });
+        return superfluous.collect();
+    }
+    let known: Vec<&StoredKey> = lacking.iter().filter_map(|place| again(place)).collect();
+    if known.len() == lacking.len() {
+        let active = |key: &StoredKey| Step::Move { kid: key.kid.clone(), to: KeyState::Active, retires_at: None };
+        return known.into_iter().map(active).collect();
+    }
+    let mut steps = Vec::new();
+    for place in lacking.into_iter().filter(|place| at(keys, place, KeyState::Standby).is_none()) {
+        let Some(new) = key_purpose::new_secret(place.0, entropy) else { continue };
+        steps.extend(introduce(keys, place, new, false, (now, times)).into_iter().flatten());
     }
     steps
 }

@@ -10,7 +10,8 @@ use countersign_core::time::UnixSeconds;
 use countersign_store::{Change, StoreError};
 
 use crate::app::App;
-use crate::key_plan::{self, Step, Times};
+use crate::key_files;
+use crate::key_plan::{self, Step};
 use crate::keyring::KeyringError;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -66,9 +67,18 @@ pub(crate) async fn once(app: &App) -> Result<(), KeyringError> {
     // Another origin may be doing the same; the one that comes second finds nothing left to do on the next tick.
     let rows = store.rows().await?;
     let live = store.live_tokens(now).await?;
-    let mut steps = key_plan::due(&rows.keys, &live, now, Times::of(&app.settings));
+    let settings = app.settings();
+    let times = app.times();
+    let mut steps = key_plan::due(&rows.keys, &live, now, times);
+    let mut trouble = None;
     if steps.is_empty() {
-        steps = key_plan::scheduled(&rows.keys, &app.settings, now, &*app.entropy);
+        (steps, trouble) = key_files::steps(&rows.keys, &settings, (now, times), &*app.entropy);
+    }
+    if steps.is_empty() {
+        steps = key_plan::switched(&rows.keys, &settings, (now, times), &*app.entropy);
+    }
+    if steps.is_empty() {
+        steps = key_plan::scheduled(&rows.keys, &settings, (now, times), &*app.entropy);
     }
     if !steps.is_empty() {
         let changes: Vec<Change<'_>> = steps.iter().map(Step::change).collect();
@@ -78,7 +88,8 @@ pub(crate) async fn once(app: &App) -> Result<(), KeyringError> {
             Err(error) => return Err(error.into()),
         }
     }
-    app.keys_current().await.map(drop)
+    app.keys_current().await?;
+    trouble.map_or(Ok(()), |what| Err(KeyringError::File(what)))
 }
 
 /// Forgets the counts of what has expired.

@@ -1,7 +1,9 @@
 //! The life of keys by the test's clock.
 
-use countersign_core::keys::KeyState;
+use countersign_core::keys::{Bundle, KeyState};
+use countersign_core::session::SessionClaims;
 use countersign_core::time::UnixSeconds;
+use countersign_core::token::{self, Kind, Scratch, TokenError};
 use countersign_store::{Change, StoredKey};
 
 use crate::SystemEntropy;
@@ -33,8 +35,8 @@ async fn apply(origin: &Origin, steps: &[Step]) {
 
 async fn rotate(origin: &Origin, at_once: bool) {
     let keys = rows(origin).await;
-    for place in keyring::rotatable(&keys, &origin.app.settings.session) {
-        let moment = (now(origin), Times::of(&origin.app.settings));
+    for place in keyring::rotatable(&keys, &origin.app.settings()) {
+        let moment = (now(origin), Times::of(&origin.app.settings()));
         let steps = key_plan::rotate(&keys, &place, at_once, moment, &SystemEntropy).unwrap();
         apply(origin, &steps).await;
     }
@@ -172,8 +174,6 @@ async fn keys_of_an_age_are_followed_by_new_ones() {
     once(&origin.app).await.unwrap();
     assert_eq!(states(&origin, "session-signing", "EdDSA").await, [KeyState::Active, KeyState::Standby]);
     assert_eq!(states(&origin, "denylist", "HS256").await, [KeyState::Active], "it is in every bundle");
-    // The algorithm that is not in use has a key that never made anything: it is left alone.
-    assert_eq!(states(&origin, "session-signing", "HS256").await, [KeyState::Active]);
     once(&origin.app).await.unwrap();
     origin.clock.advance(20);
     once(&origin.app).await.unwrap();
@@ -228,4 +228,121 @@ async fn every_token_of_a_session_is_counted() {
 
 async fn content_kid(origin: &Origin) -> String {
     rows(origin).await.iter().find(|key| key.purpose == "session-content").unwrap().kid.to_string()
+}
+
+/// What an edge with the bundle of `origin` says of a token.
+fn at_an_edge(origin: &Origin, token: &str) -> Result<(), TokenError> {
+    let bundle = origin.app.keys().verification("/alpha", &origin.app.settings()).unwrap();
+    // As it travels.
+    let keys = Bundle::parse(&serde_json::to_string(&bundle).unwrap()).unwrap();
+    let opened = token::open::<SessionClaims>(token.as_bytes(), Kind::Session, &keys.session, &mut Scratch::default());
+    opened.map(drop)
+}
+
+/// One after another: every kind of change there is. Nobody's session ends, no edge meets a key it has not been told of,
+/// and what is over is over.
+#[tokio::test]
+async fn a_realm_changes_its_algorithms_without_ending_a_session() {
+    let mut origin = Origin::new().await;
+    let mut tokens = vec![origin.log_in().await];
+    let ended = origin.log_in().await;
+    origin.log_out(&ended).await;
+    for (signing, encryption, method) in [
+        ("HS512", "DIRECT", "A256GCM"),
+        ("HS512", "AES_KEYWRAP", "A256CBC-HS512"),
+        ("RS256", "NONE", "A256GCM"),
+        ("NONE", "DIRECT", "A128CBC-HS256"),
+        ("ES256", "RSA", "A128GCM"),
+    ] {
+        let settings = format!(
+            "[session]\nstatelessSigningType = \"{signing}\"\nstatelessEncryptionType = \"{encryption}\"\n\
+             \"org.forgerock.openam.session.stateless.encryption.method\" = \"{method}\"\n"
+        );
+        origin = origin.again_with(&settings).await;
+        once(&origin.app).await.unwrap();
+        // The new keys are published, and tokens are made as before.
+        let published = origin.app.keys().verification("/alpha", &origin.app.settings()).unwrap();
+        let told = Bundle::parse(&serde_json::to_string(&published).unwrap()).unwrap();
+        tokens.push(origin.log_in().await);
+        origin.clock.advance(20);
+        once(&origin.app).await.unwrap();
+        once(&origin.app).await.unwrap();
+        let token = origin.log_in().await;
+        let kids: Vec<_> = origin.app.keys().realms["/alpha"].session.minting.kids().cloned().collect();
+        let keys = rows(&origin).await;
+        let used: Vec<_> = kids.iter().filter_map(|kid| keys.iter().find(|key| key.kid == *kid)).collect();
+        let algorithms: Vec<_> = used.iter().map(|key| key.algorithm.as_str()).collect();
+        assert_eq!(used.len(), usize::from(signing != "NONE") + usize::from(encryption != "NONE"), "{algorithms:?}");
+        assert!(signing == "NONE" || algorithms.contains(&signing), "{algorithms:?}");
+        assert!(encryption == "NONE" || algorithms.iter().any(|name| name.ends_with(method)), "{algorithms:?}");
+        let active = |key: &&StoredKey| key.state == KeyState::Active && key.purpose.starts_with("session-");
+        assert_eq!(keys.iter().filter(active).count(), used.len(), "one format is in use");
+        let opened =
+            token::open::<SessionClaims>(token.as_bytes(), Kind::Session, &told.session, &mut Scratch::default());
+        assert!(opened.is_ok(), "an edge that was told when the keys were made has them: {settings}");
+        tokens.push(token);
+        for (at, token) in tokens.iter().enumerate() {
+            assert!(origin.is_valid(token).await, "{at} under {settings}");
+            assert_eq!(at_an_edge(&origin, token), Ok(()), "{at} under {settings}");
+        }
+        assert!(!origin.is_valid(&ended).await);
+    }
+    // Back to the first one: its keys are known everywhere, so nothing is waited for.
+    origin = origin.again_with("").await;
+    once(&origin.app).await.unwrap();
+    assert_eq!(states(&origin, "session-signing", "EdDSA").await, [KeyState::Active]);
+    assert_eq!(at_an_edge(&origin, &origin.log_in().await), Ok(()));
+    // When all has expired, the keys of before are gone, and edges are told so.
+    once(&origin.app).await.unwrap();
+    origin.clock.advance(3 * 3600);
+    once(&origin.app).await.unwrap();
+    let verification = origin.app.keys().verification("/alpha", &origin.app.settings()).unwrap();
+    assert!(verification.also.is_empty() && verification.session_signing.len() == 1);
+    assert!(!origin.app.keys().edge_could_mint("/alpha", &origin.app.settings()).unwrap());
+}
+
+/// The authId goes on through a change of its algorithms too.
+#[tokio::test]
+async fn a_login_under_way_survives_a_change_of_algorithms() {
+    let origin = Origin::new().await;
+    let auth_id = crate::journey::start(&origin.app, "/alpha").unwrap();
+    let settings = "[realm.\"/alpha\".journey]\nstatelessSigningType = \"ES256\"\n\
+                    statelessEncryptionType = \"AES_KEYWRAP\"\naes_keywrap_bits = 128\n";
+    let origin = origin.again_with(settings).await;
+    for _ in 0..3 {
+        once(&origin.app).await.unwrap();
+        crate::journey::check(&origin.app, "/alpha", &auth_id).unwrap();
+        origin.clock.advance(20);
+    }
+    assert_eq!(states(&origin, "journey-signing", "ES256").await, [KeyState::Active]);
+    assert_eq!(states(&origin, "journey-content", "A128KW+A256GCM").await, [KeyState::Active]);
+    let new = crate::journey::start(&origin.app, "/alpha").unwrap();
+    crate::journey::check(&origin.app, "/alpha", &new).unwrap();
+    crate::journey::check(&origin.app, "/alpha", &auth_id).unwrap();
+}
+
+#[tokio::test]
+async fn a_secret_comes_from_the_file_that_settings_name() {
+    let origin = Origin::new().await;
+    let secret: Vec<u8> = (0..32).collect();
+    let text = countersign_core::encoding::encode(&secret);
+    let settings =
+        "[session]\nstatelessSigningType = \"HS256\"\nstatelessSigningHmacSecret = { file = \"hmac.b64\" }\n";
+    let origin = origin.again_with(settings).await;
+    let error = once(&origin.app).await.unwrap_err().to_string();
+    assert!(error.starts_with("cannot read ") && error.contains("hmac.b64"), "{error}");
+    std::fs::write(origin.dir().join("hmac.b64"), "c2hvcnQ=\n").unwrap();
+    let error = once(&origin.app).await.unwrap_err().to_string();
+    assert!(error.contains("at least 256 bits (RFC 7518 section 3.2); this one has 40"), "{error}");
+    std::fs::write(origin.dir().join("hmac.b64"), text).unwrap();
+    for _ in 0..3 {
+        // A key of our own was made while the file was bad; the file's follows it.
+        origin.clock.advance(20);
+        once(&origin.app).await.unwrap();
+    }
+    let keys = rows(&origin).await;
+    let active = keys
+        .iter()
+        .find(|key| key.algorithm == "HS256" && key.purpose == "session-signing" && key.state == KeyState::Active);
+    assert_eq!(*active.unwrap().secret, secret);
 }

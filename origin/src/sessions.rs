@@ -78,7 +78,14 @@ pub(crate) async fn issue(
         attributes: &identity.attributes,
         inherited: inherited.map(|claims| &claims.properties),
     };
-    let issued = mint(&app.settings.session, keys, subject, *rvs, app.clock.now().seconds(), &*app.entropy)?;
+    let issued = mint(
+        &app.settings().realm(&identity.realm).session,
+        keys,
+        subject,
+        *rvs,
+        app.clock.now().seconds(),
+        &*app.entropy,
+    )?;
     app.issued.count(&keys.session.minting, issued.expires);
     if let Some(parent) = parent {
         revoke(app, parent, "replaced by a new login").await.map_err(IssueError::Store)?;
@@ -140,7 +147,9 @@ pub(crate) async fn renew(app: &App, token: &[u8], when: Renew) -> Result<Renewa
     let Some(session) = judge(app, token).await.map_err(IssueError::Store)?.valid() else { return Ok(Renewal::Over) };
     let now = app.clock.now().seconds();
     let claims = session.claims();
-    let idle = app.settings.session.max_idle_seconds;
+    let settings = app.settings();
+    let settings = &settings.realm(&claims.realm).session;
+    let idle = settings.max_idle_seconds;
     if idle.is_none() || when == Renew::IfDue && !claims.renewal_due(now) {
         return Ok(Renewal::Needless);
     }
@@ -154,7 +163,7 @@ pub(crate) async fn renew(app: &App, token: &[u8], when: Renew) -> Result<Renewa
         jti: TokenId(random(&*app.entropy)),
         ..claims.clone()
     };
-    let issued = seal(&app.settings.session, keys, renewed, &*app.entropy)?;
+    let issued = seal(settings, keys, renewed, &*app.entropy)?;
     app.issued.count(&keys.session.minting, issued.expires);
     Ok(Renewal::Issued(issued))
 }

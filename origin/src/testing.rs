@@ -103,7 +103,7 @@ impl Origin {
         store.installation().initialise(Epoch([9; 16]), now).await.unwrap();
         store.realms().create("/alpha", now).await.unwrap();
         keyring::generate(&store, None, now, &SystemEntropy).await.unwrap();
-        keyring::generate(&store, Some("/alpha"), now, &SystemEntropy).await.unwrap();
+        keyring::generate(&store, Some(("/alpha", settings.realm("/alpha"))), now, &SystemEntropy).await.unwrap();
         let clock = TestClock(Arc::new(AtomicU64::new(NOW * 1000)));
         let app = App::new(settings.clone(), store, Box::new(clock.clone()), Box::new(SystemEntropy)).await.unwrap();
         let origin = Self { app, clock, dir: Arc::new(dir), settings };
@@ -119,6 +119,21 @@ impl Origin {
         let clock = Box::new(self.clock.clone());
         let app = App::new(self.settings.clone(), store, clock, Box::new(SystemEntropy)).await.unwrap();
         Self { app, clock: self.clock.clone(), dir: Arc::clone(&self.dir), settings: self.settings.clone() }
+    }
+
+    /// Another process on the same database, whose settings have these sections.
+    pub(crate) async fn again_with(&self, more: &str) -> Self {
+        let file = self.dir.path().join("other.toml");
+        std::fs::write(&file, format!("[server]\npublic_url = \"http://localhost:8787\"\n{CHEAP}{more}")).unwrap();
+        let settings = Settings::load(&file, std::iter::empty()).unwrap();
+        let store = open(&self.dir).await;
+        let clock = Box::new(self.clock.clone());
+        let app = App::new(settings.clone(), store, clock, Box::new(SystemEntropy)).await.unwrap();
+        Self { app, clock: self.clock.clone(), dir: Arc::clone(&self.dir), settings }
+    }
+
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     pub(crate) async fn add_user(&self, username: &str, status: IdentityStatus, attributes: &Attributes) {

@@ -132,7 +132,7 @@ fn the_bundle_is_json_and_warns_of_keys_that_mint() {
     assert_eq!((&json["realm"], &json["issuer"]), (&"/alpha".into(), &format!("{PUBLIC_URL}/am").into()));
     assert_eq!(json["cookie_name"], "iPlanetDirectoryPro");
     let mut weak = countersign(dir.path());
-    weak.env("COUNTERSIGN__SESSION__SIGNING", "HS256").args(["edge", "bundle"]);
+    weak.env("COUNTERSIGN__SESSION__STATELESSSIGNINGTYPE", "HS256").args(["edge", "bundle"]);
     assert!(stderr(&weak.output().unwrap()).contains("can mint sessions"));
     let nope = countersign(dir.path()).args(["edge", "bundle", "--realm", "nope"]).output().unwrap();
     assert_eq!((nope.status.code(), stderr(&nope).as_str()), (Some(1), "countersign: there is no realm /nope\n"));
@@ -198,7 +198,7 @@ fn a_signing_secret_of_ones_own_is_imported_or_refused_with_the_reason() {
             "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
             "all bytes of the key are the same",
         ),
-        ("journey-signing", "HS256", "no base64!", "does not hold a secret in base64"),
+        ("journey-signing", "HS256", "no base64!", "not a secret in base64"),
         ("session-content", "A256GCM", "AAECAwQFBgcICQoLDA0ODw==", "exactly 256 bits; this one has 128"),
         ("session-signing", "HS256", "AAECAwQFBgcICQoLDA0ODw==", "no session-signing HS256 key is in use there"),
         ("denylist", "HS256", "AAECAwQFBgcICQoLDA0ODw==", "no denylist HS256 key is in use there"),
@@ -373,4 +373,52 @@ fn a_cookie_is_explained_from_standard_input_file_or_argument() {
     let seals: Vec<_> =
         list.lines().filter(|line| line.contains("A256GCM")).map(|line| line.split(' ').next_back()).collect();
     assert_eq!(seals, [Some("0"), Some("0")], "{list}");
+}
+
+/// K07: the source of the master key is down. What runs goes on to verify with the keys it has; nothing new is made, and
+/// nothing starts without.
+#[cfg(unix)]
+#[test]
+fn k07_without_the_master_key_nothing_starts_and_what_runs_verifies() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let server = Server::start(dir.path());
+    let (source, away) = (dir.path().join("master.key"), dir.path().join("away"));
+    std::fs::rename(&source, &away).unwrap();
+
+    let before = std::fs::read(dir.path().join("countersign.db")).unwrap();
+    for arguments in [&["serve"][..], &["keys", "rotate"], &["edge", "bundle"]] {
+        let refused = countersign(dir.path()).args(arguments).output().unwrap();
+        assert_eq!((refused.status.code(), stderr(&refused).lines().count()), (Some(1), 1), "{arguments:?}");
+        assert!(stderr(&refused).starts_with("countersign: cannot read "), "{}", stderr(&refused));
+        assert!(stderr(&refused).contains("master.key"));
+    }
+    assert_eq!(std::fs::read(dir.path().join("countersign.db")).unwrap(), before, "nothing was rotated");
+    assert!(server.get("/health/ready").starts_with("HTTP/1.1 200"));
+    assert!(server.get("/am/.well-known/jwks.json").contains("Ed25519"));
+
+    std::fs::rename(&away, &source).unwrap();
+    assert!(countersign(dir.path()).args(["keys", "rotate"]).output().unwrap().status.success());
+}
+
+/// The file is read again when it changes; one that is wrong is named by line, and what was in force stays.
+#[cfg(unix)]
+#[test]
+fn a_running_server_takes_up_its_settings() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let file = dir.path().join("countersign.toml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    let mut server = Server::start(dir.path());
+    let named = |name: &str| good.replace("[session]", &format!("[session]\ncookie_name = \"{name}\""));
+    std::fs::write(&file, named("first")).unwrap();
+    server.logged("the settings were taken");
+    assert!(server.get("/am/json/serverinfo/*").contains("\"cookieName\":\"first\""));
+    std::fs::write(&file, named("second").replace("cookie_name", "cookie_nam")).unwrap();
+    server.logged("countersign.toml:");
+    assert!(server.get("/am/json/serverinfo/*").contains("\"cookieName\":\"first\""));
+    std::fs::write(&file, named("third")).unwrap();
+    assert!(Command::new("kill").args(["-HUP", &server.0.id().to_string()]).status().unwrap().success());
+    server.logged("the settings were taken");
+    assert!(server.get("/am/json/serverinfo/*").contains("\"cookieName\":\"third\""));
 }

@@ -111,3 +111,53 @@ fn k03_what_a_revoked_key_made_is_dead_within_t() {
     assert_eq!(world.check(&token), 401);
     assert_eq!(kid(&world.stack, "session-signing", "EdDSA", "revoked"), Some(stolen));
 }
+
+/// A session in a format that is not the default: made, taken by the edge, ended.
+fn passes_the_edge(signing: &str, encryption: &str, method: &str) {
+    let world = World::with(DenylistProfile::Strict, |options| {
+        for (name, value) in [
+            ("STATELESSSIGNINGTYPE", signing),
+            ("STATELESSENCRYPTIONTYPE", encryption),
+            ("ORG_FORGEROCK_OPENAM_SESSION_STATELESS_ENCRYPTION_METHOD", method),
+        ] {
+            options.origin_env.push((format!("COUNTERSIGN__SESSION__{name}"), value.to_owned()));
+        }
+    });
+    let token = world.log_in();
+    assert_eq!(world.check(&token), 204, "{signing} {encryption} {method}");
+    let (from, to) = token.split_at(token.len() - 9);
+    let changed = format!("{from}{}{}", if to.starts_with('A') { 'B' } else { 'A' }, &to[1..]);
+    assert_eq!(world.check(&changed), 401, "{signing} {encryption} {method}");
+    assert_eq!(world.log_out(&token).status, 200);
+    eventually("the logout arrives", DenylistProfile::Strict.bound(), || world.check(&token) == 401);
+}
+
+#[test]
+fn hs512_passes_the_edge() {
+    passes_the_edge("HS512", "DIRECT", "A256GCM");
+}
+
+#[test]
+fn rs256_alone_passes_the_edge() {
+    passes_the_edge("RS256", "NONE", "A256GCM");
+}
+
+#[test]
+fn es256_passes_the_edge() {
+    passes_the_edge("ES256", "DIRECT", "A128GCM");
+}
+
+#[test]
+fn aes_key_wrap_passes_the_edge() {
+    passes_the_edge("EdDSA", "AES_KEYWRAP", "A256GCM");
+}
+
+#[test]
+fn cbc_with_hmac_passes_the_edge() {
+    passes_the_edge("HS256", "DIRECT", "A128CBC-HS256");
+}
+
+#[test]
+fn rsa_oaep_passes_the_edge() {
+    passes_the_edge("ES384", "RSA", "A192CBC-HS384");
+}

@@ -206,6 +206,7 @@ impl Stack {
             let listen = self.origin_port.addr().to_string();
             let mut init = Command::new(&self.options.artifacts.origin);
             init.args(["init", "--realm", REALM, "--public-url", &public_url, "--listen", &listen, "--dir"]).arg(dir);
+            init.envs(self.options.origin_env.iter().map(|(name, value)| (name, value)));
             run(&mut init, "", "countersign init")?;
         }
         // Written last, so that a first run that was cut short adds the user on the next one.

@@ -11,6 +11,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
 )]
 
+mod administrators;
 mod attempts;
 mod audit;
 mod check;
@@ -31,6 +32,7 @@ mod store;
 mod testing;
 mod transfer;
 
+pub use administrators::Administrators;
 pub use attempts::{AttemptCounters, Attempts};
 pub use audit::{Audit, AuditEvent, AuditFilter, AuditLine};
 pub use error::{Fault, StoreError};

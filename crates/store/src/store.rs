@@ -6,7 +6,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use crate::db::{Db, Tx, postgres, sql, sqlite};
 use crate::denylist::{Changes, DenylistLog, Signal, Watch, Writer};
 use crate::{
-    AttemptCounters, Audit, Identities, InstallationRow, Journeys, Keys, Location, MasterKey, Once, Realms, Sessions,
+    Administrators, AttemptCounters, Audit, Identities, InstallationRow, Journeys, Keys, Location, MasterKey, Once, Realms, Sessions,
     Settings, StoreError, location,
 };
 
@@ -82,6 +82,10 @@ impl Store {
 
     pub fn identities(&self) -> Identities<'_> {
         Identities(self)
+    }
+
+    pub fn administrators(&self) -> Administrators<'_> {
+        Administrators(self)
     }
 
     pub fn keys(&self) -> Keys<'_> {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{Outcome, environment, open_store};
-use crate::keyring::{self, Keyring, Pair};
+use crate::keyring::{Keyring, Pair};
 use crate::passwords::{self, Passwords};
 use crate::seal_budgets::SealBudgets;
 use crate::settings::Settings;
@@ -65,7 +65,13 @@ fn clock(report: &mut Report) {
 }
 
 fn cookie(report: &Report, settings: &Settings) {
-    let name = &settings.session.cookie_name;
+    let mut names: Vec<&str> = settings.all_realms().map(|realm| realm.session.cookie_name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().for_each(|name| cookie_name(report, settings, name));
+}
+
+fn cookie_name(report: &Report, settings: &Settings, name: &str) {
     let local = matches!(settings.public_url.url().host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     match (settings.public_url.is_https(), name.starts_with("__Host-")) {
         (true, true) => report.ok(format_args!("cookie: {name}, Secure, host-only")),
@@ -74,9 +80,6 @@ fn cookie(report: &Report, settings: &Settings) {
         )),
         (false, _) if local => report.ok(format_args!("cookie: {name}, without Secure: public_url is local http")),
         (false, _) => report.warn(format_args!("cookie: {name} travels in the clear: public_url is http")),
-    }
-    if keyring::edge_could_mint(&settings.session) {
-        report.warn("session: with this signing and envelope every edge holds a key that can mint sessions");
     }
 }
 
@@ -132,9 +135,12 @@ async fn store(report: &mut Report, settings: &Settings) {
         }
         Err(error) => report.fail(format_args!("denylist log: {error}")),
     }
-    match Keyring::load(&store, &settings.session, &SealBudgets::few(settings.keys.max_seals)).await {
+    match Keyring::load(&store, settings, &SealBudgets::few(settings.keys.max_seals)).await {
         Err(error) => report.fail(format_args!("keys: {error}")),
         Ok(keys) => {
+            for name in settings.realm_names().filter(|name| !keys.realms.contains_key(*name)) {
+                report.warn(format_args!("settings: there is no realm {name}, whose settings the file has"));
+            }
             let mut pairs = vec![("feed".to_owned(), Kind::Heartbeat, &keys.feed)];
             for (realm, of) in &keys.realms {
                 pairs.push((format!("{realm} session"), Kind::Session, &of.session));
@@ -149,8 +155,13 @@ async fn store(report: &mut Report, settings: &Settings) {
                 }
             }
             for realm in keys.realms.keys() {
-                if let Err(error) = keys.edge_bundle(realm, &settings.session, &settings.public_url.issuer()) {
-                    report.fail(format_args!("edge bundle of {realm}: {error}"));
+                match keys.edge_bundle(realm, settings).and_then(|_| keys.edge_could_mint(realm, settings)) {
+                    Err(error) => report.fail(format_args!("edge bundle of {realm}: {error}")),
+                    Ok(false) => report.ok(format_args!("edge bundle of {realm}: no key in it can mint sessions")),
+                    Ok(true) => report.warn(format_args!(
+                        "edge bundle of {realm}: every edge holds a key that can mint sessions (HS256, HS384 or HS512, or \
+                         no signature)"
+                    )),
                 }
             }
         }

@@ -29,7 +29,7 @@ impl Edge {
         let Self::Bundle(Bundle { realm }) = self;
         let store = open_store(&settings).await?;
         keyring::complete(&store, SystemClock.now().seconds(), &SystemEntropy).await?;
-        let keys = Keyring::load(&store, &settings.session, &SealBudgets::none()).await?;
+        let keys = Keyring::load(&store, &settings, &SealBudgets::none()).await?;
         store.close().await;
         let realm = match (realm, keys.realms.len()) {
             (Some(realm), _) => realm_path(&realm),
@@ -39,13 +39,13 @@ impl Edge {
         if !keys.realms.contains_key(&realm) {
             return Err(Failure(format!("there is no realm {realm}")));
         }
-        if keyring::edge_could_mint(&settings.session) {
+        if keys.edge_could_mint(&realm, &settings)? {
             eprintln!(
-                "countersign: warning: with this session.signing and session.envelope the edge holds a key that can \
-                 mint sessions"
+                "countersign: warning: an edge with this bundle holds a key that can mint sessions (HS256, HS384 or HS512, \
+                 or no signature); with another statelessSigningType it would not"
             );
         }
-        let mut bundle = keys.edge_bundle(&realm, &settings.session, &settings.public_url.issuer())?;
+        let mut bundle = keys.edge_bundle(&realm, &settings)?;
         let id = Kid::try_from(encoding::encode(&random::<12>(&SystemEntropy)))?;
         if let Some(members) = bundle.as_object_mut() {
             members.insert("delivery".into(), serde_json::to_value(keys.delivery_key(&realm, id)?)?);

@@ -8,10 +8,10 @@ use clap::Args;
 use countersign_core::denylist::Epoch;
 use countersign_store::{MasterKey, Store};
 
-use super::{Failure, Outcome, realm_path};
+use super::{Failure, Outcome, environment, realm_path};
 use crate::ambient::random;
 use crate::keyring;
-use crate::settings::{PublicUrl, template};
+use crate::settings::{PublicUrl, Settings, template};
 use crate::{Clock as _, SystemClock, SystemEntropy};
 
 #[derive(Args)]
@@ -85,10 +85,12 @@ impl Init {
         store.installation().initialise(Epoch(random(&entropy)), now).await?;
         let realm = store.realms().create(&realm_path(&self.realm), now).await?.name;
         keyring::generate(&store, None, now, &entropy).await?;
-        keyring::generate(&store, Some(&realm), now, &entropy).await?;
+        let text = template(&self.listen.to_string(), public_url);
+        let settings = Settings::of_text(&text, environment())?;
+        keyring::generate(&store, Some((&realm, settings.realm(&realm))), now, &entropy).await?;
         store.close().await;
         // Last: a directory with settings is a finished one.
-        create(config, 0o644, &template(&self.listen.to_string(), public_url))
+        create(config, 0o644, &text)
     }
 }
 

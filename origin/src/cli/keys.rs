@@ -3,22 +3,18 @@
 use std::io::Read as _;
 use std::process::ExitCode;
 
-use base64::Engine as _;
-use base64::alphabet::{STANDARD, URL_SAFE};
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use clap::{Args, Subcommand};
 use countersign_core::time::UnixSeconds;
 use countersign_store::{Change, KeyRows, Store};
 use zeroize::Zeroizing;
 
 use super::{Failure, Outcome, open_store, realm_path};
+use crate::key_files;
 use crate::key_plan::{self, Retirement, Step, Times, place_name, span, state_name};
-use crate::keyring::{self, Place, purpose_of};
+use crate::key_purpose::{Purpose, purpose_of};
+use crate::keyring::{self, Place};
 use crate::settings::Settings;
 use crate::{Clock as _, SystemClock, SystemEntropy};
-
-/// More than any secret has, in base64.
-const MAX_INPUT: u64 = 16 * 1024;
 
 #[derive(Subcommand)]
 pub(super) enum Keys {
@@ -63,11 +59,11 @@ pub(super) struct Import {
     realm: Option<String>,
     #[arg(long)]
     purpose: String,
-    /// Such as HS256, A256GCM, EdDSA.
+    /// Such as HS256, EdDSA, A256GCM, A256KW+A256GCM.
     #[arg(long)]
     alg: String,
-    /// The secret in base64, or the 32-byte seed of an EdDSA key; `-` for standard input. (Arguments would show it to
-    /// others.)
+    /// The secret in base64; a private key also in PKCS#8, as PEM or DER. `-` for standard input. (Arguments would show
+    /// it to others.)
     #[arg(long, value_name = "PATH")]
     file: std::path::PathBuf,
     /// Does not wait until every edge has the key.
@@ -166,7 +162,7 @@ impl Rotate {
     async fn run(self, store: &Store, settings: &Settings, now: UnixSeconds) -> Result<(), Failure> {
         let KeyRows { generation, keys } = store.keys().rows().await?;
         let realm = self.realm.as_deref().map(realm_path);
-        let mut places = keyring::rotatable(&keys, &settings.session);
+        let mut places = keyring::rotatable(&keys, settings);
         places.retain(|(purpose, of)| {
             self.purpose.as_deref().is_none_or(|name| name == purpose.name) && (realm.is_none() || *of == realm)
         });
@@ -191,14 +187,10 @@ impl Rotate {
 impl Import {
     async fn run(self, store: &Store, settings: &Settings, now: UnixSeconds) -> Result<(), Failure> {
         let KeyRows { generation, keys } = store.keys().rows().await?;
-        let place = self.place(&keyring::rotatable(&keys, &settings.session))?;
-        let secret = self.secret()?;
-        place.0.check_secret(&secret).map_err(Failure)?;
-        if let Some(known) = keys.iter().find(|key| *key.secret == *secret) {
-            return Err(Failure(format!("that is the key {} already", known.kid)));
-        }
-        let kid = keyring::kid(place.0, &secret, &SystemEntropy);
-        let steps = key_plan::introduce(&keys, &place, (kid, secret), self.now, (now, Times::of(settings)))
+        let place = self.place(&keyring::rotatable(&keys, settings))?;
+        let secret = self.secret(place.0)?;
+        let moment = (now, Times::of(settings));
+        let steps = key_plan::import(&keys, &place, secret, self.now, moment, &SystemEntropy)
             .map_err(|error| Failure(error.to_string()))?;
         carry_out(store, &steps, generation, self.dry_run, now).await
     }
@@ -207,9 +199,9 @@ impl Import {
     fn place(&self, places: &[Place]) -> Result<Place, Failure> {
         let (purpose, alg) = (&self.purpose, &self.alg);
         let realm = self.realm.as_deref().map(realm_path);
-        let mut fit = places
-            .iter()
-            .filter(|(of, at)| of.name == purpose && of.algorithm == alg && (realm.is_none() || *at == realm));
+        let mut fit = places.iter().filter(|(of, at)| {
+            of.name == purpose && of.algorithm.name() == alg.as_str() && (realm.is_none() || *at == realm)
+        });
         match (fit.next(), fit.next()) {
             (Some(place), None) => Ok(place.clone()),
             (Some(_), Some(_)) => Err(Failure("there are several realms; name one with --realm".into())),
@@ -220,21 +212,16 @@ impl Import {
         }
     }
 
-    fn secret(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let mut text = Zeroizing::new(String::new());
+    fn secret(&self, purpose: Purpose) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let shown = self.file.display();
-        let read = if self.file.as_os_str() == "-" {
-            std::io::stdin().take(MAX_INPUT).read_to_string(&mut text)
+        let content = if self.file.as_os_str() == "-" {
+            let mut content = Zeroizing::new(Vec::new());
+            let read = std::io::stdin().take(key_files::MAX_FILE).read_to_end(&mut content);
+            read.map_err(|error| Failure(format!("cannot read {shown}: {error}"))).map(|_| content)?
         } else {
-            std::fs::File::open(&self.file).and_then(|file| file.take(MAX_INPUT).read_to_string(&mut text))
+            key_files::content(&self.file).map_err(Failure)?
         };
-        read.map_err(|error| Failure(format!("cannot read {shown}: {error}")))?;
-        let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-        // AM shows its secrets in the alphabet with `+` and `/`, JWKs have the one with `-` and `_`.
-        let decoded = [STANDARD, URL_SAFE]
-            .iter()
-            .find_map(|alphabet| GeneralPurpose::new(alphabet, config).decode(text.trim()).ok().map(Zeroizing::new));
-        decoded.ok_or_else(|| Failure(format!("{shown} does not hold a secret in base64")))
+        key_files::read(purpose, &content).map_err(|what| Failure(format!("{shown}: {what}")))
     }
 }
 

@@ -64,7 +64,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Init(init) => block_on(init.run()),
-        Command::Serve => settings(&cli.config).and_then(|settings| block_on(serve::run(settings))),
+        Command::Serve => settings(&cli.config).and_then(|settings| block_on(serve::run(settings, cli.config))),
         Command::Doctor => block_on(doctor::run(&cli.config)),
         Command::User(user) => settings(&cli.config).and_then(|settings| block_on(user.run(settings))),
         Command::Session(session) => settings(&cli.config).and_then(|settings| block_on(session.run(settings))),

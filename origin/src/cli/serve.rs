@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -5,12 +6,12 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use super::{Failure, Outcome, open_store};
+use super::{Failure, Outcome, environment, open_store};
 use crate::app::App;
 use crate::settings::{LogFormat, Settings};
-use crate::{SystemClock, SystemEntropy, key_upkeep, prune, router, server};
+use crate::{SystemClock, SystemEntropy, key_upkeep, prune, reload, router, server};
 
-pub(super) async fn run(settings: Settings) -> Outcome {
+pub(super) async fn run(settings: Settings, config: PathBuf) -> Outcome {
     start_log(&settings)?;
     // Before anything that takes time, so that an early signal is not lost.
     let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -23,12 +24,14 @@ pub(super) async fn run(settings: Settings) -> Outcome {
     let app = App::new(settings, store.clone(), Box::new(SystemClock), Box::new(SystemEntropy)).await?;
     let pruning = tokio::spawn(prune::run(Arc::clone(&app)));
     let upkeep = tokio::spawn(key_upkeep::run(Arc::clone(&app)));
+    let reloading = tokio::spawn(reload::run(Arc::clone(&app), config, environment().collect()));
     let keys = app.keys();
     tracing::info!(%listen, %public_url, realms = keys.realms.len(), keys = keys.len(), "listening");
 
     server::run(listener, router(Arc::clone(&app)), max_connections, either(terminate, interrupt), grace).await;
     pruning.abort();
     upkeep.abort();
+    reloading.abort();
     if let Err(error) = key_upkeep::flush(&app).await {
         tracing::warn!(%error, "the last second's count of sessions was not written");
     }

@@ -6,7 +6,7 @@ use countersign_store::{Attributes, IdentityStatus, NewIdentity};
 use zeroize::Zeroizing;
 
 use super::{Failure, Outcome, open_store, realm_path};
-use crate::keyring::{Keyring, RealmKeys};
+use crate::keyring::{self, Keyring, RealmKeys};
 use crate::passwords::{self, MAX_PASSWORD};
 use crate::seal_budgets::SealBudgets;
 use crate::sessions::{self, IssueError, Subject};
@@ -31,6 +31,9 @@ pub(super) struct Add {
     /// An attribute, such as mail=demo@example.com; may be repeated, also for one name.
     #[arg(long, value_name = "NAME=VALUE", value_parser = attribute)]
     attr: Vec<(String, String)>,
+    /// The user may administer the realm, and one of the root realm all realms. It says so in no attribute.
+    #[arg(long)]
+    admin: bool,
 }
 
 fn attribute(text: &str) -> Result<(String, String), String> {
@@ -58,14 +61,25 @@ impl User {
             attributes: &attributes,
         };
         let store = open_store(&settings).await?;
-        let keys = Keyring::load(&store, &settings.session, &SealBudgets::few(settings.keys.max_seals)).await?;
+        let now = SystemClock.now().seconds();
+        if add.admin && realm == "/" && !store.realms().list().await?.iter().any(|known| known.name == realm) {
+            // Nobody else has a use for it, so it is made for the first administrator.
+            store.realms().create(&realm, now).await?;
+            keyring::generate(&store, Some((&realm, settings.realm(&realm))), now, &SystemEntropy).await?;
+            println!("Made the root realm; a URL that names no realm means it from now on.");
+        }
+        let keys = Keyring::load(&store, &settings, &SealBudgets::few(settings.keys.max_seals)).await?;
         // A realm that is not there is the store's to refuse.
         if let Some(keys) = keys.realms.get(&realm) {
-            fits(&settings.session, keys, &new)?;
+            fits(&settings.realm(&realm).session, keys, &new)?;
         }
-        store.identities().create(new, SystemClock.now().seconds()).await?;
+        store.identities().create(new, now).await?;
+        if add.admin {
+            store.administrators().grant(&realm, &add.username, now).await?;
+        }
         store.close().await;
-        println!("Added {} to {realm}.", add.username);
+        let what = if add.admin { " as an administrator" } else { "" };
+        println!("Added {} to {realm}{what}.", add.username);
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -51,7 +51,7 @@ pub(crate) enum AuthIdError {
 /// A new one for the first step.
 pub(super) fn mint(app: &App, realm: &str, keys: &RealmKeys) -> Result<String, mint::MintError> {
     let iat = app.clock.now().seconds();
-    let exp = iat.plus(app.settings.journey_max_seconds);
+    let exp = iat.plus(app.settings().realm(realm).journey.max_seconds);
     let state = State { tree: DEFAULT_TREE.to_owned(), realm: realm.to_owned(), node: PAGE.to_owned(), exp };
     let outer = Outer {
         auth_index_value: DEFAULT_TREE.to_owned(),

@@ -3,23 +3,24 @@
 use countersign_core::cookie::{self, Attributes, SameSite, SetCookieError};
 
 use super::PublicUrl;
-use super::sections::{self, Session};
+use super::session::{self, Session};
 
 pub(super) fn check(session: &Session, public_url: &PublicUrl) -> Result<(String, Attributes), (&'static str, String)> {
     let https = public_url.is_https();
-    if session.same_site == sections::SameSite::None && !https {
+    let same_site = session.same_site.unwrap_or(session::SameSite::Lax);
+    if same_site == session::SameSite::None && !https {
         return Err(("session.same_site", "none needs Secure, hence an https public_url".to_owned()));
     }
-    let same_site = match session.same_site {
-        sections::SameSite::Lax => SameSite::Lax,
-        sections::SameSite::Strict => SameSite::Strict,
-        sections::SameSite::None => SameSite::None,
+    let same_site = match same_site {
+        session::SameSite::Lax => SameSite::Lax,
+        session::SameSite::Strict => SameSite::Strict,
+        session::SameSite::None => SameSite::None,
     };
     let attributes = Attributes {
         secure: https,
         same_site: Some(same_site),
-        domain: domain(&session.cookie_domains, public_url)?,
-        partitioned: session.partitioned,
+        domain: domain(session.cookie_domains.as_deref().unwrap_or_default(), public_url)?,
+        partitioned: session.partitioned.unwrap_or(false),
     };
     let name = session.cookie_name.clone().unwrap_or_else(|| match (https, &attributes.domain) {
         // A `__Host-` cookie has no Domain; nobody has to say so twice.

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use toml::Value;
 
 use super::sections::Document;
+use super::session::AM_NAMES;
 
 const PREFIX: &str = "COUNTERSIGN__";
 const MAX_FILE: u64 = 1 << 20;
@@ -28,7 +29,7 @@ pub enum SettingsError {
     },
     /// A value breaks a rule.
     Rule {
-        key: &'static str,
+        key: String,
         rule: String,
     },
 }
@@ -50,16 +51,20 @@ pub(super) fn document(
     path: &Path,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Document, SettingsError> {
-    let text = read(path)?;
-    let mut document: Document = toml::from_str(&text).map_err(|error| {
-        let (line, column) = position(&text, error.span().map_or(0, |span| span.start));
-        SettingsError::File { path: path.to_owned(), line, column, what: explain(error.message()) }
-    })?;
+    overridden(&read(path)?, path, environment)
+}
+
+pub(super) fn overridden(
+    text: &str,
+    path: &Path,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Document, SettingsError> {
+    let mut document = parse(text, path)?;
 
     // One variable at a time, so that an error has its name; in their order, so that it is always the same one.
     let mut overrides: Vec<_> = environment.filter(|(name, _)| name.starts_with(PREFIX)).collect();
     overrides.sort();
-    let mut table: toml::Table = toml::from_str(&text).unwrap_or_default();
+    let mut table: toml::Table = toml::from_str(text).unwrap_or_default();
     for (name, text) in overrides {
         let refused = |what: String| SettingsError::Variable { name: name.clone(), what };
         let path = name.strip_prefix(PREFIX).unwrap_or_default().to_lowercase();
@@ -67,11 +72,20 @@ pub(super) fn document(
             path.split_once("__").ok_or_else(|| refused("must be COUNTERSIGN__SECTION__KEY".to_owned()))?;
         let section = table.entry(section).or_insert_with(|| Value::Table(toml::Table::new()));
         let section = section.as_table_mut().ok_or_else(|| refused("is not a section".to_owned()))?;
-        section.insert(key.to_owned(), value(&text));
+        // Case is lost in the environment, and dots cannot be there.
+        let known = AM_NAMES.iter().find(|name| name.replace('.', "_").eq_ignore_ascii_case(key));
+        section.insert(known.map_or(key, |name| *name).to_owned(), value(&text));
         document =
             Value::Table(table.clone()).try_into().map_err(|e: toml::de::Error| refused(explain(e.message())))?;
     }
     Ok(document)
+}
+
+fn parse(text: &str, path: &Path) -> Result<Document, SettingsError> {
+    toml::from_str(text).map_err(|error| {
+        let (line, column) = position(text, error.span().map_or(0, |span| span.start));
+        SettingsError::File { path: path.to_owned(), line, column, what: explain(error.message()) }
+    })
 }
 
 fn read(path: &Path) -> Result<String, SettingsError> {

@@ -2,21 +2,23 @@
 //! environment (`COUNTERSIGN__SECTION__KEY`); then the rules that concern more than one key.
 
 mod cookie;
+mod format;
 mod load;
 mod sections;
+mod session;
 mod template;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign_core::cookie::Attributes;
-use countersign_core::keys::SigningAlg;
-use countersign_core::token::Envelope;
 use url::Url;
 
+pub(crate) use format::Format;
 pub use load::SettingsError;
 pub(crate) use sections::{Argon2, LogFormat};
 pub(crate) use template::template;
@@ -35,13 +37,29 @@ pub struct Settings {
     pub(crate) database: PathBuf,
     pub(crate) master_key_file: PathBuf,
     pub(crate) argon2: Argon2,
-    pub(crate) session: Session,
-    pub(crate) journey_max_seconds: u64,
+    /// Of every realm that has none of its own.
+    everywhere: Realm,
+    /// By name.
+    realms: BTreeMap<String, Realm>,
     pub(crate) denylist: Denylist,
     pub(crate) keys: Keys,
     pub(crate) destinations: Destinations,
     pub(crate) log_format: LogFormat,
     pub(crate) log_filter: String,
+}
+
+/// What may differ between realms.
+#[derive(Clone, Debug)]
+pub(crate) struct Realm {
+    pub(crate) session: Session,
+    pub(crate) journey: Journey,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Journey {
+    pub(crate) max_seconds: u64,
+    /// Of the `authId`, and of the sealed state inside: two tokens, each of one layer.
+    pub(crate) format: Format,
 }
 
 #[derive(Clone, Debug)]
@@ -54,8 +72,10 @@ pub(crate) struct Session {
     pub(crate) cookie: Attributes,
     /// Properties that are left out, in this order, of a session whose cookie would be too long.
     pub(crate) droppable: Vec<String>,
-    pub(crate) signing: SigningAlg,
-    pub(crate) envelope: Envelope,
+    pub(crate) format: Format,
+    /// Files with keys to bring into use.
+    pub(crate) hmac_secret_file: Option<PathBuf>,
+    pub(crate) aes_key_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -113,14 +133,78 @@ impl PublicUrl {
 impl Settings {
     /// Reads the file at `path`, then the overrides among `environment`.
     pub fn load(path: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<Self, SettingsError> {
-        let document = load::document(path, environment)?;
-        let base = path.parent().unwrap_or(Path::new(""));
-        Self::check(document, base).map_err(|(key, rule)| SettingsError::Rule { key, rule })
+        Self::build(load::document(path, environment)?, path.parent().unwrap_or(Path::new("")))
+    }
+
+    fn build(mut document: Document, base: &Path) -> Result<Self, SettingsError> {
+        let of_realms = std::mem::take(&mut document.realm);
+        let (session, journey) = (document.session.clone(), document.journey.clone());
+        let mut settings =
+            Self::check(document, base).map_err(|(key, rule)| SettingsError::Rule { key: key.to_owned(), rule })?;
+        for (name, own) in of_realms {
+            let wrong = |key: &str, rule| SettingsError::Rule { key: format!("realm.{name:?}{key}"), rule };
+            let named = name == "/" || name.len() > 1 && name.starts_with('/') && !name.ends_with('/');
+            if !named {
+                return Err(wrong("", "must be named like \"/alpha\", with a slash in front".to_owned()));
+            }
+            let (session, journey) = (own.session.over(&session), own.journey.over(&journey));
+            let realm = session::realm((&session, &journey), &settings.public_url, base)
+                .map_err(|(key, rule)| wrong(&format!(".{key}"), rule))?;
+            settings.realms.insert(name, realm);
+        }
+        Ok(settings)
+    }
+
+    /// Settings that are in no file yet.
+    pub(crate) fn of_text(
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        Self::build(load::overridden(text, Path::new(""), environment)?, Path::new(""))
+    }
+
+    /// What holds in a realm.
+    pub(crate) fn realm(&self, name: &str) -> &Realm {
+        self.realms.get(name).unwrap_or(&self.everywhere)
+    }
+
+    /// The settings that are another in `new` and are read at the start only.
+    pub(crate) fn needing_a_start(&self, new: &Self) -> Vec<&'static str> {
+        let argon2 = |settings: &Self| format!("{:?}", settings.argon2);
+        let log = |settings: &Self| format!("{:?} {}", settings.log_format, settings.log_filter);
+        [
+            ("server.listen", self.listen != new.listen),
+            ("server.max_connections", self.max_connections != new.max_connections),
+            ("server.shutdown_grace_seconds", self.shutdown_grace != new.shutdown_grace),
+            ("database.path", self.database != new.database),
+            ("secrets.master_key_file", self.master_key_file != new.master_key_file),
+            ("argon2", argon2(self) != argon2(new)),
+            ("keys.max_seals", self.keys.max_seals != new.keys.max_seals),
+            ("log", log(self) != log(new)),
+        ]
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name))
+        .collect()
+    }
+
+    /// What holds where a realm says nothing.
+    pub(crate) fn everywhere(&self) -> &Realm {
+        &self.everywhere
+    }
+
+    /// The realms that have settings of their own.
+    pub(crate) fn realm_names(&self) -> impl Iterator<Item = &str> {
+        self.realms.keys().map(String::as_str)
+    }
+
+    /// All that may hold somewhere.
+    pub(crate) fn all_realms(&self) -> impl Iterator<Item = &Realm> {
+        std::iter::once(&self.everywhere).chain(self.realms.values())
     }
 
     /// The rules that are not of one key's type. Relative paths are relative to `base`.
     fn check(document: Document, base: &Path) -> Result<Self, (&'static str, String)> {
-        let Document { server, database, secrets, argon2, session, journey, denylist, keys, validation, log } =
+        let Document { server, database, secrets, argon2, session, journey, realm: _, denylist, keys, validation, log } =
             document;
         let said = |key: &'static str| move |rule: &str| (key, rule.to_owned());
 
@@ -129,23 +213,9 @@ impl Settings {
         let listen = server.listen.parse().map_err(|_| {
             ("server.listen", "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
         })?;
-        let (cookie_name, cookie) = cookie::check(&session, &public_url)?;
-        let droppable = droppable(&session)?;
-        within("session.max_time_minutes", session.max_time_minutes, 1, MAX_TIME_MINUTES)?;
-        within("session.max_idle_minutes", session.max_idle_minutes, 0, MAX_TIME_MINUTES)?;
-        // An idle time that never comes before the end is none.
-        let has_idle = (1..session.max_time_minutes).contains(&session.max_idle_minutes);
-        let max_idle_seconds = u32::try_from(session.max_idle_minutes * 60).ok().filter(|_| has_idle);
-        within("journey.max_duration_minutes", journey.max_duration_minutes, 1, 24 * 60)?;
+        let everywhere = session::realm((&session, &journey), &public_url, base)?;
         within("server.shutdown_grace_seconds", server.shutdown_grace_seconds, 0, 3600)?;
         within("server.max_connections", u64::from(server.max_connections), 1, 65536)?;
-        // Core reads and mints with more; the origin makes keys for these.
-        if !matches!(session.signing, SigningAlg::EdDsa | SigningAlg::Hs256) {
-            return Err(("session.signing", "must be EdDSA or HS256: there are no keys for others yet".to_owned()));
-        }
-        if session.envelope == Envelope::EncryptThenSign {
-            return Err(("session.envelope", "encrypt-then-sign is read for migration and not minted".to_owned()));
-        }
         argon2.check()?;
         let denylist = denylist.check()?;
         let keys = keys.check()?;
@@ -159,47 +229,14 @@ impl Settings {
             database: base.join(database.path),
             master_key_file: base.join(secrets.master_key_file),
             argon2,
-            session: Session {
-                max_seconds: session.max_time_minutes * 60,
-                max_idle_seconds,
-                auth_level: session.auth_level,
-                cookie_name,
-                cookie,
-                droppable,
-                signing: session.signing,
-                envelope: session.envelope,
-            },
-            journey_max_seconds: journey.max_duration_minutes * 60,
+            everywhere,
+            realms: BTreeMap::new(),
             denylist,
             keys,
             destinations,
             log_format: log.format,
             log_filter: log.filter,
         })
-    }
-}
-
-const MAX_TIME_MINUTES: u64 = 60 * 24 * 400;
-
-/// Most properties that may be named: each is a token minted in vain.
-const MAX_DROPPABLE: usize = 32;
-
-fn droppable(session: &sections::Session) -> Result<Vec<String>, (&'static str, String)> {
-    let names = session.droppable_properties.clone();
-    match session.oversize {
-        sections::Oversize::ServerSide => Err((
-            "session.oversize",
-            "\"server-side\" needs server-side sessions, which this version does not have: use \"refuse\" or \"drop\""
-                .to_owned(),
-        )),
-        sections::Oversize::Refuse if names.is_empty() => Ok(names),
-        sections::Oversize::Refuse => {
-            Err(("session.droppable_properties", "is for oversize = \"drop\" only".to_owned()))
-        }
-        sections::Oversize::Drop if (1..=MAX_DROPPABLE).contains(&names.len()) => Ok(names),
-        sections::Oversize::Drop => {
-            Err(("session.droppable_properties", format!("must name 1 to {MAX_DROPPABLE} properties to drop")))
-        }
     }
 }
 

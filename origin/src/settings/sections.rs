@@ -1,11 +1,11 @@
 //! The file's sections as they are written.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use countersign_core::keys::SigningAlg;
-use countersign_core::token::Envelope;
 use serde::Deserialize;
 
+use super::session::{Journey, Session};
 use super::within;
 
 #[derive(Deserialize, Default, Debug)]
@@ -17,10 +17,20 @@ pub(super) struct Document {
     pub(super) argon2: Argon2,
     pub(super) session: Session,
     pub(super) journey: Journey,
+    /// By name, such as "/alpha".
+    pub(super) realm: BTreeMap<String, Realm>,
     pub(super) denylist: Denylist,
     pub(super) keys: Keys,
     pub(super) validation: Validation,
     pub(super) log: Log,
+}
+
+/// What a realm has of its own; the rest is as in the sections of these names.
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Realm {
+    pub(super) session: Session,
+    pub(super) journey: Journey,
 }
 
 #[derive(Deserialize, Debug)]
@@ -94,69 +104,6 @@ impl Argon2 {
         within("argon2.iterations", self.iterations.into(), 1, 1000)?;
         within("argon2.workers", self.workers.into(), 1, 1024)?;
         within("argon2.queue", self.queue.into(), 0, 65536)
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Debug)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum SameSite {
-    Lax,
-    Strict,
-    None,
-}
-
-/// What becomes of a session whose cookie browsers would not keep.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Debug)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Oversize {
-    Refuse,
-    Drop,
-    ServerSide,
-}
-
-#[derive(Deserialize, Debug)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Session {
-    pub(super) max_time_minutes: u64,
-    pub(super) max_idle_minutes: u64,
-    pub(super) auth_level: u32,
-    pub(super) cookie_name: Option<String>,
-    pub(super) same_site: SameSite,
-    pub(super) cookie_domains: Vec<String>,
-    pub(super) partitioned: bool,
-    pub(super) oversize: Oversize,
-    pub(super) droppable_properties: Vec<String>,
-    pub(super) signing: SigningAlg,
-    pub(super) envelope: Envelope,
-}
-
-impl Default for Session {
-    fn default() -> Self {
-        Self {
-            max_time_minutes: 120,
-            max_idle_minutes: 30,
-            auth_level: 0,
-            cookie_name: None,
-            same_site: SameSite::Lax,
-            cookie_domains: Vec::new(),
-            partitioned: false,
-            oversize: Oversize::Refuse,
-            droppable_properties: Vec::new(),
-            signing: SigningAlg::EdDsa,
-            envelope: Envelope::SignThenEncrypt,
-        }
-    }
-}
-
-#[derive(Deserialize, Debug)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Journey {
-    pub(super) max_duration_minutes: u64,
-}
-
-impl Default for Journey {
-    fn default() -> Self {
-        Self { max_duration_minutes: 5 }
     }
 }
 

@@ -44,13 +44,33 @@ public_url = {public_url}
 # Browsers keep no cookie above 4,096 bytes: such a login is refused, or "drop" leaves out the properties named, in order.
 # oversize = "refuse"
 # droppable_properties = []
-# Changing one of the next two ends all sessions, and edges need a new bundle.
-# With "HS256", or with the envelope "encrypt", every edge holds a key that can mint sessions.
-# signing = "EdDSA"                            # "HS256"
-# envelope = "sign-then-encrypt"               # "sign", "encrypt"
+# How the token is made, by AM's names. A change takes effect by itself: keys of the new kind are made and published
+# first, and what was made before is good until it expires.
+# With HS256, HS384, HS512 or NONE every edge holds a key that can mint sessions.
+# statelessSigningType = "EdDSA"                # "HS256", "HS384", "HS512", "RS256", "ES256", "ES384", "ES512", "NONE"
+# statelessEncryptionType = "DIRECT"            # "AES_KEYWRAP", "RSA", "NONE"
+# "org.forgerock.openam.session.stateless.encryption.method" = "A256GCM" # or A128GCM, A192GCM, A128CBC-HS256, A192CBC-HS384, A256CBC-HS512
+# "org.forgerock.openam.session.stateless.rsa.padding" = "RSA-OAEP-256"
+# aes_keywrap_bits = 256
+# statelessCompressionType = "NONE"
+# Keys are generated. One's own come in with `countersign keys import`, or from a file with the secret in base64:
+# never as text in here. The file is read when its key is not known yet, and not needed afterwards.
+#   statelessSigningHmacSecret = {{ file = "hmac.b64" }}
+#   statelessEncryptionAesKey = {{ file = "aes.b64" }}
 
 [journey]
 # max_duration_minutes = 5
+# The authId is signed, the state inside is sealed. Both are for the origin alone.
+# statelessSigningType = "HS256"
+# statelessEncryptionType = "DIRECT"
+# "org.forgerock.openam.session.stateless.encryption.method" = "A256GCM"
+# aes_keywrap_bits = 256
+
+# A realm may have settings of its own; the others hold for it as well:
+#   [realm."/alpha".session]
+#   max_idle_minutes = 15
+#   [realm."/alpha".journey]
+#   max_duration_minutes = 10
 
 [denylist]
 # A logout is refused everywhere after lease_ms at the latest. "default" polls every 2 s with a lease of 10 s;

@@ -1,3 +1,5 @@
+use countersign_core::keys::SigningAlg;
+
 use super::*;
 
 /// The settings that a file and an environment give.
@@ -18,7 +20,7 @@ fn the_template_loads_and_shows_the_defaults() {
     let text = template("127.0.0.1:9000", "https://login.example.com");
     let settings = load(&text, &[]).unwrap();
     assert_eq!(settings.listen.to_string(), "127.0.0.1:9000");
-    assert_eq!(settings.session.cookie_name, "__Host-iPlanetDirectoryPro");
+    assert_eq!(settings.everywhere.session.cookie_name, "__Host-iPlanetDirectoryPro");
 
     // Every commented setting, uncommented, is the default: the file would say wrong things otherwise.
     let shown: String = text
@@ -29,7 +31,7 @@ fn the_template_loads_and_shows_the_defaults() {
         })
         .collect::<Vec<_>>()
         .join("\n");
-    assert_eq!(shown.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).count(), 30);
+    assert_eq!(shown.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).count(), 38);
     let shown = load(&shown, &[]).unwrap();
     let neutral = |settings: Settings| {
         let text = format!("{settings:?}");
@@ -41,15 +43,16 @@ fn the_template_loads_and_shows_the_defaults() {
 
 #[test]
 fn http_and_https_have_their_own_cookie() {
-    let http = load(MINIMAL, &[]).unwrap().session;
+    let http = load(MINIMAL, &[]).unwrap().everywhere.session;
     assert_eq!((http.cookie_name.as_str(), http.cookie.secure), ("iPlanetDirectoryPro", false));
-    let https = load(HTTPS, &[]).unwrap().session;
+    let https = load(HTTPS, &[]).unwrap().everywhere.session;
     assert_eq!((https.cookie_name.as_str(), https.cookie.secure), ("__Host-iPlanetDirectoryPro", true));
 }
 
 #[test]
 fn a_cookie_for_a_domain() {
-    let load = |more: &str| load(&format!("{HTTPS}[session]\n{more}\n"), &[]).map(|settings| settings.session);
+    let load =
+        |more: &str| load(&format!("{HTTPS}[session]\n{more}\n"), &[]).map(|settings| settings.everywhere.session);
     for (domains, expected) in [("example.com", "example.com"), (".Example.com", "example.com")] {
         let session = load(&format!("cookie_domains = [\"{domains}\"]\npartitioned = true")).unwrap();
         assert_eq!(session.cookie_name, "__Secure-iPlanetDirectoryPro");
@@ -87,7 +90,7 @@ fn idle_time_is_for_sessions_that_it_can_end() {
         ("max_idle_minutes = 120", None),
         ("max_idle_minutes = 119", Some(7140)),
     ] {
-        let session = load(&format!("{MINIMAL}[session]\n{more}\n"), &[]).unwrap().session;
+        let session = load(&format!("{MINIMAL}[session]\n{more}\n"), &[]).unwrap().everywhere.session;
         assert_eq!(session.max_idle_seconds, expected, "{more}");
     }
 }
@@ -101,18 +104,17 @@ fn errors_say_where_and_what_was_meant() {
         ),
         ("[sesion]\n", "c.toml:1:2: unknown key `sesion`; did you mean `session`?"),
         ("[log]\nzzz = 1\n", "c.toml:2:1: unknown key `zzz`; known are format, filter"),
+        ("[session]\nstatelessSigningType = \"PS256\"\n", "c.toml:2:24: unknown value `PS256`; did you mean `ES256`?"),
         (
-            "[session]\nsigning = \"none\"\n",
-            "c.toml:2:11: unknown value `none`; known are EdDSA, HS256, HS384, HS512, ES256, ES384, ES512, RS256",
+            "[realm.\"/alpha\".session]\nstatelessSigningTyp = \"ES256\"\n",
+            "c.toml:2:1: unknown key `statelessSigningTyp`; did you mean `statelessSigningType`?",
         ),
         (
-            "[server]\npublic_url = \"http://a\"\n[session]\nsigning = \"ES256\"\n",
-            "setting session.signing must be EdDSA or HS256: there are no keys for others yet",
+            "[session]\nstatelessSigningHmacSecret = \"c2VjcmV0\"\n",
+            "c.toml:2:30: a secret does not belong in the settings: name a file that holds it, { file = \"…\" }, or use \
+             `countersign keys import`",
         ),
-        (
-            "[server]\npublic_url = \"http://a\"\n[session]\nenvelope = \"encrypt-then-sign\"\n",
-            "setting session.envelope encrypt-then-sign is read for migration and not minted",
-        ),
+        ("[journey]\naes_keywrap_bits = 512\n", "c.toml:2:20: must be 128, 192 or 256, not 512"),
         ("[argon2]\nmemory_kib = \"a\"\n", "c.toml:2:14: invalid type: string \"a\", expected u32"),
     ] {
         assert_eq!(load(text, &[]).unwrap_err(), expected);
@@ -134,6 +136,8 @@ fn the_environment_overrides_and_is_named_in_errors() {
             ("COUNTERSIGN__SERVER__LISTEN", "127.0.0.1:2"),
             ("COUNTERSIGN__DENYLIST__PROFILE", "strict"),
             ("COUNTERSIGN__DENYLIST__LEASE_MS", "3000"),
+            ("COUNTERSIGN__SESSION__STATELESSSIGNINGTYPE", "ES384"),
+            ("COUNTERSIGN__SESSION__ORG_FORGEROCK_OPENAM_SESSION_STATELESS_ENCRYPTION_METHOD", "A128GCM"),
             ("COUNTERSIGN__VALIDATION__VALID_GOTO_DESTINATIONS", "[\"https://a.example\"]"),
             ("COUNTERSIGN_CONFIG", "not an override"),
             ("PATH", "/bin"),
@@ -143,6 +147,9 @@ fn the_environment_overrides_and_is_named_in_errors() {
     assert_eq!(settings.listen.to_string(), "127.0.0.1:2");
     assert_eq!((settings.denylist.poll_ms, settings.denylist.lease_ms), (500, 3000));
     assert!(settings.destinations.check("https://a.example/x").is_some());
+    let format = settings.realm("/alpha").session.format;
+    assert_eq!(format.signing.map(SigningAlg::name), Some("ES384"));
+    assert_eq!(format.content.map(|(_, enc)| enc.name()), Some("A128GCM"));
 
     for (name, value, expected) in [
         ("COUNTERSIGN__SERVER__LISTN", "x", "unknown key `listn`; did you mean `listen`?"),
@@ -197,6 +204,40 @@ fn rules_between_settings_are_checked() {
             "[session]\ndroppable_properties = [\"cn\"]",
             "setting session.droppable_properties is for oversize = \"drop\" only",
         ),
+        (
+            "[session]\nstatelessSigningType = \"NONE\"\nstatelessEncryptionType = \"NONE\"",
+            "setting session.statelessSigningType and statelessEncryptionType cannot both be NONE: anybody could make a \
+             session",
+        ),
+        (
+            "[session]\nstatelessSigningType = \"NONE\"\nstatelessEncryptionType = \"RSA\"",
+            "setting session.statelessSigningType cannot be NONE with RSA encryption: whoever knows the public key could \
+             make a session",
+        ),
+        (
+            "[session]\n\"org.forgerock.openam.session.stateless.rsa.padding\" = \"RSA1_5\"",
+            "setting session.org.forgerock.openam.session.stateless.rsa.padding must be RSA-OAEP-256: RSA1_5 tells an \
+             attacker the key, bit by bit",
+        ),
+        (
+            "[session]\nstatelessCompressionType = \"DEF\"",
+            "setting session.statelessCompressionType must be NONE: the length of a compressed token tells what is in it; \
+             DEF is read for migration only",
+        ),
+        (
+            "[session]\nstatelessSigningHmacSecret = { file = \"x\" }",
+            "setting session.statelessSigningHmacSecret is for HS256, HS384 and HS512 only",
+        ),
+        (
+            "[journey]\nstatelessSigningType = \"NONE\"",
+            "setting journey.statelessSigningType cannot be NONE: whoever logs in carries the authId",
+        ),
+        (
+            "[realm.\"/alpha\".session]\nstatelessSigningType = \"NONE\"\nstatelessEncryptionType = \"NONE\"",
+            "setting realm.\"/alpha\".session.statelessSigningType and statelessEncryptionType cannot both be NONE: \
+             anybody could make a session",
+        ),
+        ("[realm.alpha.session]", "setting realm.\"alpha\" must be named like \"/alpha\", with a slash in front"),
         ("[session]\nmax_time_minutes = 0", "setting session.max_time_minutes must be from 1 to 576000"),
         ("[denylist]\nlease_ms = 3999", "setting denylist.lease_ms must be at least twice poll_ms, which is 2000"),
         ("[denylist]\nlease_ms = 600001", "setting denylist.lease_ms must be from 100 to 600000"),
@@ -208,6 +249,32 @@ fn rules_between_settings_are_checked() {
     ] {
         assert_eq!(load(&format!("{MINIMAL}{more}\n"), &[]).unwrap_err(), expected);
     }
+}
+
+#[test]
+fn a_realm_has_what_it_says_and_the_rest_from_above() {
+    let settings = load(
+        &format!(
+            "{HTTPS}[session]\nmax_idle_minutes = 10\nstatelessSigningType = \"HS512\"\n\
+             statelessSigningHmacSecret = {{ file = \"hmac.b64\" }}\n[journey]\nmax_duration_minutes = 7\n\
+             [realm.\"/alpha\".session]\nmax_time_minutes = 60\ncookie_name = \"a\"\n\
+             [realm.\"/beta\".session]\nstatelessSigningType = \"RS256\"\nsame_site = \"strict\"\n\
+             [realm.\"/beta\".journey]\nmax_duration_minutes = 9\n"
+        ),
+        &[],
+    )
+    .unwrap();
+    let of = |name: &str| settings.realm(name).session.clone();
+    assert_eq!(["/", "/alpha", "/beta"].map(|name| of(name).max_seconds), [7200, 3600, 7200]);
+    assert_eq!(["/", "/alpha", "/beta"].map(|name| of(name).max_idle_seconds), [Some(600); 3]);
+    assert_eq!(["/", "/alpha"].map(|name| of(name).cookie_name), ["__Host-iPlanetDirectoryPro", "a"]);
+    assert_eq!(
+        ["/", "/alpha", "/beta"].map(|name| of(name).format.signing.map(SigningAlg::name)),
+        [Some("HS512"), Some("HS512"), Some("RS256")]
+    );
+    // The secret is for the algorithm of its section.
+    assert_eq!(["/alpha", "/beta"].map(|name| of(name).hmac_secret_file.is_some()), [true, false]);
+    assert_eq!(["/alpha", "/beta"].map(|name| settings.realm(name).journey.max_seconds), [420, 540]);
 }
 
 #[test]

@@ -26,11 +26,26 @@ pub struct Bundle {
     pub session_signing: Vec<VerificationJwk>,
     /// Keys that open the session token.
     pub session_content: Vec<ContentJwk>,
+    /// Formats that are taken beside that one while the realm changes to another: the one before, the one to come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<SessionFormat>,
     /// Keys that verify heartbeats.
     pub feed: Vec<VerificationJwk>,
     /// The denylist key `k_deny`.
     pub denylist: String,
 }
+
+/// What a session token may look like, and the keys of such tokens.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionFormat {
+    pub envelope: Envelope,
+    pub session_signing: Vec<VerificationJwk>,
+    pub session_content: Vec<ContentJwk>,
+}
+
+/// There are five: three envelopes, two of which sign with secrets or with key pairs.
+const MAX_FORMATS: usize = 8;
 
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,6 +89,7 @@ pub enum BundleError {
     Keys(KeySetError),
     /// A layer of the envelope has no key, or the feed has none.
     Missing(&'static str),
+    TooManyFormats,
 }
 
 impl std::fmt::Display for BundleError {
@@ -85,6 +101,7 @@ impl std::fmt::Display for BundleError {
             Self::Key(kid, error) => write!(f, "the edge bundle's key {kid}: {error}"),
             Self::Keys(error) => write!(f, "the edge bundle: {error}"),
             Self::Missing(member) => write!(f, "the edge bundle has no {member} key"),
+            Self::TooManyFormats => write!(f, "the edge bundle has more than {MAX_FORMATS} formats of session tokens"),
         }
     }
 }
@@ -101,23 +118,32 @@ impl Bundle {
         if self.version != 1 {
             return Err(BundleError::Version(self.version));
         }
-        if self.envelope.signs() && self.session_signing.is_empty() {
-            return Err(BundleError::Missing("session_signing"));
-        }
-        if self.envelope.encrypts() && self.session_content.is_empty() {
-            return Err(BundleError::Missing("session_content"));
+        if self.also.len() >= MAX_FORMATS {
+            return Err(BundleError::TooManyFormats);
         }
         if self.feed.is_empty() {
             return Err(BundleError::Missing("feed"));
         }
-        let signing = verification_keys(&self.session_signing)?;
-        let content = self.session_content.iter().map(ContentJwk::read).collect::<Result<_, _>>()?;
-        let session = KeySet::new(self.envelope, signing, content).map_err(BundleError::Keys)?;
+        let first = key_set(self.envelope, &self.session_signing, &self.session_content)?;
+        let session = self.also.iter().try_fold(first, |keys, format| {
+            Ok(keys.or(key_set(format.envelope, &format.session_signing, &format.session_content)?))
+        })?;
         let feed =
             KeySet::new(Envelope::Sign, verification_keys(&self.feed)?, Vec::new()).map_err(BundleError::Keys)?;
         let secret = decode_array(self.denylist.as_bytes()).map_err(|_| BundleError::NotBase64Url("denylist"))?;
         Ok(EdgeKeys { realm: self.realm.clone(), session, feed, denylist: DenylistKey::new(&secret) })
     }
+}
+
+fn key_set(envelope: Envelope, signing: &[VerificationJwk], content: &[ContentJwk]) -> Result<KeySet, BundleError> {
+    if envelope.signs() && signing.is_empty() {
+        return Err(BundleError::Missing("session_signing"));
+    }
+    if envelope.encrypts() && content.is_empty() {
+        return Err(BundleError::Missing("session_content"));
+    }
+    let content = content.iter().map(ContentJwk::read).collect::<Result<_, _>>()?;
+    KeySet::new(envelope, verification_keys(signing)?, content).map_err(BundleError::Keys)
 }
 
 fn verification_keys(keys: &[VerificationJwk]) -> Result<Vec<(KeyState, VerificationKey)>, BundleError> {

@@ -126,6 +126,7 @@ mod tests {
                 KeyState::Active,
                 &[2; 32],
             )],
+            also: Vec::new(),
             feed: vec![jwk("f")],
             denylist: encoding::encode(&[3; 32]),
         };

@@ -13,8 +13,10 @@ mod set;
 mod tests;
 mod verification;
 
+#[cfg(all(feature = "mint", feature = "rsa"))]
+pub use crate::token::jws::rsa::generate as generate_rsa;
 pub use algorithm::{ContentAlg, KeyAlg, SigningAlg};
-pub use bundle::{Bundle, BundleError, ContentJwk, EdgeKeys, VerificationJwk};
+pub use bundle::{Bundle, BundleError, ContentJwk, EdgeKeys, SessionFormat, VerificationJwk};
 pub use content::ContentKey;
 pub use delivery::{Delivery, DeliveryError, DeliveryKey, KeysDigest};
 pub use error::KeyError;

@@ -65,6 +65,7 @@ pub struct KeySet {
     envelope: Envelope,
     verification: Vec<(KeyState, VerificationKey)>,
     content: Vec<(KeyState, ContentKey)>,
+    others: Vec<KeySet>,
     #[cfg(feature = "deflate")]
     inflates: bool,
 }
@@ -92,9 +93,22 @@ impl KeySet {
             envelope,
             verification,
             content,
+            others: Vec::new(),
             #[cfg(feature = "deflate")]
             inflates: false,
         })
+    }
+
+    /// Takes the tokens of another set as well, each set on its own terms: while a realm changes to another format,
+    /// tokens of the one before are good until they expire.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        self.others.push(other);
+        self
+    }
+
+    pub(crate) fn others(&self) -> &[Self] {
+        &self.others
     }
 
     /// Takes `zip: DEF` too, for tokens of an AM that compressed. Nothing here makes such tokens.

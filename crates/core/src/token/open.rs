@@ -43,6 +43,33 @@ pub fn open<T: DeserializeOwned>(
     if token.len() > MAX_TOKEN {
         return Err(TokenError::TooLong);
     }
+    let mut outcome = open_with(token, kind, keys, scratch);
+    for other in keys.others() {
+        if !outcome.as_ref().is_err_and(|error| is_of_another_set(*error)) {
+            break;
+        }
+        let next = open_with(token, kind, other, scratch);
+        // That a key is unknown says the most: a reader whose keys may be old gets the newer ones.
+        if outcome.as_ref().err() != Some(&TokenError::UnknownKey)
+            || !next.as_ref().is_err_and(|error| is_of_another_set(*error))
+        {
+            outcome = next;
+        }
+    }
+    outcome
+}
+
+/// What a set says of a token that was not made for it.
+const fn is_of_another_set(error: TokenError) -> bool {
+    matches!(error, TokenError::UnknownKey | TokenError::Format | TokenError::Type)
+}
+
+fn open_with<T: DeserializeOwned>(
+    token: &[u8],
+    kind: Kind,
+    keys: &KeySet,
+    scratch: &mut Scratch,
+) -> Result<Verified<T>, TokenError> {
     let Scratch { header, outer, inner } = scratch;
     let payload = match keys.envelope() {
         Envelope::Sign => {

@@ -29,6 +29,16 @@ CREATE TABLE identities (
     PRIMARY KEY (realm, username)
 );
 
+-- Who may administer. A table of its own: nothing that writes a user's attributes comes near it.
+CREATE TABLE administrators (
+    realm      TEXT COLLATE "C" NOT NULL,
+    username   TEXT COLLATE "C" NOT NULL,
+    granted_at BIGINT NOT NULL,
+    PRIMARY KEY (realm, username),
+    -- Whoever is made anew under the name of a deleted administrator is none.
+    FOREIGN KEY (realm, username) REFERENCES identities (realm, username) ON DELETE CASCADE
+);
+
 CREATE TABLE keys (
     kid          TEXT COLLATE "C" PRIMARY KEY,
     realm        TEXT COLLATE "C" REFERENCES realms (name),

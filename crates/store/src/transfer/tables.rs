@@ -37,12 +37,13 @@ macro_rules! table {
 }
 
 /// Everything but what belongs to the database itself; those that others refer to come first.
-pub(super) const TABLES: [Table; 14] = [
+pub(super) const TABLES: [Table; 15] = [
     table!("installation", 1, false: "id" Int, "epoch" Bytes, "created_at" Int),
     table!("realms", 1, false: "name" Text, "active" Bool, "created_at" Int),
     table!("settings", 1, false: "realm" Text, "document" Text, "version" Int, "changed_at" Int, "actor" Text),
     table!("identities", 2, false: "realm" Text, "username" Text, "password_hash" Text, "status" Text,
         "attributes" Text, "created_at" Int),
+    table!("administrators", 2, false: "realm" Text, "username" Text, "granted_at" Int),
     table!("keys", 1, false: "kid" Text, "realm" Text, "purpose" Text, "algorithm" Text, "state" Text,
         "created_at" Int, "secret" Bytes, "activates_at" Int, "retires_at" Int, "seals" Int),
     table!("key_history", 1, true: "id" Int, "kid" Text, "at" Int, "state" Text, "actor" Text),

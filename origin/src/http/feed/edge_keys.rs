@@ -24,7 +24,7 @@ pub(super) async fn get(State(app): State<Arc<App>>, RawQuery(query): RawQuery) 
     if !keys.realms.contains_key(realm) {
         return Err(Problem::new(StatusCode::NOT_FOUND, "There is no such realm."));
     }
-    let verification = keys.verification(realm, &app.settings.session).map_err(Problem::internal)?;
+    let verification = keys.verification(realm, &app.settings()).map_err(Problem::internal)?;
     let delivery = Delivery { keys: keys.digest, bundle: verification };
     let sealed_to =
         keys.delivery_key(realm, bundle).map_err(Problem::internal)?.minting().map_err(Problem::internal)?;

@@ -32,8 +32,8 @@ pub(super) async fn get(State(app): State<Arc<App>>, RawQuery(query): RawQuery) 
         floor_chain: head.floor_chain,
         nonce,
         time: app.clock.now(),
-        lease_ms: app.settings.denylist.lease_ms,
-        poll_ms: app.settings.denylist.poll_ms,
+        lease_ms: app.settings().denylist.lease_ms,
+        poll_ms: app.settings().denylist.poll_ms,
         keys: keys.digest,
     };
     let signed = mint::mint(&heartbeat, Kind::Heartbeat, &keys.feed.minting, &mut app.dice());

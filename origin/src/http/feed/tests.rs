@@ -17,8 +17,8 @@ struct Edge {
 impl Edge {
     /// From the bundle alone, as an edge has it.
     fn of(origin: &Origin) -> Self {
-        let settings = &origin.app.settings;
-        let mut bundle = origin.app.keys().edge_bundle("/alpha", &settings.session, "issuer").unwrap();
+        let settings = origin.app.settings();
+        let mut bundle = origin.app.keys().edge_bundle("/alpha", &settings).unwrap();
         let members = bundle.as_object_mut().unwrap();
         let credential = members.remove("feed_credential").unwrap();
         members.remove("assertion");

@@ -100,13 +100,13 @@ async fn advance(call: &Call, realm: &str, existing: Option<Session>, answers: A
 
 fn failure(call: &Call) -> Crest {
     let mut error = Crest::new(StatusCode::UNAUTHORIZED, "Login failure");
-    let failure_url = call.query.only("gotoOnFail").and_then(|url| call.app.settings.destinations.check(url));
+    let failure_url = call.query.only("gotoOnFail").and_then(|url| call.app.settings().destinations.check(url));
     error.detail = failure_url.map(|url| ("failureUrl", url));
     error
 }
 
 fn success(call: &Call, realm: &str, token: Option<&str>) -> Response {
-    let goto = call.query.only("goto").and_then(|goto| call.app.settings.destinations.check(goto));
+    let goto = call.query.only("goto").and_then(|goto| call.app.settings().destinations.check(goto));
     let success_url = goto.as_deref().unwrap_or(SUCCESS_URL);
     Json(match token {
         Some(token) => json!({"tokenId": token, "successUrl": success_url, "realm": realm}),

@@ -372,7 +372,8 @@ async fn a_session_too_large_for_a_cookie_is_refused_in_words() {
     // From before the attribute grew.
     let (app, none) = (&origin.app, Attributes::new());
     let small = crate::sessions::Subject { realm: "/alpha", username: "large", attributes: &none, inherited: None };
-    let (settings, ring) = (&app.settings.session, app.keys());
+    let (settings, ring) = (app.settings(), app.keys());
+    let settings = &settings.realm("/alpha").session;
     let keys = &ring.realms["/alpha"];
     let old = crate::sessions::mint(settings, keys, small, 0, app.clock.now().seconds(), &*app.entropy).unwrap().token;
     assert!(origin.is_valid(&old).await);

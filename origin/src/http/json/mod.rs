@@ -1,10 +1,14 @@
 //! `/am/json`: AM's REST interface (CREST). This file routes: path → realm and resource, CSRF filter, API version.
 
+mod administrator;
 mod authenticate;
 mod callbacks;
+mod configuration;
 mod credentials;
 mod error;
+mod global_config;
 mod realm;
+mod realm_config;
 mod serverinfo;
 mod sessions;
 mod version;
@@ -41,7 +45,7 @@ struct Call {
 
 impl Call {
     fn presented(&self) -> Presented<'_> {
-        Presented::of(&self.headers, &self.app.settings.session)
+        Presented::of(&self.headers, &self.app.settings().realm(&self.realm).session)
     }
 }
 
@@ -106,6 +110,8 @@ async fn operation(call: &Call, resource: Resource<'_>) -> Answer {
         Resource::Authenticate => authenticate::post(call).await,
         Resource::Sessions { token } => sessions::action(call, token).await,
         Resource::ServerInfo { id } => serverinfo::get(call, id).await,
+        Resource::RealmAuthentication => realm_config::authentication::answer(call).await,
+        Resource::GlobalSession => global_config::session::answer(call).await,
     }
 }
 
@@ -114,7 +120,10 @@ async fn operation(call: &Call, resource: Resource<'_>) -> Answer {
 fn csrf_filter(app: &App, method: &Method, headers: &HeaderMap) -> Result<(), Crest> {
     let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     let vouched = headers.contains_key("x-requested-with") || headers.contains_key("accept-api-version");
-    if safe || vouched || !Presented::of(headers, &app.settings.session).in_cookie() {
+    let settings = app.settings();
+    // Whatever the realm: a cookie of any of the names is a session's.
+    let in_cookie = || settings.all_realms().any(|realm| Presented::of(headers, &realm.session).in_cookie());
+    if safe || vouched || !in_cookie() {
         return Ok(());
     }
     Err(Crest::new(StatusCode::FORBIDDEN, "Forbidden"))

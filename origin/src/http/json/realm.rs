@@ -24,8 +24,16 @@ pub(super) enum RealmPath {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Resource<'a> {
     Authenticate,
-    Sessions { token: Option<&'a str> },
-    ServerInfo { id: &'a str },
+    Sessions {
+        token: Option<&'a str>,
+    },
+    ServerInfo {
+        id: &'a str,
+    },
+    /// `realm-config/authentication`.
+    RealmAuthentication,
+    /// `global-config/services/session`.
+    GlobalSession,
 }
 
 impl Resource<'_> {
@@ -36,6 +44,8 @@ impl Resource<'_> {
             Self::Sessions { token: None } => "/am/json/…/sessions",
             Self::Sessions { token: Some(_) } => "/am/json/…/sessions/{token}",
             Self::ServerInfo { .. } => "/am/json/…/serverinfo/{id}",
+            Self::RealmAuthentication => "/am/json/…/realm-config/authentication",
+            Self::GlobalSession => "/am/json/global-config/services/session",
         })
     }
 
@@ -48,6 +58,8 @@ impl Resource<'_> {
                 b"version" => &[Version(1, 0)],
                 _ => &[Version(1, 1), Version(2, 0)],
             },
+            // Who asks for none gets the first, as from AM; some clients ask for the other.
+            Self::RealmAuthentication | Self::GlobalSession => &[Version(2, 0), Version(1, 0)],
         }
     }
 }
@@ -71,7 +83,9 @@ pub(super) fn parse(path: &str) -> Option<Target<'_>> {
         }
     } else {
         // AM's oldest form: the realm's name stands right after `json`.
-        let at = rest.iter().position(|segment| matches!(*segment, "authenticate" | "sessions" | "serverinfo"))?;
+        let at = rest.iter().position(|segment| {
+            matches!(*segment, "authenticate" | "sessions" | "serverinfo" | "realm-config" | "global-config")
+        })?;
         let (before, after) = rest.split_at_checked(at)?;
         names.extend_from_slice(before);
         rest = after;
@@ -81,6 +95,9 @@ pub(super) fn parse(path: &str) -> Option<Target<'_>> {
         ["sessions"] => Resource::Sessions { token: None },
         ["sessions", token] => Resource::Sessions { token: Some(token) },
         ["serverinfo", "%2A" | "%2a"] => Resource::ServerInfo { id: "*" },
+        ["realm-config", "authentication"] => Resource::RealmAuthentication,
+        // Of no realm.
+        ["global-config", "services", "session"] if names.is_empty() => Resource::GlobalSession,
         ["serverinfo", id] => Resource::ServerInfo { id },
         _ => return None,
     };

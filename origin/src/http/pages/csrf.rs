@@ -15,7 +15,7 @@ pub(super) fn is_own_form(app: &App, headers: &HeaderMap) -> bool {
         (None, _) => {
             let mut origins = headers.get_all(ORIGIN).iter();
             let (origin, second) = (origins.next(), origins.next());
-            origin.is_some_and(|origin| origin.as_bytes() == app.settings.public_url.origin().as_bytes())
+            origin.is_some_and(|origin| origin.as_bytes() == app.settings().public_url.origin().as_bytes())
                 && second.is_none()
         }
     }

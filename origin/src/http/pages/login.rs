@@ -72,7 +72,7 @@ pub(super) async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuer
         let text = "There is no such journey in this realm. Check the address.";
         return message::show(&app, StatusCode::BAD_REQUEST, "No configuration found", text, None);
     }
-    let goto = query.only("goto").and_then(|goto| app.settings.destinations.check(goto));
+    let goto = query.only("goto").and_then(|goto| app.settings().destinations.check(goto));
     let forced = query.is_true(FORCE_AUTH);
     if !forced {
         match session(&app, &headers, &realm).await {
@@ -98,7 +98,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, RawQuery(query): RawQuery,
     };
     let fields = Query::parse(&body);
     let goto = fields.only("goto").or_else(|| query.only("goto"));
-    let goto = goto.and_then(|goto| app.settings.destinations.check(goto));
+    let goto = goto.and_then(|goto| app.settings().destinations.check(goto));
     let username = fields.first("IDToken1").unwrap_or_default();
     let forced = query.is_true(FORCE_AUTH);
     let form = Form { realm: &realm, forced, goto: goto.as_deref(), username, notice: None, error: None };
@@ -143,7 +143,7 @@ async fn replace(
     headers: &HeaderMap,
     authenticated: &Authenticated,
 ) -> Result<sessions::Issued, IssueError> {
-    let old = match Presented::of(headers, &app.settings.session) {
+    let old = match Presented::of(headers, &app.settings().realm(&authenticated.identity.realm).session) {
         Presented::Cookie(old) => sessions::judge(app, old).await.map_err(IssueError::Store)?.valid(),
         _ => None,
     };
@@ -192,7 +192,8 @@ fn signed_in(app: &App, session: &Session, goto: Option<&str>) -> Response {
 
 /// The browser's session in the realm, if it has one. The error is logged.
 pub(super) async fn session(app: &App, headers: &HeaderMap, realm: &str) -> Result<Option<Session>, ()> {
-    let Presented::Cookie(token) = Presented::of(headers, &app.settings.session) else { return Ok(None) };
+    let presented = Presented::of(headers, &app.settings().realm(realm).session);
+    let Presented::Cookie(token) = presented else { return Ok(None) };
     match sessions::judge(app, token).await {
         Ok(standing) => Ok(standing.valid().filter(|session| session.claims().realm == realm)),
         Err(error) => {

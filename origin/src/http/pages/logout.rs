@@ -36,7 +36,7 @@ struct Logout<'a> {
 pub(super) async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     let query = Query::parse(query.unwrap_or_default().as_bytes());
     let Some(realm) = realm(&app, &query) else { return message::no_realm(&app) };
-    let goto = query.only("goto").and_then(|goto| app.settings.destinations.check(goto));
+    let goto = query.only("goto").and_then(|goto| app.settings().destinations.check(goto));
     let goto = goto.as_deref();
     let back = address(LOGIN, &realm, goto);
     match session(&app, &headers, &realm).await {
@@ -67,23 +67,24 @@ pub(super) async fn post(State(app): State<Arc<App>>, RawQuery(query): RawQuery,
     let fields = body::read(body).await.map(|body| Query::parse(&body)).unwrap_or_else(|_| Query::parse(b""));
     // An application's own button may have it in the address of its form.
     let goto = fields.only("goto").or_else(|| query.only("goto"));
-    let goto = goto.and_then(|goto| app.settings.destinations.check(goto));
+    let goto = goto.and_then(|goto| app.settings().destinations.check(goto));
     let login = address(LOGIN, &realm, goto.as_deref());
-    let mut response = match end(&app, &parts.headers).await {
+    let mut response = match end(&app, &realm, &parts.headers).await {
         Ok(()) => see_other(&format!("{login}&signedOut=true")),
         Err(error) => {
             tracing::error!(%error, "a logout was not recorded");
             message::trouble(&app, NOT_EFFECTIVE, &login)
         }
     };
-    let clear = session_cookie::clear(&app.settings.session);
+    let clear = session_cookie::clear(&app.settings().realm(&realm).session);
     response.headers_mut().extend(clear.map(|value| (SET_COOKIE, value)));
     response
 }
 
 /// When this returns `Ok`, the session is over, durably; or there was none.
-async fn end(app: &App, headers: &HeaderMap) -> Result<(), StoreError> {
-    let Presented::Cookie(token) = Presented::of(headers, &app.settings.session) else { return Ok(()) };
+async fn end(app: &App, realm: &str, headers: &HeaderMap) -> Result<(), StoreError> {
+    let presented = Presented::of(headers, &app.settings().realm(realm).session);
+    let Presented::Cookie(token) = presented else { return Ok(()) };
     match sessions::judge(app, token).await? {
         Standing::Foreign | Standing::Dead(_, Refusal::Expired | Refusal::Ended) => Ok(()),
         Standing::Valid(session) | Standing::Dead(session, _) => sessions::revoke(app, &session, "logout").await,

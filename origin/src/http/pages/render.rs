@@ -35,7 +35,7 @@ pub(super) fn page(app: &App, status: StatusCode, template: &impl Template) -> R
 
 fn policy(app: &App) -> Option<HeaderValue> {
     let mut targets = "'self'".to_owned();
-    for origin in app.settings.destinations.other_origins() {
+    for origin in app.settings().destinations.other_origins() {
         targets.push(' ');
         targets.push_str(&origin);
     }

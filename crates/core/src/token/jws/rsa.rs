@@ -91,16 +91,28 @@ pub(crate) fn private_key(der: &[u8]) -> Result<rsa::RsaPrivateKey, KeyError> {
 
 #[cfg(feature = "mint")]
 pub(crate) use minting::PrivateKey;
+#[cfg(feature = "mint")]
+pub use minting::generate;
 
 #[cfg(feature = "mint")]
 mod minting {
     use rsa::pkcs1::EncodeRsaPublicKey as _;
     use rsa::pkcs1v15::SigningKey;
+    use rsa::pkcs8::EncodePrivateKey as _;
     use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _};
+    use rsa::traits::PublicKeyParts as _;
     use sha2::Sha256;
+    use zeroize::Zeroizing;
 
     use crate::keys::KeyError;
     use crate::token::mint::{Entropy, Rng};
+
+    /// A new key pair, as PKCS#8 DER. It takes a second or so.
+    pub fn generate(bits: usize, entropy: &mut dyn Entropy) -> Option<Zeroizing<Vec<u8>>> {
+        let key = rsa::RsaPrivateKey::new(&mut Rng(entropy), bits).ok()?;
+        super::check(&key.n_bytes(), &key.e_bytes()).ok()?;
+        Some(Zeroizing::new(key.to_pkcs8_der().ok()?.as_bytes().to_vec()))
+    }
 
     pub(crate) struct PrivateKey {
         key: Box<SigningKey<Sha256>>,

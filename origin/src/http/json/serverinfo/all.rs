@@ -4,12 +4,13 @@ use super::super::Call;
 
 /// `serverinfo/*`. Several of AM's booleans are strings.
 pub(super) fn body(call: &Call) -> Value {
-    let settings = &call.app.settings;
+    let settings = call.app.settings();
+    let session = &settings.realm(&call.realm).session;
     json!({
         "domains": super::cookie_domains::domains(call),
         "protectedUserAttributes": ["telephoneNumber", "mail"],
-        "cookieName": settings.session.cookie_name,
-        "secureCookie": settings.session.cookie.secure,
+        "cookieName": session.cookie_name,
+        "secureCookie": session.cookie.secure,
         "forgotPassword": "false",
         "forgotUsername": "false",
         "kbaEnabled": "false",

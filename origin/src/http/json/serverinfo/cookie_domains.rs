@@ -7,6 +7,6 @@ pub(super) fn body(call: &Call) -> Value {
     json!({"domains": domains(call)})
 }
 
-pub(super) fn domains(call: &Call) -> &[String] {
-    call.app.settings.session.cookie.domain.as_slice()
+pub(super) fn domains(call: &Call) -> Vec<String> {
+    call.app.settings().realm(&call.realm).session.cookie.domain.iter().cloned().collect()
 }

@@ -26,7 +26,7 @@ pub(super) async fn post(call: &Call, subject: Option<Subject>, reset: Option<Re
         Some(when) => reset_idle(call, &subject, when).await?,
         None => None,
     };
-    let idle = call.app.settings.session.max_idle_seconds.filter(|_| renewed.is_some());
+    let idle = call.app.settings().realm(&claims.realm).session.max_idle_seconds.filter(|_| renewed.is_some());
     let (latest_access, idle_end) = match idle {
         Some(idle) => {
             let now = call.app.clock.now().seconds();

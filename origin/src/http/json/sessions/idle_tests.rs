@@ -23,8 +23,8 @@ async fn info(origin: &Origin, token: &str) -> Value {
 
 /// As an edge asks.
 async fn renew(origin: &Origin, token: &str) -> Answer {
-    let settings = &origin.app.settings;
-    let bundle = origin.app.keys().edge_bundle("/alpha", &settings.session, "issuer").unwrap();
+    let settings = origin.app.settings();
+    let bundle = origin.app.keys().edge_bundle("/alpha", &settings).unwrap();
     let authorization = format!("Bearer {}", bundle["feed_credential"].as_str().unwrap());
     let headers = [("authorization", authorization.as_str())];
     origin.send(Method::POST, "/countersign/v1/sessions/renew", &headers, token).await
@@ -147,8 +147,8 @@ async fn s06_a_watermark_stops_re_issue_and_what_was_re_issued_before_it() {
     let token = origin.log_in().await;
     origin.clock.advance(10 * MINUTE);
     let renewed = renew(&origin, &token).await.cookie().unwrap();
-    let settings = &origin.app.settings;
-    let bundle = origin.app.keys().edge_bundle("/alpha", &settings.session, "x").unwrap();
+    let settings = origin.app.settings();
+    let bundle = origin.app.keys().edge_bundle("/alpha", &settings).unwrap();
     let key = countersign_core::encoding::decode_array(bundle["denylist"].as_str().unwrap().as_bytes()).unwrap();
     let fingerprint = DenylistKey::new(&key).fingerprint(Kind::User, "/alpha", b"demo");
     let entry = Entry { kind: Kind::User, slot: Slot::of(UnixSeconds(NOW + 7200)), fingerprint };

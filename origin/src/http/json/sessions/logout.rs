@@ -46,7 +46,9 @@ pub(super) async fn post(call: &Call, subject: Option<Subject>) -> Answer {
 
 fn forget(call: &Call, response: &mut Response) {
     let headers = response.headers_mut();
-    headers.extend(session_cookie::clear(&call.app.settings.session).map(|value| (SET_COOKIE, value)));
+    headers.extend(
+        session_cookie::clear(&call.app.settings().realm(&call.realm).session).map(|value| (SET_COOKIE, value)),
+    );
     headers.insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static(CLEAR_SITE_DATA));
 }
 

@@ -172,8 +172,8 @@ async fn the_entry_is_what_an_edge_looks_for() {
     let info = act(&origin, "getSessionInfo", &[], &named(&token)).await.json();
     let sid = countersign_core::encoding::decode(info["properties"]["AMCtxId"].as_str().unwrap().as_bytes()).unwrap();
     origin.log_out(&token).await;
-    let settings = &origin.app.settings;
-    let bundle = origin.app.keys().edge_bundle("/alpha", &settings.session, "x").unwrap();
+    let settings = origin.app.settings();
+    let bundle = origin.app.keys().edge_bundle("/alpha", &settings).unwrap();
     let key = countersign_core::encoding::decode_array(bundle["denylist"].as_str().unwrap().as_bytes()).unwrap();
     let fingerprint = DenylistKey::new(&key).fingerprint(countersign_core::denylist::Kind::Family, "/alpha", &sid);
     let [line] = origin.app.store.denylist().list(1).await.unwrap().try_into().unwrap();

@@ -1,0 +1,3 @@
+//! `/am/json/global-config/…`: the settings of the installation, for administrators of the root realm.
+
+pub(super) mod session;

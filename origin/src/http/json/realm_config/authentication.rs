@@ -1,0 +1,103 @@
+//! `realm-config/authentication`: how a realm logs people in. The signing secret of `authId` can be set here, as in AM.
+
+use axum::http::StatusCode;
+use countersign_core::keys::SigningAlg;
+use countersign_store::{Change, KeyRows, StoreError};
+use serde_json::{Map, Value, json};
+
+use super::super::configuration::{self, Verb};
+use super::super::error::Crest;
+use super::super::{Answer, Call, administrator};
+use crate::journey::DEFAULT_TREE;
+use crate::key_files;
+use crate::key_plan::{self, Step};
+use crate::key_purpose::{self, Algorithm};
+
+const KIND: (&str, &str) = ("EMPTY", "Core");
+
+pub(in super::super) async fn answer(call: &Call) -> Answer {
+    administrator::require(call, &call.realm).await?;
+    let groups = groups(call);
+    let resource = configuration::resource(&groups, KIND);
+    if let Verb::Update(asked) = configuration::verb(call, &resource)? {
+        configuration::unchanged(&asked, &groups, &[("security", "sharedSecret")], in_file)?;
+        if let Some(secret) = shared_secret(&asked)? {
+            import(call, secret).await?;
+        }
+    }
+    configuration::respond(&resource)
+}
+
+/// The fields whose meaning we have, in AM's order; secrets are never shown.
+fn groups(call: &Call) -> Value {
+    let settings = call.app.settings();
+    let realm = settings.realm(&call.realm);
+    json!({
+        "security": {
+            "sharedSecret": null,
+            "addClearSiteDataHeader": true,
+            "zeroPageLoginEnabled": false,
+        },
+        "trees": {
+            "authenticationSessionsStateManagement": "JWT",
+            "authenticationSessionsMaxDuration": realm.journey.max_seconds / 60,
+            "authenticationSessionsWhitelist": false,
+            "authenticationTreeCookieHttpOnly": true,
+        },
+        "core": { "orgConfig": DEFAULT_TREE },
+        "general": {
+            "statelessSessionsEnabled": true,
+            "defaultAuthLevel": realm.session.auth_level,
+        },
+    })
+}
+
+fn in_file(group: &str, field: &str) -> Option<&'static str> {
+    match (group, field) {
+        ("trees", "authenticationSessionsMaxDuration") => Some("max_duration_minutes of [journey]"),
+        ("general", "defaultAuthLevel") => Some("auth_level of [session]"),
+        _ => None,
+    }
+}
+
+fn shared_secret(asked: &Map<String, Value>) -> Result<Option<&str>, Crest> {
+    match asked.get("security").and_then(|security| security.get("sharedSecret")) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(secret)) => Ok(Some(secret)),
+        Some(_) => Err(Crest::bad_request("security.sharedSecret must be a secret in base64")),
+    }
+}
+
+/// The secret is in use at once, and what was signed with the one before is good until it expires.
+async fn import(call: &Call, secret: &str) -> Result<(), Crest> {
+    let app = &call.app;
+    let settings = app.settings();
+    let refuse = |why: String| Crest::bad_request(format!("security.sharedSecret: {why}"));
+    let is_secret = |alg: Algorithm| matches!(alg, Algorithm::Signing(alg) if SigningAlg::is_symmetric(alg));
+    let mut purposes = key_purpose::of_journey(settings.realm(&call.realm).journey.format).into_iter();
+    let purpose = purposes.find(|purpose| is_secret(purpose.algorithm)).ok_or_else(|| {
+        refuse("the authId is signed with a key pair, as statelessSigningType of [journey] in the settings says".into())
+    })?;
+    let secret = key_files::read(purpose, secret.as_bytes()).map_err(refuse)?;
+    let place = (purpose, Some(call.realm.clone()));
+    let now = app.clock.now().seconds();
+    let KeyRows { generation, keys } = app.store.keys().rows().await?;
+    if keys.iter().any(|key| key_plan::is_active_at(key, &place) && *key.secret == *secret) {
+        return Ok(()); // as it is
+    }
+    let steps = key_plan::import(&keys, &place, secret, true, (now, app.times()), &*app.entropy)
+        .map_err(|error| Crest::new(StatusCode::CONFLICT, format!("security.sharedSecret: {error}")))?;
+    let changes: Vec<Change<'_>> = steps.iter().map(Step::change).collect();
+    match app.store.keys().change(&changes, Some(generation), "REST", now).await {
+        Err(StoreError::Outdated { .. }) => {
+            Err(Crest::new(StatusCode::CONFLICT, "The keys are being changed by somebody else; try again"))
+        }
+        outcome => outcome.map(drop).map_err(Crest::from),
+    }?;
+    steps.iter().for_each(|step| tracing::info!(change = step.text(now), "keys, over REST"));
+    app.keys_current().await.map(drop).map_err(Crest::internal)
+}
+
+#[cfg(test)]
+#[path = "authentication_tests.rs"]
+mod tests;

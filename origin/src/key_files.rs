@@ -1,0 +1,253 @@
+//! Keys that were made elsewhere: the forms in which they come, and the files that settings name.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::alphabet::{STANDARD, URL_SAFE};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use countersign_core::keys::SigningAlg;
+use countersign_core::time::UnixSeconds;
+use countersign_store::StoredKey;
+use pkcs8::PrivateKeyInfoRef;
+use pkcs8::der::Decode as _;
+use pkcs8::der::asn1::{ObjectIdentifier, OctetStringRef};
+use zeroize::Zeroizing;
+
+use crate::ambient::Entropy;
+use crate::key_plan::{self, Step, Times};
+use crate::key_purpose::{self, Algorithm, Purpose};
+use crate::keyring::{self, Place};
+use crate::settings::Settings;
+
+/// More than any key has, in base64.
+pub(crate) const MAX_FILE: u64 = 16 * 1024;
+
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+
+/// The secret in what somebody brought: base64, and for the private half of a pair also PKCS#8, as PEM or DER. Checked,
+/// in the form that is stored.
+pub(crate) fn read(purpose: Purpose, content: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
+    let secret = decode(purpose, content)?;
+    purpose.check_secret(&secret)?;
+    Ok(secret)
+}
+
+fn decode(purpose: Purpose, content: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
+    let text = std::str::from_utf8(content).map(str::trim);
+    if !purpose.is_pair() {
+        return text.ok().and_then(base64).ok_or_else(|| "not a secret in base64".to_owned());
+    }
+    match text {
+        Ok(text) if text.starts_with("-----BEGIN ") => pkcs8(purpose, &pem(text)?),
+        // A seed or scalar is never as long as the shortest PKCS#8 of its kind.
+        Ok(text) => match base64(text).ok_or("neither PKCS#8 nor base64")? {
+            der if purpose.algorithm == Algorithm::Signing(SigningAlg::Rs256) => pkcs8(purpose, &der),
+            der if matches!(purpose.algorithm, Algorithm::Content(..)) || der.len() > MAX_SCALAR => {
+                pkcs8(purpose, &der)
+            }
+            der if der.len() > 32 && purpose.algorithm == Algorithm::Signing(SigningAlg::EdDsa) => pkcs8(purpose, &der),
+            raw => Ok(raw),
+        },
+        Err(_) => pkcs8(purpose, content),
+    }
+}
+
+/// Bytes of a scalar of P-521.
+const MAX_SCALAR: usize = 66;
+
+/// AM shows its secrets in the alphabet with `+` and `/`, JWKs have the one with `-` and `_`.
+pub(crate) fn base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    [STANDARD, URL_SAFE]
+        .iter()
+        .find_map(|alphabet| GeneralPurpose::new(alphabet, config).decode(text).ok().map(Zeroizing::new))
+}
+
+fn pem(text: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+    let body = text.strip_prefix("-----BEGIN PRIVATE KEY-----").and_then(|rest| {
+        rest.split_once("-----END PRIVATE KEY-----").filter(|(_, after)| after.is_empty()).map(|(body, _)| body)
+    });
+    let Some(body) = body else {
+        return Err(
+            "not one unencrypted key in PKCS#8 (BEGIN PRIVATE KEY); `openssl pkcs8 -topk8 -nocrypt` makes it one"
+                .to_owned(),
+        );
+    };
+    let body: Zeroizing<String> = Zeroizing::new(body.split_ascii_whitespace().collect());
+    base64(&body).ok_or_else(|| "the PEM is not base64".to_owned())
+}
+
+/// What is stored of a key in PKCS#8 (RFC 5958): of RSA the whole, else the bare number.
+fn pkcs8(purpose: Purpose, der: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
+    const BAD: &str = "not a private key in PKCS#8";
+    let info = PrivateKeyInfoRef::try_from(der).map_err(|_| BAD)?;
+    let curve = info.algorithm.parameters_oid().ok();
+    let other = || Err(format!("the key is not for {}", purpose.algorithm.name()));
+    let (wanted, length): (_, usize) = match purpose.algorithm {
+        Algorithm::Signing(SigningAlg::EdDsa) if info.algorithm.oid == ED25519 => {
+            // RFC 8410 section 7: an octet string in the octet string.
+            let seed = <&OctetStringRef>::from_der(info.private_key.as_bytes()).map_err(|_| BAD)?;
+            return Ok(Zeroizing::new(seed.as_bytes().to_vec()));
+        }
+        Algorithm::Signing(SigningAlg::Rs256) | Algorithm::Content(..) if info.algorithm.oid == RSA => {
+            return Ok(Zeroizing::new(der.to_vec()));
+        }
+        Algorithm::Signing(SigningAlg::Es256) => (P256, 32),
+        Algorithm::Signing(SigningAlg::Es384) => (P384, 48),
+        Algorithm::Signing(SigningAlg::Es512) => (P521, 66),
+        _ => return other(),
+    };
+    if info.algorithm.oid != EC || curve != Some(wanted) {
+        return other();
+    }
+    let key = sec1::EcPrivateKey::from_der(info.private_key.as_bytes()).map_err(|_| BAD)?;
+    // RFC 5915 section 3 has it at full length; some leave leading zeros out.
+    let missing = length.checked_sub(key.private_key.len()).ok_or("the key is too long for its curve")?;
+    let mut scalar = Zeroizing::new(vec![0; missing]);
+    scalar.extend_from_slice(key.private_key);
+    Ok(scalar)
+}
+
+/// The file's content, when it is not too long to be a key.
+pub(crate) fn content(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    use std::io::Read as _;
+    let mut content = Zeroizing::new(Vec::new());
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut content));
+    read.map_err(|error| format!("cannot read {}: {error}", path.display())).map(|_| content)
+}
+
+/// The files that settings name, each with where its key belongs.
+fn named<'a>(rows: &[StoredKey], settings: &'a Settings) -> Vec<(Place, &'a Path)> {
+    let mut files = Vec::new();
+    for realm in keyring::realms(rows) {
+        let session = &settings.realm(&realm).session;
+        for purpose in key_purpose::of_session(session.format) {
+            let file = if purpose.is_content() { &session.aes_key_file } else { &session.hmac_secret_file };
+            files.extend(
+                file.as_deref().filter(|_| !purpose.is_pair()).map(|file| ((purpose, Some(realm.clone())), file)),
+            );
+        }
+    }
+    files
+}
+
+/// Brings in the keys of those files that are not known yet; and says what is wrong with the first bad one.
+pub(crate) fn steps(
+    rows: &[StoredKey],
+    settings: &Settings,
+    moment: (UnixSeconds, Times),
+    entropy: &dyn Entropy,
+) -> (Vec<Step>, Option<String>) {
+    let (mut steps, mut wrong) = (Vec::new(), None);
+    for (place, path) in named(rows, settings) {
+        let secret = content(path)
+            .and_then(|content| read(place.0, &content).map_err(|what| format!("{}: {what}", path.display())));
+        let secret = match secret {
+            Ok(secret) => secret,
+            Err(what) => {
+                wrong = wrong.or(Some(what));
+                continue;
+            }
+        };
+        let known = |key: &StoredKey| {
+            key.purpose == place.0.name
+                && key.algorithm == place.0.algorithm.name()
+                && key.realm == place.1
+                && *key.secret == *secret
+        };
+        if !rows.iter().any(known) {
+            let kid = key_purpose::kid(place.0, &secret, entropy);
+            // While another key waits, this one does.
+            steps.extend(key_plan::introduce(rows, &place, (kid, secret), false, moment).into_iter().flatten());
+        }
+    }
+    (steps, wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key_purpose::{new_secret, purpose_of};
+
+    fn purpose(name: &str, algorithm: &str) -> Purpose {
+        purpose_of(name, algorithm).unwrap()
+    }
+
+    /// Made with `openssl genpkey`.
+    const PEMS: [(&str, &str); 4] = [
+        (
+            "ES256",
+            "-----BEGIN PRIVATE KEY-----\n\
+             MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgkn8OwJLJeAwzZ0B3\n\
+             7Q7nAShcDLBD8sNZoeM2LoeveCOhRANCAARN6a9pM3nl2m+//jcbyyVmVz13tETY\n\
+             6q4ocdXciUy2zOT9VH3yDealkWrr/20Yhf6CFga4TWPkl6eZfLLipm8M\n\
+             -----END PRIVATE KEY-----\n",
+        ),
+        (
+            "ES384",
+            "-----BEGIN PRIVATE KEY-----\n\
+             MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDByvRQ+W2DkHDhsvhr8\n\
+             7d9SkFRBu8J95T7eY+bgUJXL6iChg2kp++wgrT4XKrjOszyhZANiAAS+WvHikLkb\n\
+             l9aCrf/WSz7tBD20h4A8DOmJpYXHAeiw+RyTtbBTNkNisWev0Xi/GAM8SNKDt7Eg\n\
+             CALFjNN3rWrPrsH5M/lKopvgJFMFuZbtroNthPtQ4i9vnqNODjspKSY=\n\
+             -----END PRIVATE KEY-----\n",
+        ),
+        (
+            "ES512",
+            "-----BEGIN PRIVATE KEY-----\n\
+             MIHuAgEAMBAGByqGSM49AgEGBSuBBAAjBIHWMIHTAgEBBEIAHHY3qcnRJauEDHXF\n\
+             fRY6mjExukybmFk9NTzaMSWI4oL8iwTOoex950TWqfM6SRt3VRxvSvH8H//bOkd9\n\
+             Iens15qhgYkDgYYABAFkTxJTHJk0XJQpMMu2BlpUqEZvWew4H58wLqeVYLfuISDe\n\
+             SFywSSXy4wsqhm2EgloH1OLYV0a6lf9xd8jukpumRAAyKmQSaLxcXDsbRxXBXnBk\n\
+             1GsX+2CqzRZA0iVjKaefJbtJNdA0adtZAzgqC6gUG5k6ZSe1wSia08AYPCTT7smF\n\
+             9g==\n\
+             -----END PRIVATE KEY-----\n",
+        ),
+        (
+            "EdDSA",
+            "-----BEGIN PRIVATE KEY-----\n\
+             MC4CAQAwBQYDK2VwBCIEINZwl/bUiZ8ZF6hUlrZyag/xm8htG6CqFpqXERvFn+TU\n\
+             -----END PRIVATE KEY-----\n",
+        ),
+    ];
+
+    #[test]
+    fn private_keys_come_as_pem_der_or_base64() {
+        for (algorithm, pem) in PEMS {
+            let purpose = purpose("session-signing", algorithm);
+            let secret = read(purpose, pem.as_bytes()).unwrap();
+            let der = super::pem(pem.trim()).unwrap();
+            assert_eq!(read(purpose, &der).unwrap(), secret, "{algorithm}");
+            assert_eq!(read(purpose, countersign_core::encoding::encode(&der).as_bytes()).unwrap(), secret);
+            assert_eq!(read(purpose, countersign_core::encoding::encode(&secret).as_bytes()).unwrap(), secret);
+            for (other, _) in PEMS.iter().filter(|(other, _)| *other != algorithm) {
+                let refused = read(super::tests::purpose("session-signing", other), pem.as_bytes()).unwrap_err();
+                assert_eq!(refused, format!("the key is not for {other}"));
+            }
+        }
+        let (rs256, rsa) = (purpose("session-signing", "RS256"), purpose("session-content", "RSA-OAEP-256+A256GCM"));
+        let (_, secret) = new_secret(rs256, &crate::SystemEntropy).unwrap();
+        let text = countersign_core::encoding::encode(&secret);
+        assert_eq!(read(rs256, text.as_bytes()).unwrap(), secret);
+        assert_eq!(read(rsa, &secret).unwrap(), secret);
+    }
+
+    #[test]
+    fn other_forms_are_refused_with_what_to_do() {
+        let es256 = purpose("session-signing", "ES256");
+        let sec1 = PEMS[0].1.replace("PRIVATE KEY", "EC PRIVATE KEY");
+        assert!(read(es256, sec1.as_bytes()).unwrap_err().contains("openssl pkcs8 -topk8 -nocrypt"));
+        for bad in ["", "-----BEGIN PRIVATE KEY-----", "?", "-----BEGIN PRIVATE KEY-----AAAA-----END PRIVATE KEY-----x"]
+        {
+            assert!(read(es256, bad.as_bytes()).is_err(), "{bad}");
+        }
+        let hs256 = purpose("session-signing", "HS256");
+        assert_eq!(read(hs256, PEMS[0].1.as_bytes()).unwrap_err(), "not a secret in base64");
+        assert!(read(hs256, b"c2hvcnQ=").unwrap_err().contains("at least 256 bits"));
+    }
+}

@@ -1,0 +1,159 @@
+//! Takes up changes of the settings file while the server runs: once a second it looks whether the file is another one,
+//! and at once on SIGHUP. What is wrong stays out, as a whole; the log says where.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::app::App;
+use crate::settings::{Settings, SettingsError};
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// By which a file is taken for another one. Editors write in place or rename, and both show.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    inode: u64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self {
+            modified: metadata.modified().ok(),
+            length: metadata.len(),
+            #[cfg(unix)]
+            inode: std::os::unix::fs::MetadataExt::ino(&metadata),
+            #[cfg(not(unix))]
+            inode: 0,
+        })
+    }
+}
+
+pub(crate) struct Reload<L> {
+    path: PathBuf,
+    load: L,
+    seen: Option<Stamp>,
+}
+
+impl<L: Fn(&Path) -> Result<Settings, SettingsError>> Reload<L> {
+    /// `load` reads the settings, with what overrides them.
+    pub(crate) fn new(path: PathBuf, load: L) -> Self {
+        let seen = Stamp::of(&path);
+        Self { path, load, seen }
+    }
+
+    /// Looks at the file, and takes it up when it is another one than at the last look, or when `forced`.
+    pub(crate) async fn once(&mut self, app: &App, forced: bool) {
+        let stamp = Stamp::of(&self.path);
+        if stamp == self.seen && !forced {
+            return;
+        }
+        // Before it is read: what is written meanwhile is seen at the next look. Said once of each file.
+        self.seen = stamp;
+        let settings = match (self.load)(&self.path) {
+            Ok(settings) => settings,
+            Err(error) => return tracing::error!(%error, "the settings were not taken; those of before stay in force"),
+        };
+        let later = app.settings().needing_a_start(&settings);
+        if !later.is_empty() {
+            tracing::warn!(settings = later.join(", "), "these settings take effect at the next start");
+        }
+        match app.take_settings(settings).await {
+            Ok(()) => tracing::info!(path = %self.path.display(), "the settings were taken"),
+            Err(error) => {
+                tracing::error!(%error, "the settings were not taken; those of before stay in force");
+                // The keys may be readable again in a moment.
+                self.seen = None;
+            }
+        }
+    }
+}
+
+pub(crate) async fn run(app: Arc<App>, path: PathBuf, environment: Vec<(String, String)>) {
+    let mut reload = Reload::new(path, |path: &Path| Settings::load(path, environment.clone().into_iter()));
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut hangup = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => return tracing::error!(%error, "changes of the settings are not taken up"),
+    };
+    loop {
+        let forced = tokio::select! {
+            _ = ticks.tick() => false,
+            _ = hangup.recv() => true,
+        };
+        reload.once(&app, forced).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{COOKIE, Origin};
+
+    const HEAD: &str = "[server]\npublic_url = \"http://localhost:8787\"\n";
+
+    #[tokio::test]
+    async fn a_changed_file_is_taken_and_a_bad_one_is_not() {
+        let origin = Origin::new().await;
+        let path = origin.dir().join("countersign.toml");
+        let mut reload = Reload::new(path.clone(), |path: &Path| Settings::load(path, std::iter::empty()));
+        let lease = || origin.app.settings().denylist.lease_ms;
+        reload.once(&origin.app, false).await;
+        assert_eq!(lease(), 10_000);
+
+        std::fs::write(&path, format!("{HEAD}[denylist]\nprofile = \"strict\"\n[session]\nmax_idle_minutes = 7\n"))
+            .unwrap();
+        reload.once(&origin.app, false).await;
+        assert_eq!((lease(), origin.app.settings().realm("/alpha").session.max_idle_seconds), (2000, Some(420)));
+        // A key, a value, a rule, and nothing at all.
+        for bad in
+            ["[denylist]\nprofil = \"strict\"\n", "[denylist]\nlease_ms = \"x\"\n", "[denylist]\nlease_ms = 100\n"]
+        {
+            std::fs::write(&path, format!("{HEAD}{bad}")).unwrap();
+            reload.once(&origin.app, false).await;
+            assert_eq!(lease(), 2000, "{bad}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        reload.once(&origin.app, false).await;
+        assert_eq!(lease(), 2000);
+        std::fs::write(&path, HEAD).unwrap();
+        reload.once(&origin.app, true).await;
+        assert_eq!(lease(), 10_000);
+    }
+
+    /// R35: edges keep the lease they were given; what waits for the slowest of them waits for that one.
+    #[tokio::test]
+    async fn r35_a_lease_that_was_given_is_counted_with() {
+        let origin = Origin::new().await;
+        let settings = |lease: u64| {
+            let path = origin.dir().join("other.toml");
+            std::fs::write(&path, format!("{HEAD}[denylist]\npoll_ms = 500\nlease_ms = {lease}\n")).unwrap();
+            Settings::load(&path, std::iter::empty()).unwrap()
+        };
+        origin.app.take_settings(settings(2000)).await.unwrap();
+        assert_eq!((origin.app.settings().denylist.lease_ms, origin.app.longest_lease_ms()), (2000, 10_000));
+        assert_eq!(origin.app.times().propagation, 20);
+        origin.clock.advance(20);
+        assert_eq!(origin.app.longest_lease_ms(), 2000);
+        assert_eq!(origin.app.times().propagation, 4);
+        origin.app.take_settings(settings(60_000)).await.unwrap();
+        assert_eq!((origin.app.longest_lease_ms(), origin.app.times().propagation), (60_000, 120));
+    }
+
+    #[tokio::test]
+    async fn a_realm_gets_another_cookie_without_a_restart() {
+        let origin = Origin::new().await;
+        let path = origin.dir().join("countersign.toml");
+        let mut reload = Reload::new(path.clone(), |path: &Path| Settings::load(path, std::iter::empty()));
+        let token = origin.log_in().await;
+        std::fs::write(&path, format!("{HEAD}[realm.\"/alpha\".session]\ncookie_name = \"other\"\n")).unwrap();
+        reload.once(&origin.app, false).await;
+        let info = format!("{}/sessions?_action=getSessionInfo", crate::testing::ALPHA);
+        assert_eq!(origin.post(&info, &[(COOKIE, &token)], "").await.status, 401);
+        assert_eq!(origin.post(&info, &[("other", &token)], "").await.status, 200);
+    }
+}
