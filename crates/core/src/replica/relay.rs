@@ -119,6 +119,16 @@ impl Replica {
         pace(self.interval())
     }
 
+    /// `L` as the last heartbeat had it, in milliseconds.
+    pub const fn lease_ms(&self) -> u64 {
+        self.lease_ms
+    }
+
+    /// The end of the log as far as it is known here: ahead of what is applied during a catch-up.
+    pub fn head(&self) -> u64 {
+        self.catching.as_ref().map_or(self.applied(), |catching| catching.heartbeat.head)
+    }
+
     /// What this copy and the keys beside it are, for a question to be held; `None` before they are complete.
     pub fn known(&self) -> Option<Known> {
         let position = self.position?;
