@@ -25,16 +25,15 @@ const PLACES = { AF: "afr", AS: "apac", EU: "weur", NA: "enam", OC: "oc", SA: "s
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-// How an isolate asks its hub: a function of path and abort signal, or undefined where the worker has no hub. The binding
-// is a Durable Object, or a service, which is another process's `door`.
-export function hubOf(env, request, authorization) {
-  const hub = env.HUB;
-  if (hub === undefined) return undefined;
+// How an isolate asks its hub: a function of path and abort signal, or undefined where the worker has no hub. HUB is the
+// Durable Object; HUB_DOOR, in plain workerd, a service that is another process's `door`.
+export function hubOf({ HUB, HUB_DOOR }, request, authorization) {
+  if (HUB === undefined && HUB_DOOR === undefined) return undefined;
   return (path, signal) => {
-    const init = { headers: { authorization }, signal };
-    if (hub.idFromName === undefined) return hub.fetch(`http://hub${path}`, init);
+    const url = `http://hub${path}`;
+    if (HUB === undefined) return HUB_DOOR.fetch(url, { headers: { authorization }, signal });
     const continent = request.cf?.continent ?? "local";
-    return hub.get(hub.idFromName(continent), { locationHint: PLACES[continent] }).fetch(`http://hub${path}`, init);
+    return HUB.get(HUB.idFromName(continent), { locationHint: PLACES[continent] }).fetch(url, { signal });
   };
 }
 

@@ -37,7 +37,7 @@ fn a_logout_is_visible_at_once() {
     assert_eq!(status["applied_seq"], status["head_seq"], "{status}");
     assert!(status["visible"]["count"].as_u64().unwrap() >= 15, "{status}");
     assert!(status["visible"]["max_ms"].as_u64().unwrap() <= 1000, "{status}");
-    assert!(status["refusals"]["invalid_session"].as_u64().unwrap() >= 20, "{status}");
+    assert!(status["refusals"]["ended"].as_u64().unwrap() >= 20, "{status}");
 
     // Another process on the same database, of which the one that holds the poll hears nothing.
     let second = world.stack.start_second_origin().unwrap();

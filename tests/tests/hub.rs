@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use countersign_tests::{World, check, eventually, log_in, log_out, send};
 use serde_json::{Value, json};
+use xtask::edge_build::{self, BuildOptions};
 use xtask::stack::DenylistProfile;
 
 fn world(profile: DenylistProfile, isolates: usize) -> World {
@@ -208,4 +209,33 @@ fn a_hub_that_never_answers_is_gone_around() {
     assert!(began.elapsed() < Duration::from_millis(2500), "{:?}", began.elapsed());
     assert_eq!(status(&base)["source"], "origin");
     assert_eq!(status(&base)["state"], "fresh");
+}
+
+/// The hub shares its isolate, and the module's instance, with an edge: a panic there takes what the hub knew with it.
+#[test]
+fn a_panic_beside_the_hub_costs_its_lease_and_nothing_else() {
+    let faulty = edge_build::build(&BuildOptions::variant(&["fault-injection"]).unwrap()).expect("the variant builds");
+    let world = World::with(DenylistProfile::Default, |options| {
+        options.hub_isolates = 2;
+        options.settings = json!({ "status": true });
+        options.artifacts.edge_dist = faulty.dist;
+    });
+    let origin = world.stack.origin_url();
+    let edges = edges(&world);
+    for _ in 0..3 {
+        let token = log_in(&origin);
+        assert_eq!(send("GET", &world.edge("/.countersign/panic"), &[], "").status, 500);
+        for edge in &edges {
+            assert_eq!(check(edge, &token), 204, "{}", status(edge));
+        }
+        log_out(&origin, &token);
+        for edge in &edges {
+            let took = eventually("refused", DenylistProfile::Default.bound(), || check(edge, &token) == 401);
+            assert!(took <= Duration::from_secs(2), "{took:?} at {edge}");
+        }
+    }
+    eventually("the hub is back", Duration::from_secs(20), || {
+        let token = log_in(&origin);
+        edges.iter().all(|edge| check(edge, &token) == 204 && status(edge)["source"] == "hub")
+    });
 }

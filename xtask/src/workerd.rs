@@ -107,7 +107,7 @@ impl Workerd {
                 }
             }
             Hub::At(door) => {
-                let names = config.objects.iter().map(|(binding, _)| (binding.clone(), *door));
+                let names = config.objects.iter().map(|(binding, _)| (format!("{binding}_DOOR"), *door));
                 workers.iter_mut().take(1).for_each(|worker| worker.externals.extend(names.clone()));
             }
         }

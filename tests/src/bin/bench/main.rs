@@ -11,6 +11,7 @@ mod sizes;
 mod throughput;
 mod tokens;
 mod verification;
+mod visible;
 mod workers;
 
 use std::path::PathBuf;
@@ -52,6 +53,8 @@ enum Group {
     Cookies,
     /// Bytes of the worker
     Wasm,
+    /// Milliseconds from the acknowledgement of a logout to the first refusal
+    Visible,
 }
 
 fn main() -> Result<()> {
@@ -67,6 +70,9 @@ fn main() -> Result<()> {
     }
     if wanted(Group::Native) {
         native::run()?;
+    }
+    if wanted(Group::Visible) {
+        visible::run()?;
     }
     if [Group::Requests, Group::Forwarding, Group::Worker].into_iter().any(wanted) {
         let dir = tempfile::tempdir()?;
