@@ -3,14 +3,24 @@
 // Request handed to wasm costs more than verifying its token.
 import * as edge from "./countersign_edge.js";
 import module from "./countersign_edge_bg.wasm";
+import { hubOf } from "./hub.mjs";
+
+export { DenylistHub, door } from "./hub.mjs";
 
 // The numbers of edge/src/decide.rs and edge/src/refresh.rs.
 const ORIGIN = 0, PUBLIC = 1, ALLOW = 2, BEHIND = 3, REFUSE = 4, CHECKED = 5, ROUTER = 6, UNCONFIGURED = 7, NO_SESSION = 8;
 const ANSWER = 15, POLL_DUE = 16, CACHED = 32, RENEWAL_DUE = 64;
-const UNDER_WAY = 1, FAILED = 2;
+const FRESH = 0, UNDER_WAY = 1, FAILED = 2;
 
 // How long a request waits for a denylist that is not current before it is told to try later, in milliseconds.
 const PATIENCE = 2000;
+
+// A request that finds nobody watching for news, and the last news older than BLIND, looks for some before it is let
+// through, but for no longer than FRESHEN; in milliseconds.
+const BLIND = 250, FRESHEN = 250;
+
+// How long one request's waitUntil keeps watch (the host ends it after 30 s), and when another should take over.
+const WATCH = 28000, RELIEF = 20000;
 
 const encoder = new TextEncoder();
 let wasm = edge.initSync({ module });
@@ -41,6 +51,7 @@ function configure(env) {
     });
     const strings = [settings, JSON.stringify(verification), String(feed_credential ?? ""), String(issuer ?? "")];
     mistake = edge.configure(...strings, JSON.stringify(delivery ?? null));
+    feedAuthorization = `Bearer ${feed_credential}`;
     if (!mistake) {
       options = JSON.parse(settings);
       if (cookie_name !== undefined && cookie_name !== options.cookie_name) {
@@ -53,6 +64,7 @@ function configure(env) {
 }
 
 let options = {};
+let feedAuthorization = "";
 
 async function importAssertionKey(assertion) {
   if (!assertion?.kid || !assertion?.jwk) throw new Error("BUNDLE has no assertion key");
@@ -74,6 +86,7 @@ function attach() {
   wasm = edge.initSync({ module });
   input = undefined;
   configured = false;
+  watch = { number: watch.number + 1, until: 0, relief: 0, news: 0 };
 }
 
 function decide(request, last) {
@@ -104,15 +117,38 @@ function decide(request, last) {
   return edge.decide_with_header(first.written, second, third.read < header.length ? input.length : third.written, last);
 }
 
-// The denylist is not current. Refreshes, or waits for the refresh that another request has under way, until `until`.
-// The work goes on when this request ends: others wait for it too. Says whether another look is worth it.
-async function catchUp(context, calls, until) {
-  const work = edge.refresh();
+// The watch for news: one held poll after the other, in the waitUntil of a request that an isolate was to let through.
+// `until` is when it is given up for lost, `relief` when the next request takes over, `news` when there was a fresh word.
+let watch = { number: 0, until: 0, relief: 0, news: 0 };
+
+function keepWatch(context, hub) {
+  const number = ++watch.number;
+  const began = Date.now();
+  watch.relief = began + RELIEF;
+  const keep = async () => {
+    try {
+      for (let limit = edge.watch_limit(); number === watch.number && Date.now() + limit < began + WATCH; ) {
+        watch.until = Date.now() + limit;
+        if ((await edge.watch(hub)) === FRESH) watch.news = Date.now();
+        limit = edge.watch_limit();
+      }
+    } finally {
+      if (number === watch.number) watch.until = watch.relief = 0;
+    }
+  };
+  context.waitUntil(keep());
+}
+
+// Refreshes, or waits for the refresh that another request has under way, until `until`. The work goes on when this
+// request ends: others wait for it too. Says whether another look is worth it.
+async function catchUp(context, hub, calls, until) {
+  const work = edge.refresh(hub);
   context.waitUntil(work);
   const left = Math.max(0, until - Date.now());
   const ended = await Promise.race([work, sleep(left)]);
   if (ended === UNDER_WAY) await sleep(Math.min(left, 20));
   else if (ended !== FAILED) calls.origin++;
+  if (ended === FRESH) watch.news = Date.now();
   return ended !== FAILED && Date.now() < until;
 }
 
@@ -120,14 +156,23 @@ const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 
 // What is not answered at once. After each decision nothing is awaited before its identity or refusal is taken: those
 // are the module's last, and another request's decision must not come between.
-async function handle(request, context, answer, started) {
+async function handle(request, context, hub, answer, started, blind) {
   const calls = { origin: 0 };
-  const until = Date.now() + PATIENCE;
+  const began = Date.now();
+  if (blind) {
+    // What was ended while nobody watched: the lease would still let it through.
+    while (watch.news < began && (await catchUp(context, hub, calls, began + FRESHEN)));
+    answer = decide(request, false);
+  }
+  const until = began + PATIENCE;
   while ((answer & ANSWER) === BEHIND) {
-    // A fresh copy that still does not do (a token from ahead of the log) is no reason to ask for ever.
-    const again = calls.origin < 2 && (await catchUp(context, calls, until));
+    // A hub's word may be some seconds old, so the second is the origin's own. A fresh copy that still does not do (a
+    // token from ahead of the log) is no reason to ask for ever.
+    const again = calls.origin < 2 && (await catchUp(context, calls.origin === 0 ? hub : undefined, calls, until));
     answer = decide(request, !again);
   }
+  const kind = answer & ANSWER;
+  if ((kind === ALLOW || kind === CHECKED) && Date.now() >= watch.relief) keepWatch(context, hub);
   return settle(request, answer, started, calls);
 }
 
@@ -302,9 +347,18 @@ export default {
         configure(env);
         answer = decide(request, false);
       }
-      if (answer & POLL_DUE && (answer & ANSWER) !== BEHIND) context.waitUntil(edge.refresh());
-      if ((answer & ANSWER) === CHECKED) return new Response(null, { status: 204, headers: NO_STORE });
-      return handle(request, context, answer, started).catch(failed);
+      const kind = answer & ANSWER;
+      let blind = false;
+      if ((kind === ALLOW || kind === CHECKED) && Date.now() >= watch.relief) {
+        const now = Date.now();
+        blind = now >= watch.until && now - watch.news > BLIND;
+        if (!blind) keepWatch(context, hubOf(env, request, feedAuthorization));
+      } else if (answer & POLL_DUE && kind !== BEHIND) {
+        context.waitUntil(edge.refresh(hubOf(env, request, feedAuthorization)));
+      }
+      if (kind === CHECKED && !blind) return new Response(null, { status: 204, headers: NO_STORE });
+      const hub = blind || kind === BEHIND ? hubOf(env, request, feedAuthorization) : undefined;
+      return handle(request, context, hub, answer, started, blind).catch(failed);
     } catch (error) {
       return failed(error);
     }

@@ -1,6 +1,7 @@
 //! The hot path: no JavaScript object and no allocation on a cache hit.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
 use countersign_core::cookie;
 use countersign_core::gate::{self, Facts, Refusal, Verdict};
@@ -45,6 +46,13 @@ const OWN: &str = "/.countersign/";
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; INPUT]);
     static LAST: Cell<Option<Refusal>> = const { Cell::new(None) };
+    /// How many of each reason.
+    static REFUSED: RefCell<BTreeMap<&'static str, u64>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// How many requests this isolate refused, by reason.
+pub(crate) fn refusals() -> BTreeMap<&'static str, u64> {
+    REFUSED.with_borrow(BTreeMap::clone)
 }
 
 /// The refusal of the last decision.
@@ -161,6 +169,7 @@ fn judge(edge: &mut state::Edge, facts: &Facts<'_>, last: bool) -> u32 {
 
 fn refuse(refusal: Refusal) -> u32 {
     LAST.set(Some(refusal));
+    REFUSED.with_borrow_mut(|refused| *refused.entry(refusal.code()).or_default() += 1);
     answer::REFUSE
 }
 

@@ -9,6 +9,7 @@
 mod clock;
 mod decide;
 mod forward;
+mod hub;
 mod refresh;
 mod refuse;
 mod renew;

@@ -1,20 +1,31 @@
 //! Keeping the denylist copy and the keys current: poll, fetch what is new, apply. The rules are in `core::replica`; here is the
-//! sending, bounded in time and size.
+//! sending, bounded in time and size, to the hub where there is one and to the origin where there is none or it fails.
 
 use std::time::Duration;
 
 use countersign_core::encoding::encode;
-use countersign_core::replica::{Nonce, ReplicaError, Step};
+use countersign_core::replica::{Known, Nonce, ReplicaError, State, Step};
+use countersign_core::time::UnixMillis;
 use countersign_core::token::TokenError;
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt, pin_mut};
+use js_sys::{Function, Promise};
+use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::wasm_bindgen;
-use worker::{AbortController, CacheMode, Delay, Fetch, Headers, Request, RequestInit, console_log, console_warn};
+use wasm_bindgen_futures::JsFuture;
+use worker::{
+    AbortController, CacheMode, Delay, Fetch, Headers, Request, RequestInit, Response, console_log, console_warn,
+    web_sys,
+};
 
+use crate::state::{Edge, Source};
 use crate::{clock, state};
 
-/// How long one fetch may take.
+/// How long one fetch may take, beyond the time that it is held for.
 const TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// The same where the hub is asked: it is near, and time must be left for the origin.
+const HUB_TIMEOUT: Duration = Duration::from_millis(700);
 
 /// A poll younger than this is waited for rather than repeated.
 const COALESCE_MS: u64 = 1000;
@@ -22,9 +33,21 @@ const COALESCE_MS: u64 = 1000;
 /// After a failure nobody asks again for so long: an origin in trouble is not helped by a poll for every request.
 const PAUSE_MS: u64 = 500;
 
+/// For how long a hub that failed is not asked.
+const HUB_PAUSE_MS: u64 = 5_000;
+
+/// Longest time for which a poll is held: the host ends what goes on for 30 s after a request.
+const MAX_HELD_MS: u64 = 10_000;
+
+/// While another request's refresh is under way.
+const GLANCE: Duration = Duration::from_millis(50);
+
 const MAX_HEARTBEAT: usize = 4 * 1024;
 const MAX_SEGMENT: usize = 64 * 1024;
 const MAX_KEYS: usize = 16 * 1024;
+
+/// A hub that works, and has no lease to give: the origin is in trouble.
+const HUB_DRY: &str = "the hub has no lease left";
 
 /// How a refresh ended; `entry.mjs` has the same list.
 mod ended {
@@ -34,34 +57,153 @@ mod ended {
     pub(super) const FAILED: u32 = 2;
 }
 
-/// Refreshes once, unless a refresh is under way.
+/// A poll that was begun.
+struct Poll {
+    nonce: [u8; 16],
+    /// With what is known here, and for how long it may be held.
+    held: Option<(Known, u64)>,
+}
+
+/// Refreshes once, unless a refresh is under way. `hub` takes a path and an abort signal and gives a `Response`.
 #[wasm_bindgen]
-pub async fn refresh() -> u32 {
+pub async fn refresh(hub: Option<Function>) -> u32 {
     let started = state::with(|edge| {
         let now = clock::now();
-        if edge.failed.is_some_and(|failed| now >= failed && now.since(failed) < PAUSE_MS) {
+        if recent(edge.failed, PAUSE_MS, now) {
             return Err(None);
         }
         if edge.replica.under_way(COALESCE_MS, now) {
             return Ok(None);
         }
-        let mut nonce = [0; 16];
-        getrandom::fill(&mut nonce).map_err(|error| Some(format!("no randomness: {error}")))?;
-        edge.replica.poll(Nonce(nonce), now);
-        Ok(Some(nonce))
+        begin(edge, now).map(Some).map_err(Some)
     });
-    let outcome = match started {
-        Some(Ok(Some(nonce))) => {
-            let outcome = run(nonce).await;
-            if outcome.is_err() {
-                state::with(|edge| edge.replica.abandon(Nonce(nonce)));
-            }
-            outcome
-        }
+    let mut poll = match started {
+        Some(Ok(Some(poll))) => poll,
         Some(Ok(None)) => return ended::UNDER_WAY,
-        Some(Err(Some(error))) => Err(error),
+        Some(Err(Some(error))) => return settle(Err(error)),
         Some(Err(None)) | None => return ended::FAILED,
     };
+    if let Some(hub) = usable(hub) {
+        let relayed = run(&poll, Some(&hub)).await;
+        note_hub(&relayed);
+        poll = match relayed {
+            Ok(()) => return settle(Ok(())),
+            // As long as the lease lasts, an origin in trouble is left to the hub.
+            Err(error) if error == HUB_DRY && ample() => return settle(Err(error)),
+            Err(_) => match state::with(|edge| begin(edge, clock::now())) {
+                Some(Ok(poll)) => poll,
+                Some(Err(error)) => return settle(Err(error)),
+                None => return ended::FAILED,
+            },
+        };
+    }
+    settle(run(&poll, None).await)
+}
+
+/// One poll that is held until there is news, or a refresh where this copy is not fresh. Paced, whatever comes of it, so
+/// that it can be called in a loop.
+#[wasm_bindgen]
+pub async fn watch(hub: Option<Function>) -> u32 {
+    let began = clock::now();
+    let started = state::with(|edge| {
+        if edge.replica.state(began) != State::Fresh {
+            return None;
+        }
+        let (known, pace) = (edge.replica.known()?, edge.replica.pace().min(MAX_HELD_MS));
+        let nonce = nonce().ok()?;
+        edge.replica.hold(Nonce(nonce), began);
+        Some(Poll { nonce, held: Some((known, pace)) })
+    });
+    let Some(poll) = started.flatten() else {
+        let ended = refresh(hub).await;
+        match ended {
+            ended::FRESH => {}
+            ended::UNDER_WAY => Delay::from(GLANCE).await,
+            _ => pause().await,
+        }
+        return ended;
+    };
+    let hub = usable(hub);
+    let outcome = run(&poll, hub.as_ref()).await;
+    if hub.is_some() {
+        note_hub(&outcome);
+    }
+    if outcome.is_err() {
+        // A hub's failure keeps nobody from the origin.
+        let ended = if hub.is_some() { ended::FAILED } else { settle(outcome) };
+        pause().await;
+        return ended;
+    }
+    let now = clock::now();
+    let quiet = state::with(|edge| edge.replica.known()) == Some(poll.held.map(|(known, _)| known));
+    let (_, pace) = poll.held.unzip();
+    let pace = pace.unwrap_or(PAUSE_MS);
+    let ended = settle(outcome);
+    if quiet && now.since(began) < pace / 2 {
+        // It was not held: all places are taken, or nobody knows how.
+        Delay::from(Duration::from_millis(pace - now.since(began).min(pace))).await;
+    }
+    ended
+}
+
+/// How long [`watch`] may take, in milliseconds.
+#[wasm_bindgen]
+pub fn watch_limit() -> f64 {
+    let pace = state::with(|edge| edge.replica.pace().min(MAX_HELD_MS)).unwrap_or_default();
+    let millis = u64::try_from(TIMEOUT.as_millis()).unwrap_or_default() + 2 * PAUSE_MS;
+    #[allow(clippy::cast_precision_loss, reason = "some seconds")]
+    let limit = (pace + millis) as f64;
+    limit
+}
+
+fn nonce() -> Result<[u8; 16], String> {
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).map_err(|error| format!("no randomness: {error}"))?;
+    Ok(nonce)
+}
+
+fn begin(edge: &mut Edge, now: UnixMillis) -> Result<Poll, String> {
+    let nonce = nonce()?;
+    edge.replica.poll(Nonce(nonce), now);
+    Ok(Poll { nonce, held: None })
+}
+
+fn recent(at: Option<UnixMillis>, millis: u64, now: UnixMillis) -> bool {
+    at.is_some_and(|at| now >= at && now.since(at) < millis)
+}
+
+/// Many isolates that failed together shall not ask again together.
+async fn pause() {
+    let mut dice = [0; 2];
+    let _ = getrandom::fill(&mut dice);
+    let jitter = u64::from(u16::from_le_bytes(dice)) % PAUSE_MS;
+    Delay::from(Duration::from_millis(PAUSE_MS / 2 + jitter)).await;
+}
+
+/// The hub, unless it failed a moment ago.
+fn usable(hub: Option<Function>) -> Option<Function> {
+    let failed = state::with(|edge| recent(edge.hub_failed, HUB_PAUSE_MS, clock::now())) == Some(true);
+    hub.filter(|_| !failed)
+}
+
+fn note_hub(outcome: &Result<(), String>) {
+    if let Err(error) = outcome
+        && error != HUB_DRY
+    {
+        state::with(|edge| edge.hub_failed = Some(clock::now()));
+        console_warn!("countersign: the hub failed, the origin is polled: {error}");
+    }
+}
+
+/// More than a quarter of the lease is left.
+fn ample() -> bool {
+    state::with(|edge| {
+        let left = edge.replica.lease_until().map_or(0, |until| until.since(clock::now()));
+        left > edge.replica.lease_ms() / 4
+    }) == Some(true)
+}
+
+fn settle(outcome: Result<(), String>) -> u32 {
     state::with(|edge| match outcome {
         Ok(()) => {
             edge.failed = None;
@@ -82,88 +224,167 @@ pub async fn refresh() -> u32 {
     .unwrap_or(ended::FAILED)
 }
 
-async fn run(nonce: [u8; 16]) -> Result<(), String> {
-    let path = format!("/countersign/v1/denylist/heartbeat?nonce={}", encode(&nonce));
-    let bytes = get(&path, Some(CacheMode::NoStore), MAX_HEARTBEAT).await?;
-    let taken = on_edge(|edge| Ok(edge.replica.heartbeat(&bytes, &edge.feed_keys, &mut edge.scratch, clock::now())))?;
-    let mut step = match taken {
+async fn run(poll: &Poll, hub: Option<&Function>) -> Result<(), String> {
+    let outcome = follow(poll, hub).await;
+    if outcome.is_err() {
+        state::with(|edge| edge.replica.abandon(Nonce(poll.nonce)));
+    }
+    outcome
+}
+
+async fn follow(poll: &Poll, hub: Option<&Function>) -> Result<(), String> {
+    let nonce = Nonce(poll.nonce);
+    let mut path = format!("/countersign/v1/denylist/heartbeat?nonce={}", encode(&poll.nonce));
+    let mut limit = Duration::ZERO;
+    if let Some((known, wait)) = &poll.held {
+        let (epoch, keys) = (encode(&known.epoch.0), encode(&known.keys.0));
+        path.push_str(&format!("&wait={wait}&epoch={epoch}&head={}&keys={keys}", known.head));
+        limit = Duration::from_millis(*wait);
+    }
+    let answer = get(hub, &path, Some(CacheMode::NoStore), MAX_HEARTBEAT, limit).await?;
+    let received = clock::now();
+    // A hub's answer says what is left of its lease, and to whom it speaks.
+    let left = match hub {
+        Some(_) => {
+            let left = answer.number("countersign-lease-left").ok_or("the hub's answer has no lease")?;
+            if answer.header("countersign-question").as_deref() != Some(&encode(&poll.nonce)) {
+                return Err("the hub answered another question".to_owned());
+            }
+            Some(left)
+        }
+        None => None,
+    };
+    let take = |edge: &mut Edge| {
+        let Edge { replica, feed_keys, scratch, .. } = edge;
+        match left {
+            Some(left) => replica.relayed(nonce, &answer.body, left, feed_keys, scratch, clock::now()),
+            None => replica.heartbeat(&answer.body, feed_keys, scratch, clock::now()),
+        }
+    };
+    let before = state::with(|edge| edge.replica.known().map(|known| known.head)).flatten();
+    let mut step = match on_edge(|edge| Ok(take(edge)))? {
         // Signed with a feed key newer than this edge's keys: those are fetched, and it is read once more.
         Err(ReplicaError::Token(TokenError::UnknownKey)) => {
             fetch_keys().await?;
-            on_edge(|edge| {
-                edge.replica.heartbeat(&bytes, &edge.feed_keys, &mut edge.scratch, clock::now()).map_err(text)
-            })?
+            on_edge(|edge| take(edge).map_err(text))?
         }
         taken => taken.map_err(text)?,
     };
     loop {
         step = match step {
-            Step::Fresh => return Ok(()),
+            Step::Fresh => break,
             Step::Fetch { epoch, from, to } => {
                 let path = format!("/countersign/v1/denylist/segments/{}/{from}/{to}", encode(&epoch.0));
                 // A segment never changes and is proven by the signed chain value, so any cache may hold it.
-                let bytes = get(&path, None, MAX_SEGMENT).await?;
-                on_edge(|edge| edge.replica.segment(&bytes, clock::now()).map_err(text))?
+                let piece = get(hub, &path, None, MAX_SEGMENT, Duration::ZERO).await?;
+                on_edge(|edge| edge.replica.segment(&piece.body, clock::now()).map_err(text))?
             }
-            Step::FetchKeys => return fetch_keys().await,
+            Step::FetchKeys => {
+                fetch_keys().await?;
+                break;
+            }
         }
     }
+    on_edge(|edge| {
+        edge.source = Some(if hub.is_some() { Source::Hub } else { Source::Origin });
+        // How long an entry took to get here, as far as the clocks of each can tell by themselves.
+        if before.is_some_and(|before| before < edge.replica.applied())
+            && let Some(age) = answer.number("countersign-news-age")
+        {
+            edge.visible.note(age + clock::now().since(received));
+        }
+        Ok(())
+    })
 }
 
-/// Fetches the key set in force and uses it.
+/// Fetches the key set in force and uses it. From the origin: what a hub has kept may be the set before.
 async fn fetch_keys() -> Result<(), String> {
     let path = on_edge(|edge| edge.keys_path())?;
-    let bytes = get(&path, Some(CacheMode::NoStore), MAX_KEYS).await?;
-    on_edge(|edge| edge.take_keys(&bytes, clock::now()))
+    let answer = get(None, &path, Some(CacheMode::NoStore), MAX_KEYS, Duration::ZERO).await?;
+    on_edge(|edge| edge.take_keys(&answer.body, clock::now()))
 }
 
 fn text(error: ReplicaError) -> String {
     error.to_string()
 }
 
-fn on_edge<T>(work: impl FnOnce(&mut state::Edge) -> Result<T, String>) -> Result<T, String> {
+fn on_edge<T>(work: impl FnOnce(&mut Edge) -> Result<T, String>) -> Result<T, String> {
     state::with(work).unwrap_or_else(|| Err("not configured".to_owned()))
 }
 
-/// A GET to the origin, bounded in time and size.
-async fn get(path: &str, cache: Option<CacheMode>, max: usize) -> Result<Vec<u8>, String> {
+struct Answer {
+    headers: Headers,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name).ok().flatten()
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.header(name)?.parse().ok()
+    }
+}
+
+/// A GET to the hub or the origin, bounded in size and in time: `held` more than what a fetch may take.
+async fn get(
+    hub: Option<&Function>,
+    path: &str,
+    cache: Option<CacheMode>,
+    max: usize,
+    held: Duration,
+) -> Result<Answer, String> {
     let (url, authorization) =
         state::with(|edge| (format!("{}{path}", edge.settings.origin), edge.feed_authorization.clone()))
             .ok_or("not configured")?;
+    let (who, limit) = match hub {
+        Some(_) => ("hub", HUB_TIMEOUT + held),
+        None => ("origin", TIMEOUT + held),
+    };
     let controller = AbortController::default();
     let signal = controller.signal();
     let work = async {
-        let headers = Headers::new();
-        headers.set("authorization", &authorization)?;
-        let mut init = RequestInit::new();
-        init.with_headers(headers);
-        if let Some(cache) = cache {
-            init.with_cache(cache);
-        }
-        let mut response = Fetch::Request(Request::new_with_init(&url, &init)?).send_with_signal(&signal).await?;
-        let status = response.status_code();
-        if status != 200 {
-            return Ok::<_, worker::Error>(Err(format!("the origin answered {status}")));
+        let mut response = match hub {
+            Some(hub) => {
+                let asked = hub.call2(&wasm_bindgen::JsValue::NULL, &path.into(), signal.as_ref())?;
+                Response::from(JsFuture::from(Promise::resolve(&asked)).await?.unchecked_into::<web_sys::Response>())
+            }
+            None => {
+                let headers = Headers::new();
+                headers.set("authorization", &authorization)?;
+                let mut init = RequestInit::new();
+                init.with_headers(headers);
+                if let Some(cache) = cache {
+                    init.with_cache(cache);
+                }
+                Fetch::Request(Request::new_with_init(&url, &init)?).send_with_signal(&signal).await?
+            }
+        };
+        match response.status_code() {
+            200 => {}
+            503 if hub.is_some() => return Ok::<_, worker::Error>(Err(HUB_DRY.to_owned())),
+            status => return Ok(Err(format!("the {who} answered {status}"))),
         }
         let mut body = Vec::new();
         let mut stream = response.stream()?;
         while let Some(chunk) = stream.next().await {
             body.extend_from_slice(&chunk?);
             if body.len() > max {
-                return Ok(Err(format!("the origin's answer is longer than {max} bytes")));
+                return Ok(Err(format!("the {who}'s answer is longer than {max} bytes")));
             }
         }
-        Ok(Ok(body))
+        Ok(Ok(Answer { headers: response.headers().clone(), body }))
     };
-    let timeout = Delay::from(TIMEOUT);
+    let timeout = Delay::from(limit);
     pin_mut!(work);
     pin_mut!(timeout);
     match select(work, timeout).await {
         Either::Left((Ok(answer), _)) => answer,
-        Either::Left((Err(_), _)) => Err("the origin cannot be reached".to_owned()),
+        Either::Left((Err(_), _)) => Err(format!("the {who} cannot be reached")),
         Either::Right(_) => {
             controller.abort();
-            Err(format!("the origin did not answer within {} ms", TIMEOUT.as_millis()))
+            Err(format!("the {who} did not answer within {} ms", limit.as_millis()))
         }
     }
 }

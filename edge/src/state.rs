@@ -10,6 +10,29 @@ use worker::{console_error, console_log};
 
 use crate::settings::Settings;
 
+/// Where the last refresh came from.
+#[derive(Clone, Copy)]
+pub(crate) enum Source {
+    Hub,
+    Origin,
+}
+
+/// How long entries took from the origin to this isolate, in milliseconds.
+#[derive(Default)]
+pub(crate) struct Visible {
+    pub(crate) count: u64,
+    pub(crate) last_ms: u64,
+    pub(crate) max_ms: u64,
+}
+
+impl Visible {
+    pub(crate) fn note(&mut self, millis: u64) {
+        self.count += 1;
+        self.last_ms = millis;
+        self.max_ms = self.max_ms.max(millis);
+    }
+}
+
 /// All that an isolate remembers between requests.
 pub(crate) struct Edge {
     pub(crate) settings: Settings,
@@ -27,6 +50,10 @@ pub(crate) struct Edge {
     pub(crate) complaint: Option<String>,
     /// When the last refresh failed.
     pub(crate) failed: Option<UnixMillis>,
+    /// When the hub last failed.
+    pub(crate) hub_failed: Option<UnixMillis>,
+    pub(crate) source: Option<Source>,
+    pub(crate) visible: Visible,
 }
 
 thread_local! {
@@ -107,5 +134,8 @@ fn read(settings: &str, bundle: &str, feed_credential: &str, issuer: &str, deliv
         scratch: Scratch::default(),
         complaint: None,
         failed: None,
+        hub_failed: None,
+        source: None,
+        visible: Visible::default(),
     })
 }

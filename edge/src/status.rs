@@ -3,7 +3,8 @@
 use countersign_core::replica::State;
 use worker::{Context, Env, Headers, Request, Response, Result, event};
 
-use crate::{clock, state};
+use crate::state::Source;
+use crate::{clock, decide, state};
 
 /// `GET /.countersign/status`: how current this isolate is, where the settings have `status`. All else below
 /// `/.countersign/` is not there.
@@ -26,8 +27,17 @@ pub async fn fetch(request: Request, _env: Env, _context: Context) -> Result<Res
                 State::Fenced => "fenced",
             },
             "applied_seq": replica.applied(),
+            "head_seq": replica.head(),
+            "source": edge.source.map(|source| match source {
+                Source::Hub => "hub",
+                Source::Origin => "origin",
+            }),
             "lease_remaining_ms": replica.lease_until().map_or(0, |until| until.since(now)),
             "denylist_entries": replica.list().len(),
+            "memory_bytes": core::arch::wasm32::memory_size(0) * 65536,
+            // From the origin's commit to this isolate; what the network took on the way is not in it.
+            "visible": { "count": edge.visible.count, "last_ms": edge.visible.last_ms, "max_ms": edge.visible.max_ms },
+            "refusals": decide::refusals(),
             "cache": { "hits": edge.gate.cache().hits(), "misses": edge.gate.cache().misses() },
             "last_refresh_error": edge.complaint,
         })

@@ -9,6 +9,7 @@ use countersign_core::token::mint::Entropy as MintEntropy;
 use countersign_store::{Store, StoreError};
 
 use crate::ambient::{Clock, Entropy};
+use crate::http::News;
 use crate::key_plan::Times;
 use crate::key_upkeep::Issued;
 use crate::keyring::{self, Keyring, KeyringError};
@@ -36,6 +37,8 @@ pub struct App {
     pub(crate) default_realm: Option<String>,
     /// The denylist log took no entry any more because its writer is gone. It does not come back in this process.
     pub(crate) log_closed: AtomicBool,
+    /// What polls of the feed that are held wait for.
+    pub(crate) news: News,
 }
 
 /// Why the origin cannot start. The operator's fault, or the store's.
@@ -105,6 +108,8 @@ impl App {
             _ => keys.realms.contains_key("/").then(|| "/".to_owned()),
         };
         let keys = RwLock::new(Arc::new(keys));
+        // Whoever waits holds a connection: half of them stay free for those who do not.
+        let news = News::new(settings.max_connections / 2);
         let (loading, issued) = (tokio::sync::Mutex::default(), Issued::default());
         Ok(Arc::new(Self {
             settings: RwLock::new(Arc::new(settings)),
@@ -120,6 +125,7 @@ impl App {
             epoch,
             default_realm,
             log_closed: AtomicBool::new(false),
+            news,
         }))
     }
 

@@ -332,5 +332,7 @@ pub(crate) async fn revoke(app: &App, session: &Session, reason: &str) -> Result
     if appended == Err(StoreError::Closed) {
         app.log_closed.store(true, Ordering::Relaxed);
     }
-    appended.map(drop)
+    let appended = appended?;
+    app.news.committed(appended.seq, app.clock.now());
+    Ok(())
 }

@@ -3,6 +3,15 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
+/// Durable Objects of one class, bound to a worker.
+#[derive(Clone, Debug)]
+pub struct Object {
+    pub binding: String,
+    pub class: String,
+    /// The worker that has the class and, in a directory beside the configuration, its storage; `None` is the bound one.
+    pub of: Option<String>,
+}
+
 /// One worker in the file; the bodies of modules and bindings are files beside it, named relative to it.
 #[derive(Debug)]
 pub struct Worker<'a> {
@@ -14,6 +23,11 @@ pub struct Worker<'a> {
     pub modules: Vec<(String, &'static str, String)>,
     /// (binding name, capnp field, file)
     pub bindings: Vec<(String, &'static str, String)>,
+    pub objects: Vec<Object>,
+    /// (binding name, address of an HTTP service)
+    pub externals: Vec<(String, SocketAddr)>,
+    /// More sockets, each with a named entrypoint of the worker.
+    pub entrypoints: Vec<(&'static str, SocketAddr)>,
 }
 
 pub fn string(text: &str) -> String {
@@ -45,20 +59,58 @@ pub fn config(workers: &[Worker<'_>]) -> String {
             };
             list.iter().map(entry).collect::<String>()
         };
+        let mut bindings = entries(&worker.bindings);
+        let mut own = String::new();
+        for Object { binding, class, of } in &worker.objects {
+            let class = string(class);
+            let of = match of {
+                Some(of) => format!("(className = {class}, serviceName = {})", string(of)),
+                None => {
+                    let key = string(&format!("countersign-{}", worker.name));
+                    let _ = write!(own, "(className = {class}, uniqueKey = {key}, enableSql = true), ");
+                    class
+                }
+            };
+            let _ = writeln!(bindings, "          (name = {}, durableObjectNamespace = {of}),", string(binding));
+        }
+        let mut storage = String::new();
+        if !own.is_empty() {
+            let disk = string(&format!("{}-storage", worker.name));
+            storage = format!(
+                "        durableObjectNamespaces = [{}],\n        durableObjectStorage = (localDisk = {disk}),\n",
+                own.trim_end_matches(", ")
+            );
+            let _ = writeln!(services, "    (name = {disk}, disk = (path = {disk}, writable = true)),");
+        }
+        for (binding, address) in &worker.externals {
+            let service = string(&format!("{}-{binding}", worker.name));
+            let _ = writeln!(bindings, "          (name = {}, service = {service}),", string(binding));
+            let address = string(&address.to_string());
+            let _ = writeln!(services, "    (name = {service}, external = (address = {address}, http = ())),");
+        }
         let flags: Vec<String> = worker.compatibility_flags.iter().map(|flag| string(flag)).collect();
         let _ = write!(
             services,
-            "    (name = {name}, worker = (\n        compatibilityDate = {},\n        compatibilityFlags = [{}],\n        modules = [\n{}        ],\n        bindings = [\n{}        ],\n        globalOutbound = \"internet\",\n    )),\n",
+            "    (name = {name}, worker = (\n        compatibilityDate = {},\n        compatibilityFlags = [{}],\n        modules = [\n{}        ],\n        bindings = [\n{}        ],\n{storage}        globalOutbound = \"internet\",\n    )),\n",
             string(worker.compatibility_date),
             flags.join(", "),
             entries(&worker.modules),
-            entries(&worker.bindings),
+            bindings,
         );
         let _ = writeln!(
             sockets,
             "    (name = {name}, address = {}, http = (), service = {name}),",
             string(&worker.listen.to_string())
         );
+        for (entrypoint, listen) in &worker.entrypoints {
+            let _ = writeln!(
+                sockets,
+                "    (name = {}, address = {}, http = (), service = (name = {name}, entrypoint = {})),",
+                string(&format!("{}-{entrypoint}", worker.name)),
+                string(&listen.to_string()),
+                string(entrypoint),
+            );
+        }
     }
     // "private" is what workerd calls loopback and its neighbours: where the origin and the application are.
     format!(
@@ -86,12 +138,20 @@ mod tests {
             compatibility_flags: &["nodejs_compat".to_owned()],
             modules: vec![("entry.mjs".to_owned(), "esModule", "edge/entry.mjs".to_owned())],
             bindings: vec![("SETTINGS".to_owned(), "json", "edge/SETTINGS".to_owned())],
+            objects: vec![Object { binding: "HUB".to_owned(), class: "Hub".to_owned(), of: None }],
+            externals: vec![("FAR".to_owned(), SocketAddr::from(([127, 0, 0, 1], 8790)))],
+            entrypoints: vec![("door", SocketAddr::from(([127, 0, 0, 1], 8791)))],
         }]);
         for part in [
             r#"(name = "edge", address = "127.0.0.1:8787", http = (), service = "edge")"#,
             r#"(name = "entry.mjs", esModule = embed "edge/entry.mjs")"#,
             r#"(name = "SETTINGS", json = embed "edge/SETTINGS")"#,
             r#"compatibilityFlags = ["nodejs_compat"]"#,
+            r#"(name = "HUB", durableObjectNamespace = "Hub")"#,
+            r#"durableObjectNamespaces = [(className = "Hub", uniqueKey = "countersign-edge", enableSql = true)]"#,
+            r#"(name = "edge-storage", disk = (path = "edge-storage", writable = true))"#,
+            r#"(name = "edge-FAR", external = (address = "127.0.0.1:8790", http = ()))"#,
+            r#"service = (name = "edge", entrypoint = "door")"#,
         ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }

@@ -54,7 +54,7 @@ impl BuildOptions {
 
 #[derive(Clone, Debug)]
 pub struct EdgeBuild {
-    /// Holds `entry.mjs`, `countersign_edge.js`, `countersign_edge_bg.wasm`, and `countersign_edge.names.wasm`: the module
+    /// Holds `entry.mjs`, `hub.mjs`, `countersign_edge.js`, `countersign_edge_bg.wasm`, and `countersign_edge.names.wasm`: the module
     /// before wasm-opt, with its symbols, for inspection only.
     pub dist: PathBuf,
     pub wasm_bytes: u64,
@@ -70,7 +70,7 @@ impl EdgeBuild {
 /// Makes `dist` current. When nothing has changed this costs cargo's own check and a few hashes.
 pub fn build(options: &BuildOptions) -> Result<EdgeBuild> {
     let dist = workspace_root().join(&options.dist);
-    let entry = workspace_root().join("edge/entry.mjs");
+    let [entry, hub] = ["edge/entry.mjs", "edge/hub.mjs"].map(|name| workspace_root().join(name));
     // One at a time: cargo puts the module of every set of features under one name, so nobody may build between making it
     // and reading it.
     let _lock = lock(&workspace_root().join("edge"))?;
@@ -78,6 +78,7 @@ pub fn build(options: &BuildOptions) -> Result<EdgeBuild> {
     let stamp = hex_sha256(&[
         &bytes,
         &read(&entry)?,
+        &read(&hub)?,
         &read(&workspace_root().join("edge/package-lock.json"))?,
         WASM_OPT.join(" ").as_bytes(),
         include_bytes!("edge_build.rs"),
@@ -101,7 +102,10 @@ pub fn build(options: &BuildOptions) -> Result<EdgeBuild> {
     fs::remove_dir_all(&glue).context("cannot remove the unbundled glue")?;
     wasm_opt(&modules, &names, &bound)?;
     let (wasm_bytes, wasm_gzip_bytes) = inspect(&bound)?;
-    fs::copy(&entry, work.join("entry.mjs")).context("cannot copy edge/entry.mjs")?;
+    for module in [&entry, &hub] {
+        let name = module.file_name().context("a module is no file")?;
+        fs::copy(module, work.join(name)).with_context(|| format!("cannot copy {}", module.display()))?;
+    }
     let stamp = json!({ "inputs": stamp, "wasm_bytes": wasm_bytes, "wasm_gzip_bytes": wasm_gzip_bytes });
     write(&work.join(STAMP), stamp.to_string())?;
     let _ = fs::remove_dir_all(&dist);
@@ -119,8 +123,9 @@ pub fn existing(dist: &Path) -> Result<EdgeBuild> {
 
 fn current(dist: &Path, inputs: &str) -> Option<EdgeBuild> {
     let stamp: Value = serde_json::from_slice(&fs::read(dist.join(STAMP)).ok()?).ok()?;
-    let files = ["entry.mjs".to_owned(), format!("{NAME}.js"), format!("{NAME}_bg.wasm"), format!("{NAME}.names.wasm")];
-    if stamp["inputs"] != inputs || !files.iter().all(|file| dist.join(file).is_file()) {
+    let own = ["entry.mjs", "hub.mjs"].map(str::to_owned);
+    let files = [format!("{NAME}.js"), format!("{NAME}_bg.wasm"), format!("{NAME}.names.wasm")];
+    if stamp["inputs"] != inputs || !own.iter().chain(&files).all(|file| dist.join(file).is_file()) {
         return None;
     }
     existing(dist).ok()

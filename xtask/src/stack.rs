@@ -15,7 +15,7 @@ use crate::cargo::{self, Profile};
 use crate::child::Managed;
 use crate::edge_build::{self, BuildOptions};
 use crate::ports::Port;
-use crate::workerd::{Service, Workerd, WorkerdOptions};
+use crate::workerd::{Hub, Service, Workerd, WorkerdOptions};
 
 pub const REALM: &str = "alpha";
 pub const COOKIE_NAME: &str = "iPlanetDirectoryPro";
@@ -129,6 +129,8 @@ pub struct StackOptions {
     pub origin_env: Vec<(String, String)>,
     /// More workers in the edge's workerd.
     pub services: Vec<Service>,
+    /// Whether there is a hub, and then how many isolates of the edge share it; none is for edges that poll themselves.
+    pub hub_isolates: usize,
 }
 
 impl StackOptions {
@@ -142,6 +144,7 @@ impl StackOptions {
             settings: json!({}),
             origin_env: Vec::new(),
             services: Vec::new(),
+            hub_isolates: 0,
         }
     }
 }
@@ -154,6 +157,8 @@ pub struct Stack {
     app_port: Port,
     second_port: Option<Port>,
     extra_ports: Vec<Port>,
+    /// The door of the hub, and the sockets of the isolates beside the first.
+    hub_ports: Vec<Port>,
     workerd: Option<Workerd>,
     extra_edges: Vec<Workerd>,
     app: Option<Managed>,
@@ -168,6 +173,7 @@ impl Stack {
         let [edge_port, origin_port, app_port] = options.ports.claim()?;
         let logs = options.dir.join("log");
         fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
+        let hub_ports = (0..options.hub_isolates).map(|_| Port::free()).collect::<Result<_>>()?;
         let mut stack = Self {
             options,
             edge_port,
@@ -175,6 +181,7 @@ impl Stack {
             app_port,
             second_port: None,
             extra_ports: Vec::new(),
+            hub_ports,
             workerd: None,
             extra_edges: Vec::new(),
             app: None,
@@ -351,6 +358,12 @@ impl Stack {
                 listen: self.edge_port.addr(),
                 settings: self.settings(),
                 bundle,
+                hub: match self.hub_ports.split_first() {
+                    Some((door, isolates)) => {
+                        Hub::Here { isolates: isolates.iter().map(Port::addr).collect(), door: door.addr() }
+                    }
+                    None => Hub::None,
+                },
                 services: self.options.services.clone(),
                 log: self.log("workerd"),
             };
@@ -364,9 +377,34 @@ impl Stack {
         drop(self.workerd.take());
     }
 
+    /// The isolates that share the hub beside the first, which is at [`Stack::edge_url`].
+    pub fn isolate_urls(&self) -> Vec<String> {
+        self.hub_ports.iter().skip(1).map(|port| format!("http://localhost:{}", port.number())).collect()
+    }
+
+    /// Where other processes ask the hub, for the bearer of the feed credential.
+    pub fn hub_door(&self) -> Option<SocketAddr> {
+        self.hub_ports.first().map(Port::addr)
+    }
+
+    /// One more edge, in a process of its own, that asks this stack's hub. Gives its URL.
+    pub fn start_edge_at_the_door(&mut self, settings: &Value) -> Result<String> {
+        let door = self.hub_door().context("this stack has no hub")?;
+        self.start_edge_at(door, settings)
+    }
+
+    /// The same at another door.
+    pub fn start_edge_at(&mut self, door: SocketAddr, settings: &Value) -> Result<String> {
+        self.start_another(None, settings, Hub::At(door))
+    }
+
     /// One more edge with settings of its own (merged over the stack's) and, when `dist` is given, another build, such as
     /// [`BuildOptions::variant`]. Gives its URL. Lives as long as the stack.
     pub fn start_extra_edge(&mut self, dist: Option<&Path>, settings: &Value) -> Result<String> {
+        self.start_another(dist, settings, Hub::None)
+    }
+
+    fn start_another(&mut self, dist: Option<&Path>, settings: &Value, hub: Hub) -> Result<String> {
         let port = Port::free()?;
         let name = format!("workerd-{}", self.extra_edges.len() + 2);
         let mut merged = self.settings();
@@ -377,6 +415,7 @@ impl Stack {
             listen: port.addr(),
             settings: merged,
             bundle: self.bundle()?,
+            hub,
             services: Vec::new(),
             log: self.log(&name),
         };

@@ -14,6 +14,9 @@ use crate::child::Managed;
 use crate::wrangler::{Config, ModuleKind};
 use crate::{capnp, npm};
 
+/// The named entrypoint of the edge by which other processes reach its hub.
+const DOOR: &str = "door";
+
 const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// A worker of its own in the same process: benchmarks compare the edge with what else could stand there.
@@ -27,6 +30,19 @@ pub struct Service {
     pub text: BTreeMap<String, String>,
 }
 
+/// What the edge's binding for its hub is.
+#[derive(Clone, Debug, Default)]
+pub enum Hub {
+    /// There is none: it polls the origin.
+    #[default]
+    None,
+    /// A Durable Object of this process, which keeps its storage over restarts. More isolates of the same edge, on sockets
+    /// of their own, share it, and so do other processes that come to the door.
+    Here { isolates: Vec<SocketAddr>, door: SocketAddr },
+    /// Another process's door.
+    At(SocketAddr),
+}
+
 #[derive(Clone, Debug)]
 pub struct WorkerdOptions {
     /// Becomes the runtime's own: configuration and copies of the modules, so that a rebuild does not touch what runs.
@@ -38,6 +54,7 @@ pub struct WorkerdOptions {
     pub settings: Value,
     /// The binding `BUNDLE`: keys, so the file that holds it is for the owner alone.
     pub bundle: String,
+    pub hub: Hub,
     pub services: Vec<Service>,
     pub log: PathBuf,
 }
@@ -59,17 +76,47 @@ impl Workerd {
             json: BTreeMap::from([("SETTINGS".to_owned(), options.settings.clone())]),
             text: BTreeMap::from([("BUNDLE".to_owned(), options.bundle.clone())]),
         };
-        let services: Vec<&Service> = std::iter::once(&edge).chain(&options.services).collect();
+        let mut isolates = Vec::new();
+        if let Hub::Here { isolates: sockets, .. } = &options.hub {
+            for (number, &listen) in (2..).zip(sockets) {
+                isolates.push(Service { name: format!("edge-{number}"), listen, ..edge.clone() });
+            }
+        }
+        let services: Vec<&Service> = std::iter::once(&edge).chain(&isolates).chain(&options.services).collect();
         let mut workers = Vec::new();
         for service in &services {
             workers.push(lay_out(&options.dir, service, &config)?);
+        }
+        let mut sockets: Vec<SocketAddr> = services.iter().map(|service| service.listen).collect();
+        match &options.hub {
+            Hub::None => {}
+            Hub::Here { door, .. } => {
+                let storage = options.dir.join("edge-storage");
+                fs::create_dir_all(&storage).with_context(|| format!("cannot create {}", storage.display()))?;
+                for (number, worker) in workers.iter_mut().take(1 + isolates.len()).enumerate() {
+                    let of = (number > 0).then(|| edge.name.clone());
+                    worker.objects.extend(config.objects.iter().map(|(binding, class)| capnp::Object {
+                        binding: binding.clone(),
+                        class: class.clone(),
+                        of: of.clone(),
+                    }));
+                    if number == 0 {
+                        worker.entrypoints.push((DOOR, *door));
+                        sockets.push(*door);
+                    }
+                }
+            }
+            Hub::At(door) => {
+                let names = config.objects.iter().map(|(binding, _)| (format!("{binding}_DOOR"), *door));
+                workers.iter_mut().take(1).for_each(|worker| worker.externals.extend(names.clone()));
+            }
         }
         let file = options.dir.join("workerd.capnp");
         crate::write(&file, capnp::config(&workers))?;
         let mut command = Command::new(program);
         command.arg("serve").arg(&file).current_dir(&options.dir);
         let mut child = Managed::spawn("workerd", &mut command, &options.log)?;
-        child.wait_until(START_LIMIT, || services.iter().all(|service| TcpStream::connect(service.listen).is_ok()))?;
+        child.wait_until(START_LIMIT, || sockets.iter().all(|socket| TcpStream::connect(socket).is_ok()))?;
         Ok(Self { child, listen: options.listen })
     }
 
@@ -123,6 +170,9 @@ fn lay_out<'a>(dir: &Path, service: &'a Service, config: &'a Config) -> Result<c
         compatibility_flags: &config.compatibility_flags,
         modules,
         bindings,
+        objects: Vec::new(),
+        externals: Vec::new(),
+        entrypoints: Vec::new(),
     })
 }
 

@@ -17,6 +17,8 @@ pub struct Config {
     pub compatibility_flags: Vec<String>,
     /// Beside `main`, which is a module too and not repeated here.
     pub modules: Vec<(String, ModuleKind)>,
+    /// Durable Objects: binding and class. All have SQLite storage.
+    pub objects: Vec<(String, String)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +64,18 @@ impl Config {
                 modules.push((name.to_owned(), kind));
             }
         }
+        let mut objects = Vec::new();
+        let bindings = table.get("durable_objects").and_then(|objects| objects.get("bindings"));
+        for binding in bindings.and_then(|list| list.as_array()).into_iter().flatten() {
+            let string = |key: &str| binding.get(key).and_then(|value| value.as_str()).map(str::to_owned);
+            objects.push(string("name").zip(string("class_name")).context("a Durable Object without name or class")?);
+        }
         Ok(Self {
             main: PathBuf::from(string("main")?),
             compatibility_date: string("compatibility_date")?.to_owned(),
             compatibility_flags: flags,
             modules,
+            objects,
         })
     }
 
@@ -135,6 +144,7 @@ mod tests {
         let modules = config.all_modules().unwrap();
         assert_eq!(modules[0], ("entry.mjs".to_owned(), ModuleKind::EsModule));
         assert!(modules.contains(&("countersign_edge_bg.wasm".to_owned(), ModuleKind::Wasm)));
+        assert_eq!(config.objects, [("HUB".to_owned(), "DenylistHub".to_owned())]);
     }
 
     #[test]

@@ -28,7 +28,11 @@ pub(super) async fn run(settings: Settings, config: PathBuf) -> Outcome {
     let keys = app.keys();
     tracing::info!(%listen, %public_url, realms = keys.realms.len(), keys = keys.len(), "listening");
 
-    server::run(listener, router(Arc::clone(&app)), max_connections, either(terminate, interrupt), grace).await;
+    let stop = async {
+        either(terminate, interrupt).await;
+        app.news.close(); // polls that are held would be waited for
+    };
+    server::run(listener, router(Arc::clone(&app)), max_connections, stop, grace).await;
     pruning.abort();
     upkeep.abort();
     reloading.abort();

@@ -16,6 +16,7 @@ use axum::middleware;
 use axum::routing::{any, get};
 
 use crate::app::App;
+pub(crate) use feed::News;
 
 /// All routes, below `/am` where AM has them.
 pub fn router(app: Arc<App>) -> Router {

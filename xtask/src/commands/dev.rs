@@ -56,7 +56,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     ports.check()?;
     let artifacts = build()?;
     say("starting the origin, the demo application and the edge");
-    let options = StackOptions { ports, profile: args.profile, reuse: true, ..StackOptions::new(&dir, artifacts) };
+    let options = StackOptions {
+        ports,
+        profile: args.profile,
+        reuse: true,
+        hub_isolates: 1,
+        ..StackOptions::new(&dir, artifacts)
+    };
     let mut stack = Stack::start(options)?;
 
     // From here on a signal means an orderly stop; a second one does not wait for it.

@@ -18,7 +18,7 @@ mod tests;
 pub use heartbeat::Heartbeat;
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;
-pub use relay::Relay;
+pub use relay::{Known, Relay};
 
 use crate::denylist::{Chain, Denylist, Epoch, Gathered, segment, snapshot};
 use crate::keys::{KeySet, KeysDigest};
@@ -83,6 +83,9 @@ pub enum ReplicaError {
     Token(TokenError),
     /// Not the answer to a poll under way: late, replayed or cached.
     Nonce,
+    /// A relay passed on what is older than what is known here, or is of another epoch: only the authority can tell
+    /// which holds. Poll it directly.
+    Overtaken,
     /// The clocks of edge and authority differ by more than [`MAX_SKEW_MS`]; the number is the difference.
     Clock(u64),
     /// More entries behind than are fetched at once.
@@ -107,6 +110,7 @@ impl std::fmt::Display for ReplicaError {
         match self {
             Self::Token(error) => write!(f, "heartbeat: {error}"),
             Self::Nonce => f.write_str("heartbeat: not the answer to a poll under way"),
+            Self::Overtaken => f.write_str("heartbeat: older than what is known here"),
             Self::Clock(ms) => write!(f, "heartbeat: the clock here is {ms} ms away from the authority's"),
             Self::TooFarBehind => f.write_str("heartbeat: too far behind"),
             Self::Segment(error) => write!(f, "segment: {error}"),
@@ -127,6 +131,8 @@ struct Poll {
     sent: UnixMillis,
     /// What was applied when it was sent: an honest answer reaches at least as far.
     known: Option<Position>,
+    /// The authority was asked to hold its answer until there is news.
+    held: bool,
 }
 
 /// A heartbeat whose entries are being fetched, and the entries so far, which are not believed before they lead to its
@@ -166,9 +172,9 @@ pub struct Replica {
     keys: Option<KeysDigest>,
     awaiting: Option<Awaiting>,
     lease_until: Option<UnixMillis>,
-    /// The poll whose lease that is.
-    granted_by: Option<Nonce>,
     last_sent: Option<UnixMillis>,
+    /// Of the polls that are held.
+    last_held: Option<UnixMillis>,
     latest: Option<UnixMillis>,
     /// As the last heartbeat had them.
     poll_ms: u64,
@@ -199,12 +205,16 @@ impl Replica {
 
     /// Begins a poll: send it now, with this nonce.
     pub fn poll(&mut self, nonce: Nonce, now: UnixMillis) {
+        self.sends(nonce, now, false);
+        self.last_sent = Some(now);
+    }
+
+    fn sends(&mut self, nonce: Nonce, now: UnixMillis, held: bool) {
         self.notice(now);
         if self.polls.len() >= MAX_POLLS {
             self.polls.remove(0);
         }
-        self.polls.push(Poll { nonce, sent: now, known: self.position });
-        self.last_sent = Some(now);
+        self.polls.push(Poll { nonce, sent: now, known: self.position, held });
     }
 
     /// Gives up a poll that got no answer, or none that was taken, so that nobody waits for it.
@@ -229,8 +239,10 @@ impl Replica {
         self.notice(now);
         let heartbeat: Heartbeat =
             token::open(bytes, Kind::Heartbeat, keys, scratch).map_err(ReplicaError::Token)?.into_claims();
-        let poll = self.answered(heartbeat.nonce)?;
-        self.take(heartbeat, poll, now)
+        let Poll { sent, known, .. } = self.answered(heartbeat.nonce)?;
+        self.pace_of(&heartbeat, now)?;
+        let position = self.position_for(&heartbeat, known)?;
+        self.follow(heartbeat, position, sent, now)
     }
 
     /// The poll under way that has this nonce; it is under way no more.
@@ -241,8 +253,8 @@ impl Replica {
         at.map(|at| self.polls.remove(at)).ok_or(ReplicaError::Nonce)
     }
 
-    fn take(&mut self, heartbeat: Heartbeat, poll: Poll, now: UnixMillis) -> Result<Step, ReplicaError> {
-        let Poll { sent, known, .. } = poll;
+    /// The clocks agree well enough; takes over how often to poll.
+    fn pace_of(&mut self, heartbeat: &Heartbeat, now: UnixMillis) -> Result<(), ReplicaError> {
         let skew = heartbeat.time.0.abs_diff(now.0);
         if skew > MAX_SKEW_MS {
             self.lease_until = None;
@@ -250,13 +262,22 @@ impl Replica {
         }
         self.poll_ms = heartbeat.poll_ms;
         self.lease_ms = heartbeat.lease_ms.min(MAX_LEASE_MS);
+        Ok(())
+    }
 
-        let position = self.position_for(&heartbeat, known)?;
+    /// Goes on from `position` towards the heartbeat's head; its lease counts from `sent`.
+    fn follow(
+        &mut self,
+        heartbeat: Heartbeat,
+        position: Position,
+        sent: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<Step, ReplicaError> {
         if heartbeat.head < position.seq {
             // Polls overlap, and this answer was overtaken by a later one: what it speaks of is applied. The keys it
             // names may be those of before; then it gives no lease, and the later one does.
             if self.keys == Some(heartbeat.keys) {
-                self.grant(heartbeat.nonce, sent, self.lease_ms, heartbeat.time, now);
+                self.grant(sent, heartbeat.lease_ms.min(MAX_LEASE_MS), heartbeat.time, now);
             }
             return Ok(Step::Fresh);
         }
@@ -365,7 +386,7 @@ impl Replica {
         let lease_ms = heartbeat.lease_ms.min(MAX_LEASE_MS);
         if self.keys == Some(heartbeat.keys) {
             self.awaiting = None;
-            self.grant(heartbeat.nonce, sent, lease_ms, heartbeat.time, now);
+            self.grant(sent, lease_ms, heartbeat.time, now);
             return Step::Fresh;
         }
         let Heartbeat { nonce, keys, time, .. } = *heartbeat;
@@ -380,7 +401,7 @@ impl Replica {
         let awaited = self.awaiting.take();
         if let Some(awaiting) = awaited.filter(|awaiting| awaiting.keys == keys) {
             self.keys = Some(keys);
-            self.grant(awaiting.nonce, awaiting.sent, awaiting.lease_ms, awaiting.time, now);
+            self.grant(awaiting.sent, awaiting.lease_ms, awaiting.time, now);
             return Ok(());
         }
         if self.keys != Some(keys) {
@@ -395,7 +416,6 @@ impl Replica {
     /// is dropped while it is wrong is missing when it is right again.
     fn grant(
         &mut self,
-        nonce: Nonce,
         sent: UnixMillis,
         lease_ms: u64,
         time: UnixMillis,
@@ -406,10 +426,7 @@ impl Replica {
         #[cfg(feature = "mutants")]
         let (sent, usable) = mutant::lease(self.mutant, (sent, usable), lease_ms, now);
         let until = sent.plus(usable);
-        if self.lease_until.is_none_or(|current| current < until) {
-            self.lease_until = Some(until);
-            self.granted_by = Some(nonce);
-        }
+        self.lease_until = self.lease_until.max(Some(until));
         // Twice the skew: this clock may go from one end of what is tolerated to the other.
         let horizon = time.0.saturating_sub(2 * MAX_SKEW_MS + lease_ms) / 1000;
         #[cfg(feature = "mutants")]
@@ -453,15 +470,19 @@ impl Replica {
 
     /// Whether it is time to poll again: the poll interval has passed, or half the lease.
     pub fn due(&self, now: UnixMillis) -> bool {
-        let interval = self.poll_ms.min(self.lease_ms / 2);
-        self.last_sent.is_none_or(|sent| now < sent || now.since(sent) >= interval)
+        let last = self.last_sent.max(self.last_held);
+        last.is_none_or(|sent| now < sent || now.since(sent) >= self.interval())
+    }
+
+    fn interval(&self) -> u64 {
+        self.poll_ms.min(self.lease_ms / 2)
     }
 
     /// Whether a refresh is under way: a poll sent within the last `millis` is not answered yet, segments are coming, or
-    /// keys since less than that.
+    /// keys since less than that. A poll that is held may take its time, so nobody waits for one.
     pub fn under_way(&self, millis: u64, now: UnixMillis) -> bool {
         let recent = |since: UnixMillis, millis| now >= since && now.since(since) < millis;
-        self.polls.iter().any(|poll| recent(poll.sent, millis))
+        self.polls.iter().any(|poll| !poll.held && recent(poll.sent, millis))
             || self.catching.as_ref().is_some_and(|catching| recent(catching.progressed, STALLED_MS))
             || self.awaiting.is_some_and(|awaiting| recent(awaiting.since, millis))
     }

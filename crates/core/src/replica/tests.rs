@@ -1,5 +1,8 @@
 #![allow(clippy::cast_possible_truncation, reason = "small numbers, chosen here")]
 
+#[path = "relay_tests.rs"]
+mod relay;
+
 use super::*;
 use crate::denylist::{Entry, Fingerprint, Kind as EntryKind, Slot};
 use crate::keys::{KeyState, Kid, MintingKeys, SigningKey};

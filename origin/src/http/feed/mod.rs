@@ -3,6 +3,7 @@
 
 mod edge_keys;
 mod heartbeat;
+mod news;
 mod problem;
 mod renew;
 mod segment;
@@ -20,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::app::App;
+pub(crate) use news::News;
 use problem::Problem;
 
 pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {

@@ -176,3 +176,102 @@ async fn edge_keys_are_sealed_to_the_bundle_that_asks() {
         assert_eq!(edge.get(&origin, &format!("/countersign/v1/edge-keys{query}")).await.status, status, "{query}");
     }
 }
+
+/// What an edge that is current asks to be held with.
+fn held(origin: &Origin, wait_ms: u64, head: u64) -> String {
+    let (epoch, keys) = (encoding::encode(&origin.app.epoch.0), encoding::encode(&origin.app.keys().digest.0));
+    let nonce = encoding::encode(&[3; 16]);
+    format!("{HEARTBEAT}?nonce={nonce}&wait={wait_ms}&epoch={epoch}&head={head}&keys={keys}")
+}
+
+/// The head that a heartbeat names, without a look at its signature.
+fn head_of(answer: &Answer) -> u64 {
+    let payload = answer.text().split('.').nth(1).map(|part| encoding::decode(part.as_bytes()).unwrap()).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&payload).unwrap()["head"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn a_held_poll_is_answered_by_the_logout() {
+    let origin = Origin::new().await;
+    let edge = Edge::of(&origin);
+    let token = origin.log_in().await;
+    let path = held(&origin, 5_000, 0);
+    let polling = edge.get(&origin, &path);
+    let ending = async {
+        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        origin.log_out(&token).await;
+        std::time::Instant::now()
+    };
+    let (answer, ended) = tokio::join!(polling, ending);
+    assert!(ended.elapsed() < std::time::Duration::from_secs(2), "{:?} after the logout", ended.elapsed());
+    assert_eq!((answer.status, head_of(&answer)), (200, 1));
+    assert_eq!(answer.header("countersign-news-age"), "0", "the clock of this test stands still");
+    // Who knows less, or other keys, or another epoch, is not held at all: the clock of the test would stop otherwise.
+    let long = held(&origin, 5_000, 0);
+    for path in [&long, &held(&origin, 5_000, 2), &long.replace("&epoch=", "&epoch=AAAAAAAAAAAAAAAAAAAAAA&was=")] {
+        let began = std::time::Instant::now();
+        assert_eq!(head_of(&edge.get(&origin, path).await), 1);
+        assert!(began.elapsed() < std::time::Duration::from_secs(2), "{path}");
+    }
+}
+
+/// Two processes on one database: what the other commits is noticed, though nobody here says so.
+#[tokio::test]
+async fn a_held_poll_is_answered_by_another_process() {
+    let origin = Origin::new().await;
+    let other = origin.second().await;
+    let edge = Edge::of(&origin);
+    let token = origin.log_in().await;
+    let path = held(&origin, 5_000, 0);
+    let ending = async {
+        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        other.log_out(&token).await;
+        std::time::Instant::now()
+    };
+    // Two, of which one looks for both.
+    let (one, two, ended) = tokio::join!(edge.get(&origin, &path), edge.get(&origin, &path), ending);
+    assert!(ended.elapsed() < std::time::Duration::from_secs(2), "{:?} after the logout", ended.elapsed());
+    assert_eq!((head_of(&one), head_of(&two)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_held_poll_is_let_go_when_its_time_is_over_or_the_server_stops() {
+    let origin = Origin::new().await;
+    let edge = Edge::of(&origin);
+    let began = std::time::Instant::now();
+    assert_eq!(head_of(&edge.get(&origin, &held(&origin, 120, 0)).await), 0);
+    assert!(began.elapsed() >= std::time::Duration::from_millis(120), "{:?}", began.elapsed());
+    let path = held(&origin, u64::MAX, 0);
+    let stopping = async {
+        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        origin.app.news.close();
+    };
+    let (answer, ()) = tokio::join!(edge.get(&origin, &path), stopping);
+    assert_eq!(answer.status, 200);
+    assert_eq!(edge.get(&origin, &path).await.status, 200, "and none is held from then on");
+    assert!(began.elapsed() < std::time::Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn held_polls_are_bounded_and_say_what_they_know() {
+    let origin = Origin::with("").await;
+    let edge = Edge::of(&origin);
+    let good = held(&origin, 5_000, 0);
+    for wrong in [
+        good.replace("wait=5000", "wait=x"),
+        good.replace("&head=0", ""),
+        good.replace("&keys=", "&keys=A"),
+        good.replace("&epoch=", "&epoch=A"),
+        good.replace("head=0", "head=-1"),
+        format!("{good}&wait=1"),
+    ] {
+        let status = edge.get(&origin, &wrong).await.status;
+        // Two of a name are as none: then nothing is asked to be held.
+        assert_eq!(status, if wrong.ends_with("&wait=1") { 200 } else { 400 }, "{wrong}");
+    }
+    let places: Vec<_> = std::iter::from_fn(|| origin.app.news.place()).collect();
+    assert_eq!(places.len(), origin.app.settings.max_connections / 2);
+    let began = std::time::Instant::now();
+    assert_eq!(edge.get(&origin, &good).await.status, 200);
+    assert!(began.elapsed() < std::time::Duration::from_secs(2), "answered at once: {:?}", began.elapsed());
+}

@@ -13,6 +13,7 @@ mod sizes;
 mod throughput;
 mod tokens;
 mod verification;
+mod visible;
 mod workers;
 
 use std::path::PathBuf;
@@ -56,6 +57,8 @@ enum Group {
     Wasm,
     /// Acknowledged logouts per second
     Log,
+    /// Milliseconds from the acknowledgement of a logout to the first refusal
+    Visible,
 }
 
 fn main() -> Result<()> {
@@ -77,6 +80,9 @@ fn main() -> Result<()> {
     }
     if wanted(Group::Native) {
         native::run()?;
+    }
+    if wanted(Group::Visible) {
+        visible::run()?;
     }
     if [Group::Requests, Group::Forwarding, Group::Worker].into_iter().any(wanted) {
         let dir = tempfile::tempdir()?;

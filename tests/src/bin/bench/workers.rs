@@ -68,6 +68,7 @@ impl Workers {
             listen: port.addr(),
             settings: tokens::settings(&site.behind, &format!("http://{}", port.addr()), 0),
             bundle: tokens::bundle_binding(SigningAlg::EdDsa)?,
+            hub: Default::default(),
             services: site.services,
             log: dir.join("workerd.log"),
         };
