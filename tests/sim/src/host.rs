@@ -122,13 +122,12 @@ impl Host {
         if !(urgent || self.replica.due(now)) || self.replica.under_way(COALESCE_MS, now) {
             return None;
         }
-        // Behind within its lease: the token is from ahead, and a relay within its lease may be behind too.
-        let ahead = urgent && self.replica.state(now) == State::Fresh;
         self.replica.poll(nonce, now);
         self.unanswered += 1;
-        // Every third goes to the authority, in case the relay has nothing.
+        // What a request waits for is asked of the authority: a token can be from ahead of a relay's copy, or be signed
+        // with a key that the relay's statement does not name yet. So is every third poll, in case the relay has nothing.
         Some(match self.relay {
-            Some(relay) if !ahead && !self.unanswered.is_multiple_of(3) => Node::Host(relay),
+            Some(relay) if !urgent && !self.unanswered.is_multiple_of(3) => Node::Host(relay),
             _ => Node::Authority,
         })
     }

@@ -130,6 +130,10 @@ pub enum Event {
     Act,
     Fault,
     Undo(Fault),
+    Cut {
+        host: usize,
+        until: Time,
+    },
     Submit(OpIndex),
     Commit {
         incarnation: u64,
@@ -206,7 +210,8 @@ impl World {
         let start = UnixMillis(slot - plan.slot_end_ms);
         let (ring, feed) = KeyRing::new(plan.eddsa);
         let rates = [0, 0, MAX_RATE, -MAX_RATE, MAX_RATE / 2];
-        let clock = Clock::new(start, 0, rng.pick(&rates), 1);
+        let rate = if plan.drifting { MAX_RATE } else { rng.pick(&rates) };
+        let clock = Clock::new(start, 0, rate, 1);
         let mut log = Log::new(Epoch(rng.bytes()), 0);
         for _ in 0..rng.within(0, 200) {
             // What has expired long ago, so that the floor moves.
@@ -221,7 +226,10 @@ impl World {
                 let offset = rng.within(0, 50_000).cast_signed() - 25_000;
                 let offset = if rng.chance(300) { -(rng.within(30_000, 55_000).cast_signed()) } else { offset };
                 let rate = rng.pick(&[0, -MAX_RATE, -MAX_RATE, MAX_RATE, -MAX_RATE / 2]);
-                let clock = Clock::new(start, offset, rate, rng.pick(&[1, 1, 10, MAX_STANDSTILL_MS]));
+                let standstill = rng.pick(&[1, 1, 10, MAX_STANDSTILL_MS]);
+                let (rate, standstill) =
+                    if plan.drifting { (-MAX_RATE, MAX_STANDSTILL_MS) } else { (rate, standstill) };
+                let clock = Clock::new(start, offset, rate, standstill);
                 let mut host = Host::new(clock, index % REALMS, &ring);
                 host.is_relay = index >= plan.edges;
                 if !host.is_relay && plan.relays > 0 && rng.chance(700) {
@@ -232,7 +240,10 @@ impl World {
                 host
             })
             .collect();
-        let paths = (0..count).map(|_| [Path::healthy(), Path::healthy()]).collect();
+        let mut paths: Vec<_> = (0..count).map(|_| [Path::healthy(), Path::healthy()]).collect();
+        if plan.drifting {
+            paths.iter_mut().flatten().for_each(Path::hasten);
+        }
         let mut world = Self {
             now: Time(0),
             rng,
@@ -323,6 +334,7 @@ impl World {
             Event::Act => self.act(),
             Event::Fault => self.fault(),
             Event::Undo(fault) => self.undo(&fault),
+            Event::Cut { host, until } => self.cut(host, until),
             Event::Submit(op) => self.submit(op),
             Event::Commit { incarnation } => self.commit(incarnation),
             Event::Ack { op, incarnation } => self.ack(op, incarnation),
@@ -497,9 +509,14 @@ impl World {
             }
             Decision::Behind | Decision::Refused(_) => {
                 self.stats.unavailable += u64::from(decision == Decision::Behind);
-                if must {
+                // Something that was asked for long ago may have ended it this moment.
+                if must && self.holds(token) {
                     let state = self.hosts[host].state(self.now);
-                    let what = format!("edge {host} ({state:?}) answers {decision:?} to token {token} at {}", self.now);
+                    let what = format!(
+                        "edge {host} ({state:?}) answers {decision:?} to token {token} at {}: {:?}",
+                        self.now,
+                        self.facts_of(token, 0, host)
+                    );
                     self.violation = Some(Violation::Dead(what));
                 }
             }
@@ -570,10 +587,12 @@ impl World {
             return;
         }
         let Some(seq) = self.ops[op].seq else { return };
-        if self.authority.barrier.effective_at(seq) <= self.authority.wall(self.now) {
+        let left = self.authority.barrier.effective_at(seq).since(self.authority.wall(self.now));
+        if left == 0 {
             self.ack(op, incarnation);
         } else {
-            let at = self.now.plus_ms(10);
+            // What edges say meanwhile can make it sooner.
+            let at = self.now.plus_ms(left.min(250));
             self.at(at, Event::Barrier { op, incarnation });
         }
     }
