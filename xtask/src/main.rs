@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::commands::{bench, build_edge, dev, test};
+use xtask::commands::{bench, build_edge, dev, sim, test};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Runs, tests and measures Countersign on this machine", version)]
@@ -20,6 +20,8 @@ enum Command {
     Test(test::Args),
     /// Builds everything optimised and runs the benchmarks
     Bench(bench::Args),
+    /// Simulates origin, relays and edges under faults, seed by seed
+    Sim(sim::Args),
     /// Builds the edge worker into edge/dist
     BuildEdge(build_edge::Args),
 }
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Command::Dev(args) => dev::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Sim(args) => sim::run(&args),
         Command::BuildEdge(args) => build_edge::run(&args),
     };
     result.unwrap_or_else(|error| {

@@ -10,6 +10,7 @@ pub mod bench;
 pub mod build_edge;
 pub mod dev;
 mod form;
+pub mod sim;
 pub mod smoke;
 pub mod test;
 
