@@ -206,7 +206,7 @@ impl Host {
     }
 }
 
-pub fn digest(generation: usize) -> KeysDigest {
+pub(crate) fn digest(generation: usize) -> KeysDigest {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&(generation as u64).to_be_bytes());
     KeysDigest(bytes)
@@ -218,6 +218,6 @@ fn gate(realm: usize, ring: &KeyRing, generation: usize) -> Gate {
     Gate::new(policy, keys, ring.denylist.clone(), SessionCache::new(64))
 }
 
-pub fn realm_name(realm: usize) -> &'static str {
+pub(crate) fn realm_name(realm: usize) -> &'static str {
     ["/alpha", "/beta"][realm]
 }

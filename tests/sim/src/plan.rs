@@ -30,7 +30,7 @@ pub struct Plan {
 }
 
 /// Poll interval and lease of the profiles.
-pub const PROFILES: [(u64, u64); 3] = [(2_000, 10_000), (500, 2_000), (15_000, 60_000)];
+pub(crate) const PROFILES: [(u64, u64); 3] = [(2_000, 10_000), (500, 2_000), (15_000, 60_000)];
 
 impl Plan {
     pub fn new(seed: u64) -> Self {

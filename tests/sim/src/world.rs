@@ -22,12 +22,12 @@ use crate::plan::Plan;
 use crate::rng::Rng;
 use crate::time::{Clock, MAX_RATE, MAX_STANDSTILL_MS, Time};
 
-pub const COOKIE: &str = "session";
-pub const REALMS: usize = 2;
-pub const USERS: usize = 12;
+pub(crate) const COOKIE: &str = "session";
+pub(crate) const REALMS: usize = 2;
+pub(crate) const USERS: usize = 12;
 
-pub type TokenIndex = usize;
-pub type OpIndex = usize;
+pub(crate) type TokenIndex = usize;
+pub(crate) type OpIndex = usize;
 
 /// Keys, and the sets of them that were in force one after the other.
 pub struct KeyRing {
@@ -297,10 +297,9 @@ impl World {
     }
 
     pub fn trace(&mut self, line: impl FnOnce(&Self) -> String) {
-        if self.trace.is_some() {
-            let line = format!("{} {}", self.now, line(self));
-            self.trace.as_mut().expect("there is one").push(line);
-        }
+        let Some(mut lines) = self.trace.take() else { return };
+        lines.push(format!("{} {}", self.now, line(self)));
+        self.trace = Some(lines);
     }
 
     pub fn take_trace(&mut self) -> Vec<String> {
