@@ -324,7 +324,7 @@ fn r18_a_wall_clock_that_steps_never_makes_a_lease_longer() {
 
 #[test]
 fn r19_a_frozen_clock_shortens_and_a_backward_one_ends_the_lease() {
-    let authority = Authority::with(1);
+    let authority = Authority::new();
     let mut replica = Replica::new(Some(KEYS));
     // Frozen since before the poll left: the lease counts from what it showed then.
     replica.poll(nonce(1), at(0));
@@ -455,8 +455,7 @@ fn r26_a_relay_passes_on_what_is_left_and_cannot_add_to_it() {
         let mut edge = Replica::new(Some(KEYS));
         edge.poll(nonce(7), edge_at(6_000));
         let taken = edge.relayed(nonce(7), bytes, left_ms, &Authority::keys(), &mut Scratch::default(), edge_at(6_100));
-        let step = taken.clone();
-        if let Ok(step) = step {
+        if let Ok(step) = taken {
             follow(&mut edge, authority, step, edge_at(6_100)).unwrap();
         }
         (taken, edge)

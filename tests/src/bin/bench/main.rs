@@ -3,6 +3,7 @@
 //! One JSON line per figure goes to stdout, progress to stderr. Whatever is compared runs in turns in one process, so
 //! that a slow moment of the machine hits all alike, and ratios are taken within a round.
 
+mod denylist;
 mod feed;
 mod load;
 mod native;
@@ -52,12 +53,20 @@ enum Group {
     Cookies,
     /// Bytes of the worker
     Wasm,
+    /// The denylist at scale
+    Denylist,
 }
 
 fn main() -> Result<()> {
     xtask::elapsed();
     let args = Args::parse();
     let wanted = |group: Group| args.only.is_empty() || args.only.contains(&group);
+    if wanted(Group::Denylist) {
+        denylist::run()?;
+    }
+    if args.only == [Group::Denylist] {
+        return Ok(());
+    }
     let build = edge()?;
     if wanted(Group::Cookies) {
         sizes::cookies()?;
