@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::commands::{bench, build_edge, dev, fuzz, test};
+use xtask::commands::{bench, build_edge, dev, fuzz, sim, test};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Runs, tests and measures Countersign on this machine", version)]
@@ -22,6 +22,8 @@ enum Command {
     Bench(bench::Args),
     /// Looks for inputs that break the parsers and the decision, with libFuzzer where cargo-fuzz is installed
     Fuzz(fuzz::Args),
+    /// Simulates origin, relays and edges under faults, seed by seed
+    Sim(sim::Args),
     /// Builds the edge worker into edge/dist
     BuildEdge(build_edge::Args),
 }
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Sim(args) => sim::run(&args),
         Command::BuildEdge(args) => build_edge::run(&args),
     };
     result.unwrap_or_else(|error| {

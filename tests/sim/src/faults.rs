@@ -170,7 +170,7 @@ impl World {
     pub(crate) fn snipe(&mut self, host: usize, answer: Message) {
         let lease_us = self.authority.longest_lease_ms(self.now) * 1000;
         let long = self.now.plus_us(lease_us * self.rng.within(11, 30) / 10);
-        let way = self.rng.next() % 5;
+        let way = if self.plan.drifting { self.rng.pick(&[0, 4, 4]) } else { self.rng.next() % 5 };
         self.trace(|_| format!("host {host} is cut off, in way {way}"));
         if way == 1 {
             // The answer is on its way for long.
@@ -185,10 +185,8 @@ impl World {
                 relay.up.blocked_until = long;
             }
             1 => relay.up.blocked_until = long,
-            _ => {
-                path.up.blocked_until = long;
-                relay.up.blocked_until = long;
-            }
+            // After it has fetched what it may lack.
+            _ => self.after_ms(100, 130, Event::Cut { host, until: long }),
         }
         let victims: Vec<usize> = (0..self.families.len())
             .rev()
@@ -218,6 +216,14 @@ impl World {
             self.after_ms(back + 2, back + 6, Event::Submit(self.ops.len() - 1));
         } else {
             self.end(Scope::Family(family), way == 4, against);
+        }
+    }
+
+    pub(crate) fn cut(&mut self, host: usize, until: Time) {
+        if !self.healed {
+            for path in &mut self.paths[host] {
+                path.up.blocked_until = until;
+            }
         }
     }
 
@@ -445,6 +451,8 @@ impl World {
             if !self.hosts[host].up {
                 self.hosts[host].restart(&self.ring);
             }
+            // It looks before its clock is set right, and after it.
+            self.look(host);
             let offset = self.rng.within(0, 40_000).cast_signed() - 20_000;
             self.hosts[host].clock.correct(self.start, self.now, offset);
             self.look(host);

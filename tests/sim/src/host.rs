@@ -1,6 +1,5 @@
 //! An edge or a relay: core's replica and gate, and around them the little that a host does.
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use countersign_core::denylist::barrier::EdgeId;
@@ -18,9 +17,6 @@ use crate::world::{COOKIE, KeyRing};
 /// A poll younger than this is waited for rather than repeated, as in the worker.
 const COALESCE_MS: u64 = 1000;
 
-/// A relay keeps so many answers to choose from.
-const KEPT: usize = 8;
-
 pub struct Host {
     pub clock: Clock,
     pub realm: usize,
@@ -37,8 +33,8 @@ pub struct Host {
     /// Known to the authority by this name.
     pub edge: Option<EdgeId>,
     pub disk: Option<Vec<u8>>,
-    /// The answers that a relay may pass on.
-    kept: VecDeque<(Nonce, Rc<[u8]>)>,
+    /// What a relay may pass on.
+    passes_on: Relay,
     scratch: Scratch,
     pub epoch: Option<Epoch>,
     /// Polls without an answer, which make it ask the authority rather than the relay.
@@ -70,7 +66,7 @@ impl Host {
             is_relay: false,
             edge: None,
             disk: None,
-            kept: VecDeque::new(),
+            passes_on: Relay::default(),
             scratch: Scratch::default(),
             epoch: None,
             unanswered: 0,
@@ -102,7 +98,7 @@ impl Host {
     pub fn restart(&mut self, ring: &KeyRing) {
         self.up = true;
         self.incarnation += 1;
-        self.kept.clear();
+        self.passes_on = Relay::default();
         self.epoch = None;
         self.unanswered = 0;
         // The keys it was deployed with.
@@ -122,25 +118,25 @@ impl Host {
         if !(urgent || self.replica.due(now)) || self.replica.under_way(COALESCE_MS, now) {
             return None;
         }
-        // Behind within its lease: the token is from ahead, and a relay within its lease may be behind too.
-        let ahead = urgent && self.replica.state(now) == State::Fresh;
         self.replica.poll(nonce, now);
+        if self.is_relay {
+            self.passes_on.poll(nonce, now);
+        }
         self.unanswered += 1;
-        // Every third goes to the authority, in case the relay has nothing.
+        // What a request waits for is asked of the authority: a token can be from ahead of a relay's copy, or be signed
+        // with a key that the relay's statement does not name yet. So is every third poll, in case the relay has nothing.
         Some(match self.relay {
-            Some(relay) if !ahead && !self.unanswered.is_multiple_of(3) => Node::Host(relay),
+            Some(relay) if !urgent && !self.unanswered.is_multiple_of(3) => Node::Host(relay),
             _ => Node::Authority,
         })
     }
 
-    pub fn heartbeat(&mut self, bytes: &Rc<[u8]>, to: Nonce, ring: &KeyRing, at: Time) -> Result<Step, ReplicaError> {
+    pub fn heartbeat(&mut self, bytes: &Rc<[u8]>, ring: &KeyRing, at: Time) -> Result<Step, ReplicaError> {
         let now = self.now(at);
         let taken = self.replica.heartbeat(bytes, &ring.feed, &mut self.scratch, now);
         if taken.is_ok() && self.is_relay {
-            self.kept.push_back((to, Rc::clone(bytes)));
-            if self.kept.len() > KEPT {
-                self.kept.pop_front();
-            }
+            // It keeps only what its own copy has verified, which is more than the hub does.
+            let _ = self.passes_on.heartbeat(bytes, now);
         }
         self.counted(taken)
     }
@@ -184,10 +180,8 @@ impl Host {
     /// What a relay answers to a poll.
     pub fn pass_on(&mut self, at: Time) -> Option<(Rc<[u8]>, u64)> {
         let now = self.now(at);
-        self.replica.notice(now);
-        let Relay { of, left_ms } = self.replica.relay(now)?;
-        let (_, bytes) = self.kept.iter().find(|(nonce, _)| *nonce == of)?;
-        Some((Rc::clone(bytes), left_ms))
+        let (bytes, left_ms) = self.passes_on.answer(now, now)?;
+        Some((bytes.into(), left_ms))
     }
 
     pub fn decide(&mut self, cookie: &[u8], at: Time) -> Decision {
@@ -207,7 +201,7 @@ impl Host {
     }
 }
 
-pub fn digest(generation: usize) -> KeysDigest {
+pub(crate) fn digest(generation: usize) -> KeysDigest {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&(generation as u64).to_be_bytes());
     KeysDigest(bytes)
@@ -219,6 +213,6 @@ fn gate(realm: usize, ring: &KeyRing, generation: usize) -> Gate {
     Gate::new(policy, keys, ring.denylist.clone(), SessionCache::new(64))
 }
 
-pub fn realm_name(realm: usize) -> &'static str {
+pub(crate) fn realm_name(realm: usize) -> &'static str {
     ["/alpha", "/beta"][realm]
 }

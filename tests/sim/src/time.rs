@@ -27,10 +27,10 @@ impl std::fmt::Display for Time {
 }
 
 /// How far a clock's rate may be off, in millionths: what the margins of core reckon with.
-pub const MAX_RATE: i64 = 1000;
+pub(crate) const MAX_RATE: i64 = 1000;
 
 /// For how long a clock may show the same, in milliseconds: what the fixed margin of core is for.
-pub const MAX_STANDSTILL_MS: u64 = 45;
+pub(crate) const MAX_STANDSTILL_MS: u64 = 45;
 
 /// A wall clock as one machine has it.
 #[derive(Clone, Debug)]

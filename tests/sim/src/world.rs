@@ -22,12 +22,12 @@ use crate::plan::Plan;
 use crate::rng::Rng;
 use crate::time::{Clock, MAX_RATE, MAX_STANDSTILL_MS, Time};
 
-pub const COOKIE: &str = "session";
-pub const REALMS: usize = 2;
-pub const USERS: usize = 12;
+pub(crate) const COOKIE: &str = "session";
+pub(crate) const REALMS: usize = 2;
+pub(crate) const USERS: usize = 12;
 
-pub type TokenIndex = usize;
-pub type OpIndex = usize;
+pub(crate) type TokenIndex = usize;
+pub(crate) type OpIndex = usize;
 
 /// Keys, and the sets of them that were in force one after the other.
 pub struct KeyRing {
@@ -130,6 +130,10 @@ pub enum Event {
     Act,
     Fault,
     Undo(Fault),
+    Cut {
+        host: usize,
+        until: Time,
+    },
     Submit(OpIndex),
     Commit {
         incarnation: u64,
@@ -206,7 +210,8 @@ impl World {
         let start = UnixMillis(slot - plan.slot_end_ms);
         let (ring, feed) = KeyRing::new(plan.eddsa);
         let rates = [0, 0, MAX_RATE, -MAX_RATE, MAX_RATE / 2];
-        let clock = Clock::new(start, 0, rng.pick(&rates), 1);
+        let rate = if plan.drifting { MAX_RATE } else { rng.pick(&rates) };
+        let clock = Clock::new(start, 0, rate, 1);
         let mut log = Log::new(Epoch(rng.bytes()), 0);
         for _ in 0..rng.within(0, 200) {
             // What has expired long ago, so that the floor moves.
@@ -221,7 +226,10 @@ impl World {
                 let offset = rng.within(0, 50_000).cast_signed() - 25_000;
                 let offset = if rng.chance(300) { -(rng.within(30_000, 55_000).cast_signed()) } else { offset };
                 let rate = rng.pick(&[0, -MAX_RATE, -MAX_RATE, MAX_RATE, -MAX_RATE / 2]);
-                let clock = Clock::new(start, offset, rate, rng.pick(&[1, 1, 10, MAX_STANDSTILL_MS]));
+                let standstill = rng.pick(&[1, 1, 10, MAX_STANDSTILL_MS]);
+                let (rate, standstill) =
+                    if plan.drifting { (-MAX_RATE, MAX_STANDSTILL_MS) } else { (rate, standstill) };
+                let clock = Clock::new(start, offset, rate, standstill);
                 let mut host = Host::new(clock, index % REALMS, &ring);
                 host.is_relay = index >= plan.edges;
                 if !host.is_relay && plan.relays > 0 && rng.chance(700) {
@@ -232,7 +240,10 @@ impl World {
                 host
             })
             .collect();
-        let paths = (0..count).map(|_| [Path::healthy(), Path::healthy()]).collect();
+        let mut paths: Vec<_> = (0..count).map(|_| [Path::healthy(), Path::healthy()]).collect();
+        if plan.drifting {
+            paths.iter_mut().flatten().for_each(Path::hasten);
+        }
         let mut world = Self {
             now: Time(0),
             rng,
@@ -286,10 +297,9 @@ impl World {
     }
 
     pub fn trace(&mut self, line: impl FnOnce(&Self) -> String) {
-        if self.trace.is_some() {
-            let line = format!("{} {}", self.now, line(self));
-            self.trace.as_mut().expect("there is one").push(line);
-        }
+        let Some(mut lines) = self.trace.take() else { return };
+        lines.push(format!("{} {}", self.now, line(self)));
+        self.trace = Some(lines);
     }
 
     pub fn take_trace(&mut self) -> Vec<String> {
@@ -323,6 +333,7 @@ impl World {
             Event::Act => self.act(),
             Event::Fault => self.fault(),
             Event::Undo(fault) => self.undo(&fault),
+            Event::Cut { host, until } => self.cut(host, until),
             Event::Submit(op) => self.submit(op),
             Event::Commit { incarnation } => self.commit(incarnation),
             Event::Ack { op, incarnation } => self.ack(op, incarnation),
@@ -408,7 +419,7 @@ impl World {
             Message::Poll { nonce, edge, applied } => {
                 let bytes = self.authority.heartbeat(nonce, edge, applied, self.now);
                 self.trace(|w| format!("authority answers host {host}: head {}", w.authority.log.head()));
-                let answer = Message::Heartbeat { to: nonce, bytes };
+                let answer = Message::Heartbeat { bytes };
                 if !self.healed && self.rng.chance(self.plan.snipe) {
                     self.snipe(host, answer);
                 } else {
@@ -446,7 +457,7 @@ impl World {
                 }
                 return;
             }
-            Message::Heartbeat { to, bytes } => this.heartbeat(&bytes, to, &self.ring, self.now),
+            Message::Heartbeat { bytes } => this.heartbeat(&bytes, &self.ring, self.now),
             Message::Relayed { nonce, bytes, left_ms } => this.relayed(nonce, &bytes, left_ms, &self.ring, self.now),
             Message::Segment(bytes) => this.segment(&bytes, self.now),
             Message::Keys(generation) => {
@@ -497,9 +508,14 @@ impl World {
             }
             Decision::Behind | Decision::Refused(_) => {
                 self.stats.unavailable += u64::from(decision == Decision::Behind);
-                if must {
+                // Something that was asked for long ago may have ended it this moment.
+                if must && self.holds(token) {
                     let state = self.hosts[host].state(self.now);
-                    let what = format!("edge {host} ({state:?}) answers {decision:?} to token {token} at {}", self.now);
+                    let what = format!(
+                        "edge {host} ({state:?}) answers {decision:?} to token {token} at {}: {:?}",
+                        self.now,
+                        self.facts_of(token, 0, host)
+                    );
                     self.violation = Some(Violation::Dead(what));
                 }
             }
@@ -570,10 +586,12 @@ impl World {
             return;
         }
         let Some(seq) = self.ops[op].seq else { return };
-        if self.authority.barrier.effective_at(seq) <= self.authority.wall(self.now) {
+        let left = self.authority.barrier.effective_at(seq).since(self.authority.wall(self.now));
+        if left == 0 {
             self.ack(op, incarnation);
         } else {
-            let at = self.now.plus_ms(10);
+            // What edges say meanwhile can make it sooner.
+            let at = self.now.plus_ms(left.min(250));
             self.at(at, Event::Barrier { op, incarnation });
         }
     }

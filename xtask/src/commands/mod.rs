@@ -11,6 +11,7 @@ pub mod build_edge;
 pub mod dev;
 mod form;
 pub mod fuzz;
+pub mod sim;
 pub mod smoke;
 pub mod test;
 

@@ -3,6 +3,7 @@
 //! One JSON line per figure goes to stdout, progress to stderr. Whatever is compared runs in turns in one process, so
 //! that a slow moment of the machine hits all alike, and ratios are taken within a round.
 
+mod denylist;
 mod feed;
 mod load;
 mod log;
@@ -59,6 +60,8 @@ enum Group {
     Log,
     /// Milliseconds from the acknowledgement of a logout to the first refusal
     Visible,
+    /// The denylist at scale
+    Denylist,
 }
 
 fn main() -> Result<()> {
@@ -68,7 +71,11 @@ fn main() -> Result<()> {
     if wanted(Group::Log) {
         log::run(args.rounds, Duration::from_millis(args.milliseconds))?;
     }
-    if args.only == [Group::Log] {
+    if wanted(Group::Denylist) {
+        denylist::run()?;
+    }
+    let alone = [Group::Log, Group::Denylist];
+    if !args.only.is_empty() && args.only.iter().all(|group| alone.contains(group)) {
         return Ok(());
     }
     let build = edge()?;
