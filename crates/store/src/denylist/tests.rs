@@ -399,7 +399,7 @@ async fn every_scope_is_found_and_can_be_undone(site: Site) {
     for (seq, entry) in (1..).zip(log.entries(0, 100).await.unwrap().unwrap()) {
         list.apply(seq, &entry);
     }
-    assert_eq!(list.family_ended(probe.slot, probe.family), true);
+    assert!(list.family_ended(probe.slot, probe.family));
     assert_eq!((list.user_watermark(probe.user), list.realm_watermark(probe.realm)), (Some(2), None));
     assert!(!list.key_ended(Fingerprint(u64::MAX)));
 
@@ -493,7 +493,7 @@ async fn r14_no_reader_ever_skips_a_number(site: Site) {
     let stores = [site.store().await, site.open().await, site.open().await];
     let mut tasks = JoinSet::new();
     for task in 0..12u64 {
-        let store = stores[task as usize % 3].clone();
+        let store = stores[usize::try_from(task).unwrap() % 3].clone();
         tasks.spawn(async move {
             for n in 0..100 {
                 append(&store, Kind::Family, 5, task * 1000 + n).await.unwrap();
