@@ -173,7 +173,7 @@ impl Drop for Cluster {
     }
 }
 
-/// A database in the cluster that all tests share; dropped with this.
+/// A database in the cluster that all tests share.
 pub fn shared_database() -> Result<Database> {
     if let Some(dir) = of_nextest_run()? {
         return Database::create(&find().context(MISSING)?, &dir);
@@ -204,8 +204,8 @@ fn of_nextest_run() -> Result<Option<PathBuf>> {
     Ok(Some(dir))
 }
 
+/// It stays until the cluster goes: to drop one costs a checkpoint, which is most of what a test costs.
 pub struct Database {
-    bin: PathBuf,
     dir: PathBuf,
     name: String,
 }
@@ -215,18 +215,11 @@ impl Database {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         run(Command::new(bin.join("createdb")).arg("-h").arg(dir).args(["-U", USER, &name]))?;
-        Ok(Self { bin: bin.to_owned(), dir: dir.to_owned(), name })
+        Ok(Self { dir: dir.to_owned(), name })
     }
 
     pub fn url(&self) -> String {
         format!("postgres://{USER}@localhost/{}?host={}", self.name, self.dir.display())
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        let mut dropdb = Command::new(self.bin.join("dropdb"));
-        let _ = run(dropdb.arg("-h").arg(&self.dir).args(["-U", USER, "--force", "--if-exists", &self.name]));
     }
 }
 
