@@ -140,7 +140,7 @@ mod tests {
     fn event(n: u64) -> AuditEvent {
         AuditEvent {
             at: NOW.plus(n),
-            topic: if n % 2 == 0 { "access" } else { "config" }.into(),
+            topic: if n.is_multiple_of(2) { "access" } else { "config" }.into(),
             event: "AM-LOGOUT".into(),
             realm: "/alpha".into(),
             username: if n < 5 { "anna" } else { "ben" }.into(),

@@ -94,14 +94,8 @@ pub(crate) async fn advance(app: &App, realm: &str, answers: Answers) -> Result<
 async fn renew(app: &App, identity: &Identity, renewed: &str) {
     let Identity { realm, username, password_hash, .. } = identity;
     let identities = app.store.identities();
-    let stored = match identities.get(realm, username).await {
-        // Looked at again, so that a password that was changed meanwhile stays changed.
-        Ok(Some(now)) if now.password_hash == *password_hash => {
-            identities.set_password_hash(realm, username, renewed).await
-        }
-        other => other.map(drop),
-    };
-    if let Err(error) = stored {
+    // A password that was changed meanwhile stays changed.
+    if let Err(error) = identities.renew_password_hash(realm, username, password_hash, renewed).await {
         tracing::warn!(%error, "a password hash was not renewed");
     }
 }

@@ -1,8 +1,8 @@
 //! A throw-away PostgreSQL for tests: made by `initdb`, reachable by a socket in a temporary directory alone, with fsync
 //! on as in service, and gone with the process that started it, whatever ends that.
 //!
-//! `cargo xtask test` starts one for the whole run and names it in [`ENV`]. Without it each test process starts its own
-//! on first use.
+//! `cargo xtask test` starts one for the whole run and names it in [`ENV`]. Without it the first test of a nextest run
+//! starts one that lasts as long as the run, and under `cargo test` each test program starts its own.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
@@ -26,10 +26,12 @@ const USER: &str = "countersign";
 const READY: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
 
-/// Reads a pipe that only we hold; when it ends, for whatever reason, the server goes and its directory with it.
-const GUARD: &str = r#"trap '' HUP INT TERM; read -r _
+/// Waits for the end of those whom the server is for: of a pipe that only we hold, or of the process named. Then the
+/// server goes and its directory with it.
+const GUARD: &str = r#"trap '' HUP INT TERM
+if [ -n "$1" ]; then while kill -0 "$1" 2>/dev/null; do sleep 0.3; done; else read -r _; fi
 kill -QUIT "$(head -n 1 "$0/data/postmaster.pid")" 2>/dev/null
-for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$0" 2>/dev/null && exit; sleep 0.3; done"#;
+for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$0" "$0.lock" 2>/dev/null && exit; sleep 0.3; done"#;
 
 /// The directory of `initdb` and `postgres`, if they are on this machine.
 pub fn find() -> Option<PathBuf> {
@@ -57,9 +59,14 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn start() -> Result<Self> {
-        let bin = find().context(MISSING)?;
         let dir =
             tempfile::Builder::new().prefix("countersign-pg-").tempdir().context("no temporary directory")?.keep();
+        Self::start_in(dir, None)
+    }
+
+    /// In that directory, which exists, until this is dropped or the process named has ended.
+    fn start_in(dir: PathBuf, until: Option<u32>) -> Result<Self> {
+        let bin = find().context(MISSING)?;
         let made = Self::prepare(&bin, &dir).and_then(|()| spawn(&bin, &dir));
         let server = match made {
             Ok(server) => server,
@@ -69,7 +76,13 @@ impl Cluster {
             }
         };
         let mut guard = Command::new("sh");
-        guard.args(["-c", GUARD]).arg(&dir).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        guard
+            .args(["-c", GUARD])
+            .arg(&dir)
+            .args(until.map(|pid| pid.to_string()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let guard = guard.process_group(0).spawn().context("cannot start sh")?;
         let cluster = Self { bin, dir, server: Mutex::new(server), guard };
         cluster.wait_until_ready()?;
@@ -160,8 +173,11 @@ impl Drop for Cluster {
     }
 }
 
-/// A database in the cluster that all tests share; dropped with this.
+/// A database in the cluster that all tests share.
 pub fn shared_database() -> Result<Database> {
+    if let Some(dir) = of_nextest_run()? {
+        return Database::create(&find().context(MISSING)?, &dir);
+    }
     static OWN: OnceLock<Result<Cluster, String>> = OnceLock::new();
     if let Some(dir) = std::env::var_os(ENV).map(PathBuf::from) {
         return Database::create(&find().context(MISSING)?, &dir);
@@ -172,8 +188,24 @@ pub fn shared_database() -> Result<Database> {
     }
 }
 
+/// The socket directory of the cluster of this nextest run, which is started when this is the first to ask.
+fn of_nextest_run() -> Result<Option<PathBuf>> {
+    let Some(run) = std::env::var_os("NEXTEST_RUN_ID") else { return Ok(None) };
+    let mut name = std::ffi::OsString::from("countersign-pg-");
+    name.push(run);
+    let dir = std::env::temp_dir().join(name);
+    let lock = std::fs::File::create(dir.with_extension("lock"))?;
+    lock.lock()?;
+    if !dir.is_dir() {
+        std::fs::create_dir(&dir)?;
+        // nextest is the parent of every test's process. Never dropped: the guard ends it.
+        std::mem::forget(Cluster::start_in(dir.clone(), Some(std::os::unix::process::parent_id()))?);
+    }
+    Ok(Some(dir))
+}
+
+/// It stays until the cluster goes: to drop one costs a checkpoint, which is most of what a test costs.
 pub struct Database {
-    bin: PathBuf,
     dir: PathBuf,
     name: String,
 }
@@ -183,18 +215,11 @@ impl Database {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         run(Command::new(bin.join("createdb")).arg("-h").arg(dir).args(["-U", USER, &name]))?;
-        Ok(Self { bin: bin.to_owned(), dir: dir.to_owned(), name })
+        Ok(Self { dir: dir.to_owned(), name })
     }
 
     pub fn url(&self) -> String {
         format!("postgres://{USER}@localhost/{}?host={}", self.name, self.dir.display())
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        let mut dropdb = Command::new(self.bin.join("dropdb"));
-        let _ = run(dropdb.arg("-h").arg(&self.dir).args(["-U", USER, "--force", "--if-exists", &self.name]));
     }
 }
 

@@ -113,7 +113,7 @@ async fn a_server_that_crashes_under_load_loses_nothing_acknowledged() {
     let mut tasks = JoinSet::new();
     let (stop, stopped) = tokio::sync::watch::channel(false);
     for task in 0..TASKS {
-        let (store, stopped) = (stores[task as usize % 2].clone(), stopped.clone());
+        let (store, stopped) = (stores[usize::try_from(task).unwrap() % 2].clone(), stopped.clone());
         tasks.spawn(async move {
             let mut acknowledged = Vec::new();
             for n in 0.. {
