@@ -1,4 +1,5 @@
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -24,6 +25,7 @@ pub(crate) struct Door {
     deadline: Arc<Deadline>,
     log: RefCell<Vec<LogLine>>,
     exchanges: Cell<usize>,
+    panicked: Cell<bool>,
 }
 
 type Answer = Result<Value, String>;
@@ -58,14 +60,23 @@ struct Idm {
 
 impl Door {
     pub(crate) fn new(programs: Arc<Programs>, host: Arc<dyn Host>, limits: Limits, deadline: Arc<Deadline>) -> Self {
-        Self { programs, host, limits, deadline, log: RefCell::default(), exchanges: Cell::new(0) }
+        Self { programs, host, limits, deadline, log: RefCell::default(), exchanges: Cell::new(0), panicked: Cell::new(false) }
     }
 
     pub(crate) fn log(&self) -> Vec<LogLine> {
         self.log.take()
     }
 
+    /// Whether the host did; the engine's own frames must not be unwound, so it ends at the door.
+    pub(crate) fn panicked(&self) -> bool {
+        self.panicked.get()
+    }
+
     pub(crate) fn answer(&self, what: &str, details: &str) -> String {
+        // The engine looks at the clock at every so many steps; a step through here may be a long one.
+        if self.deadline.passed() {
+            return json!({ "error": "the time is over" }).to_string();
+        }
         let answer = serde_json::from_str(details).map_err(|error| error.to_string());
         match answer.and_then(|details| self.ask(what, details)) {
             Ok(value) => json!({ "value": value }),
@@ -119,7 +130,15 @@ impl Door {
     }
 
     fn host<T>(&self, ask: impl FnOnce(&dyn Host) -> Result<T, HostError>) -> Result<T, String> {
-        self.deadline.waiting(|| ask(&*self.host)).map_err(|error| error.to_string())
+        self.outside(ask).map_err(|error| error.to_string())
+    }
+
+    fn outside<T>(&self, ask: impl FnOnce(&dyn Host) -> Result<T, HostError>) -> Result<T, HostError> {
+        let asked = self.deadline.waiting(|| catch_unwind(AssertUnwindSafe(|| ask(&*self.host))));
+        asked.unwrap_or_else(|_| {
+            self.panicked.set(true);
+            Err(HostError::Failed("the host failed".to_owned()))
+        })
     }
 
     fn line(&self, line: Line) -> Answer {
@@ -158,7 +177,7 @@ impl Door {
         }
         self.exchanges.set(self.exchanges.get() + 1);
         let request = HttpRequest { method, url: url.into(), headers, body, most: self.limits.body };
-        match self.deadline.waiting(|| self.host.exchange(&request)) {
+        match self.outside(|host| host.exchange(&request)) {
             Ok(answer) if answer.body.len() > self.limits.body => Ok(json!({ "failed": "the answer is too long" })),
             Ok(answer) => {
                 Ok(json!({ "status": answer.status, "reason": answer.reason, "headers": answer.headers, "body": answer.body }))

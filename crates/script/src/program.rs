@@ -19,11 +19,13 @@ const KEPT: usize = 16 << 20;
 /// The file that lines of errors are of; also how lines of a script are told from those of the shim.
 pub(crate) const FILE: &CStr = c"script";
 
-const SHIM: [(&str, &str); 8] = [
+const SHIM: [(&str, &str); 10] = [
     ("core", include_str!("shim/core.js")),
     ("callbacks", include_str!("shim/callbacks.js")),
     ("common", include_str!("shim/common.js")),
     ("next", include_str!("shim/next.js")),
+    ("values", include_str!("shim/values.js")),
+    ("classes", include_str!("shim/classes.js")),
     ("legacy", include_str!("shim/legacy.js")),
     ("java", include_str!("shim/java.js")),
     ("forgerock", include_str!("shim/forgerock.js")),

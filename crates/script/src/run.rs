@@ -112,6 +112,7 @@ pub(crate) fn run(
 ) -> Report {
     let door = Rc::new(Door::new(programs.clone(), host, *limits, deadline.clone()));
     let result = decide(programs, script, input, &door, limits, deadline);
+    let result = if door.panicked() { Err(ScriptError::Engine("the host panicked".to_owned())) } else { result };
     Report { result, log: door.log(), spent: deadline.spent() }
 }
 
@@ -181,7 +182,7 @@ pub(crate) fn caught(ctx: &Ctx<'_>, error: &Error, deadline: &Deadline) -> Scrip
             let text = |name: &str| exception.get::<_, Option<String>>(name).ok().flatten().unwrap_or_default();
             let (name, message, stack) = (text("name"), text("message"), text("stack"));
             match (name.as_str(), message.as_str()) {
-                ("InternalError", "out of memory") => return ScriptError::Memory,
+                ("InternalError", "out of memory" | "string too long") => return ScriptError::Memory,
                 ("RangeError", "Maximum call stack size exceeded") => return ScriptError::Stack,
                 _ => (format!("{name}: {message}"), line(&stack)),
             }
