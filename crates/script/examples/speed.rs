@@ -12,13 +12,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let begun = Instant::now();
     let sandbox = Sandbox::new(Limits::default(), 1, 16)?;
     println!("start of the sandbox      {:>10.1?}", begun.elapsed());
-    let import = "var fr = JavaImporter(org.forgerock.openam.auth.node.api.Action, javax.security.auth.callback.NameCallback);";
+    let import =
+        "var fr = JavaImporter(org.forgerock.openam.auth.node.api.Action, javax.security.auth.callback.NameCallback);";
     let java = "outcome = java.lang.String.format('%s', java.util.UUID.randomUUID()).length() > 5 ? 'true' : 'false'";
     for (name, generation, source) in [
         ("next, trivial", Generation::Next, "outcome = 'true'".to_owned()),
-        ("next, state and callback", Generation::Next, "nodeState.putShared('a', 1); callbacksBuilder.nameCallback('User')".to_owned()),
+        (
+            "next, state and callback",
+            Generation::Next,
+            "nodeState.putShared('a', 1); callbacksBuilder.nameCallback('User')".to_owned(),
+        ),
         ("legacy, trivial", Generation::Legacy, "outcome = 'true'".to_owned()),
-        ("legacy, callback", Generation::Legacy, format!("{import} action = fr.Action.send(new fr.NameCallback('User')).build()")),
+        (
+            "legacy, callback",
+            Generation::Legacy,
+            format!("{import} action = fr.Action.send(new fr.NameCallback('User')).build()"),
+        ),
         ("legacy, java.util", Generation::Legacy, java.to_owned()),
         ("endless loop", Generation::Next, "for (;;);".to_owned()),
         ("memory bomb", Generation::Next, "var a = []; for (;;) a.push(new Array(1000).fill(1));".to_owned()),
@@ -34,9 +43,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             result = report.result.map_or_else(|error| error.to_string(), |decision| format!("{:?}", decision.action));
         }
         times.sort_unstable();
-        let at = |part: f64| -> Duration { times[((times.len() - 1) as f64 * part) as usize] };
+        let at = |hundredth: usize| -> Duration { times[(times.len() - 1) * hundredth / 100] };
         result.truncate(60);
-        println!("{name:<25} median {:>10.1?}  p99 {:>10.1?}  {result}", at(0.5), at(0.99));
+        println!("{name:<25} median {:>10.1?}  p99 {:>10.1?}  {result}", at(50), at(99));
     }
     Ok(())
 }

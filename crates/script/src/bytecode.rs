@@ -39,9 +39,12 @@ pub(crate) fn compile(ctx: &Ctx<'_>, source: &str, file: &CStr) -> Result<Byteco
     if buffer.is_null() {
         return Err(Error::Exception);
     }
-    // SAFETY: a buffer that is not null has the length that was written; it is copied, then freed by its allocator.
+    // SAFETY: the engine has written the length, since the buffer is not null. It is of the size of a pointer, whatever
+    // integer the bindings make of it.
+    let length = usize::try_from(unsafe { written.assume_init() }).unwrap_or_default();
+    // SAFETY: the buffer has that length; it is copied, then freed by its allocator.
     let bytes = unsafe {
-        let bytes = std::slice::from_raw_parts(buffer, written.assume_init() as _).into();
+        let bytes = std::slice::from_raw_parts(buffer, length).into();
         qjs::js_free(context, buffer.cast());
         bytes
     };

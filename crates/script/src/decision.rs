@@ -59,7 +59,10 @@ impl Callback {
     /// As on the wire, at this position of the step, counted from one.
     pub fn wire(&self, position: usize) -> Value {
         let output = self.output.iter().map(|(name, value)| json!({ "name": name, "value": value }));
-        let input = self.input.iter().map(|(name, value)| json!({ "name": format!("IDToken{position}{name}"), "value": value }));
+        let input = self
+            .input
+            .iter()
+            .map(|(name, value)| json!({ "name": format!("IDToken{position}{name}"), "value": value }));
         let (output, input) = (output.collect::<Vec<_>>(), input.collect::<Vec<_>>());
         if input.is_empty() {
             json!({ "type": self.kind, "output": output })
@@ -71,7 +74,7 @@ impl Callback {
 
 #[derive(Deserialize)]
 struct Left {
-    action: Action,
+    action: Option<Action>,
     effects: Effects,
     stores: Stores,
     audit: Option<Value>,
@@ -107,6 +110,7 @@ impl Decision {
         }
         let left: Left = serde_json::from_str(left).map_err(|error| ScriptError::Result(error.to_string()))?;
         let Left { action, effects, stores, audit } = left;
+        let action = action.ok_or(ScriptError::NoOutcome)?;
         Ok(Self {
             action,
             shared: stores.shared,

@@ -60,7 +60,15 @@ struct Idm {
 
 impl Door {
     pub(crate) fn new(programs: Arc<Programs>, host: Arc<dyn Host>, limits: Limits, deadline: Arc<Deadline>) -> Self {
-        Self { programs, host, limits, deadline, log: RefCell::default(), exchanges: Cell::new(0), panicked: Cell::new(false) }
+        Self {
+            programs,
+            host,
+            limits,
+            deadline,
+            log: RefCell::default(),
+            exchanges: Cell::new(0),
+            panicked: Cell::new(false),
+        }
     }
 
     pub(crate) fn log(&self) -> Vec<LogLine> {
@@ -118,7 +126,9 @@ impl Door {
                 let value = values.first().ok_or("a value to add")?;
                 self.host(|host| host.add_attribute(&user, &name, value)).map(|()| Value::Null)
             }
-            "secret" => self.host(|host| host.secret(text(&details).unwrap_or_default())).map(|bytes| json!(STANDARD.encode(bytes))),
+            "secret" => self
+                .host(|host| host.secret(text(&details).unwrap_or_default()))
+                .map(|bytes| json!(STANDARD.encode(bytes))),
             "property" => self.host(|host| host.property(text(&details).unwrap_or_default())).map(|value| json!(value)),
             "openidm" => {
                 let Idm { method, arguments } = read(details)?;
@@ -167,9 +177,16 @@ impl Door {
         if body.as_ref().is_some_and(|body| body.len() > self.limits.body) {
             return Err(format!("a body may have {} bytes", self.limits.body));
         }
-        let token = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+        let token = |text: &str| {
+            !text.is_empty()
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+        };
         let plain = |text: &str| !text.bytes().any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f);
-        if !token(&method) || method.len() > 32 || headers.len() > 100 || !headers.iter().all(|(name, value)| token(name) && plain(value)) {
+        if !token(&method)
+            || method.len() > 32
+            || headers.len() > 100
+            || !headers.iter().all(|(name, value)| token(name) && plain(value))
+        {
             return Err("the method or a header is not valid".to_owned());
         }
         if self.exchanges.get() >= self.limits.exchanges {
@@ -179,9 +196,9 @@ impl Door {
         let request = HttpRequest { method, url: url.into(), headers, body, most: self.limits.body };
         match self.outside(|host| host.exchange(&request)) {
             Ok(answer) if answer.body.len() > self.limits.body => Ok(json!({ "failed": "the answer is too long" })),
-            Ok(answer) => {
-                Ok(json!({ "status": answer.status, "reason": answer.reason, "headers": answer.headers, "body": answer.body }))
-            }
+            Ok(answer) => Ok(
+                json!({ "status": answer.status, "reason": answer.reason, "headers": answer.headers, "body": answer.body }),
+            ),
             Err(HostError::Failed(why)) => Ok(json!({ "failed": why })),
             Err(absent) => Err(absent.to_string()),
         }
@@ -196,7 +213,10 @@ impl Door {
         }
         let source = self.host(|host| host.library(name)).map_err(refuse)?;
         let source = source.ok_or_else(|| refuse(format!("there is no library {name:?}")))?;
-        let code = self.programs.library(&source, &self.limits).map_err(|error| refuse(format!("the library {name:?} {error}")))?;
+        let code = self
+            .programs
+            .library(&source, &self.limits)
+            .map_err(|error| refuse(format!("the library {name:?} {error}")))?;
         bytecode::run(ctx, &code)
     }
 }

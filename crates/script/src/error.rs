@@ -13,6 +13,8 @@ pub enum ScriptError {
     Memory,
     /// Its calls, or its data, nest too deep.
     Stack,
+    /// It ended without an action or an outcome. A script that only decorates a page does that once it is answered.
+    NoOutcome,
     /// What it left is no decision.
     Result(String),
     /// The source is longer than it may be.
@@ -35,6 +37,7 @@ impl fmt::Display for ScriptError {
             Self::Time => out.write_str("ran out of time"),
             Self::Memory => out.write_str("ran out of memory"),
             Self::Stack => out.write_str("ran out of stack"),
+            Self::NoOutcome => out.write_str("left no outcome: neither an action nor a text in \"outcome\""),
             Self::Result(why) => write!(out, "left no decision: {why}"),
             Self::Length { bytes } => write!(out, "is too long: {bytes} bytes"),
             Self::Engine(why) => write!(out, "could not be run: {why}"),

@@ -49,7 +49,9 @@ mod tests {
     fn a_prefix_is_an_origin_and_a_path() {
         let list = AllowList::new(["https://api.example.com/v1", "http://127.0.0.1:8080"]).unwrap();
         let allows = |url: &str| list.allows(&Url::parse(url).unwrap());
-        for right in ["https://api.example.com/v1", "https://API.example.com:443/v1/users?x=1", "http://127.0.0.1:8080/any"] {
+        for right in
+            ["https://api.example.com/v1", "https://API.example.com:443/v1/users?x=1", "http://127.0.0.1:8080/any"]
+        {
             assert!(allows(right), "{right}");
         }
         for wrong in [

@@ -108,7 +108,12 @@ impl Deadline {
 
 /// Runs a script on this thread, in an engine of its own.
 pub(crate) fn run(
-    programs: &Arc<Programs>, script: &Script, input: Input, host: Arc<dyn Host>, limits: &Limits, deadline: &Arc<Deadline>,
+    programs: &Arc<Programs>,
+    script: &Script,
+    input: Input,
+    host: Arc<dyn Host>,
+    limits: &Limits,
+    deadline: &Arc<Deadline>,
 ) -> Report {
     let door = Rc::new(Door::new(programs.clone(), host, *limits, deadline.clone()));
     let result = decide(programs, script, input, &door, limits, deadline);
@@ -117,7 +122,12 @@ pub(crate) fn run(
 }
 
 fn decide(
-    programs: &Programs, script: &Script, input: Input, door: &Rc<Door>, limits: &Limits, deadline: &Arc<Deadline>,
+    programs: &Programs,
+    script: &Script,
+    input: Input,
+    door: &Rc<Door>,
+    limits: &Limits,
+    deadline: &Arc<Deadline>,
 ) -> Result<Decision, ScriptError> {
     let code = programs.script(script, limits)?;
     let engine = |error: Error| ScriptError::Engine(error.to_string());
@@ -147,14 +157,19 @@ fn decide(
 
 /// Builds the bindings; gives the function that says what the script left.
 fn begin<'js>(
-    ctx: &Ctx<'js>, programs: &Programs, generation: Generation, told: String, door: &Rc<Door>,
+    ctx: &Ctx<'js>,
+    programs: &Programs,
+    generation: Generation,
+    told: String,
+    door: &Rc<Door>,
 ) -> rquickjs::Result<Function<'js>> {
     let missing = || Exception::throw_message(ctx, "a part of the shim is missing");
     let core = bytecode::run(ctx, programs.shim("core").ok_or_else(missing)?)?;
     let asked = door.clone();
     let answer = Func::from(move |what: String, details: String| asked.answer(&what, &details));
     let door = door.clone();
-    let part = Function::new(ctx.clone(), move |ctx: Ctx<'js>, kind: String, name: String| door.part(&ctx, &kind, &name))?;
+    let part =
+        Function::new(ctx.clone(), move |ctx: Ctx<'js>, kind: String, name: String| door.part(&ctx, &kind, &name))?;
     let kit: Object<'js> = Function::from_js(ctx, core)?.call((answer, part, told))?;
     let load: Function<'js> = kit.get("part")?;
     load.call::<_, Value<'js>>((match generation {
@@ -189,7 +204,9 @@ pub(crate) fn caught(ctx: &Ctx<'_>, error: &Error, deadline: &Deadline) -> Scrip
         }
         // Where there was no memory left for the error itself.
         None if value.is_null() => return ScriptError::Memory,
-        None => (value.as_string().and_then(|text| text.to_string().ok()).unwrap_or_else(|| "no error".to_owned()), None),
+        None => {
+            (value.as_string().and_then(|text| text.to_string().ok()).unwrap_or_else(|| "no error".to_owned()), None)
+        }
     };
     // Reading the error may have run code of the script.
     if deadline.passed() { ScriptError::Time } else { ScriptError::Threw { message: cut(message), line } }

@@ -187,7 +187,8 @@ impl Sandbox {
         let checked = thread::scope(|scope| {
             let stack = self.shared.limits.stack + OWN_STACK;
             let compile = || self.shared.programs.script(script, &self.shared.limits).map(|_| ());
-            let thread = thread::Builder::new().name("script-check".to_owned()).stack_size(stack).spawn_scoped(scope, compile);
+            let thread =
+                thread::Builder::new().name("script-check".to_owned()).stack_size(stack).spawn_scoped(scope, compile);
             thread.map(|thread| thread.join().unwrap_or_else(|_| Err(panicked())))
         });
         checked.unwrap_or_else(|error| Err(ScriptError::Engine(error.to_string())))
@@ -223,7 +224,8 @@ fn spawn(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> Resu
 fn spawn_worker(shared: &Arc<Shared>) -> Result<(), ScriptError> {
     let worker = shared.clone();
     lock(&shared.state).workers += 1;
-    spawn("script", shared.limits.stack + OWN_STACK, move || work(&worker)).inspect_err(|_| lock(&shared.state).workers -= 1)
+    spawn("script", shared.limits.stack + OWN_STACK, move || work(&worker))
+        .inspect_err(|_| lock(&shared.state).workers -= 1)
 }
 
 fn work(shared: &Arc<Shared>) {
@@ -248,7 +250,8 @@ fn work(shared: &Arc<Shared>) {
             shared.watch.notify_all();
         }
         let Job { script, input, host, slot } = job;
-        let report = catch_unwind(AssertUnwindSafe(|| run(&shared.programs, &script, input, host, &shared.limits, &deadline)));
+        let report =
+            catch_unwind(AssertUnwindSafe(|| run(&shared.programs, &script, input, host, &shared.limits, &deadline)));
         slot.settle(report.unwrap_or_else(|_| failed(panicked())));
         state = lock(&shared.state);
         match state.running.iter().position(|(one, _)| Arc::ptr_eq(one, &deadline)) {
@@ -282,7 +285,8 @@ fn watch(shared: &Arc<Shared>) {
             state.workers -= 1;
         }
         // As many stuck threads as there are places, and no more: beyond that, the places shrink.
-        let replace = (state.lost.min(shared.threads) + state.workers).min(shared.threads).saturating_sub(state.workers);
+        let replace =
+            (state.lost.min(shared.threads) + state.workers).min(shared.threads).saturating_sub(state.workers);
         drop(state);
         for _ in 0..replace {
             // Without a thread there is one place less, which `submit` sees.

@@ -49,8 +49,10 @@ mod tests {
 
     #[test]
     fn only_calls_are_touched() {
-        let source = "a.length() + b.length; // x.length()\n'it.length()' + \"\\\".length()\" /* .length() */ + 'é'.length()";
-        let read = "a.length   + b.length; // x.length()\n'it.length()' + \"\\\".length()\" /* .length() */ + 'é'.length  ";
+        let source =
+            "a.length() + b.length; // x.length()\n'it.length()' + \"\\\".length()\" /* .length() */ + 'é'.length()";
+        let read =
+            "a.length   + b.length; // x.length()\n'it.length()' + \"\\\".length()\" /* .length() */ + 'é'.length  ";
         assert_eq!(java_length(source), read);
         assert_eq!(java_length("x.length("), "x.length(");
         for odd in ["'", "`.length()", "/*.length()", "\\.length()", "'\\"] {

@@ -41,7 +41,8 @@ fn imports_work_with_with() {
     let source = "var fr = new JavaImporter(org.forgerock.openam.auth.node.api, javax.security.auth.callback);
         with (fr) { action = Action.send(new NameCallback('User')).build(); }";
     assert_eq!(sent(&decide(Legacy, source, json!({})))[0]["type"], "NameCallback");
-    let classes = "importClass(javax.security.auth.callback.NameCallback); importPackage(org.forgerock.openam.auth.node.api);
+    let classes =
+        "importClass(javax.security.auth.callback.NameCallback); importPackage(org.forgerock.openam.auth.node.api);
         importClass(Packages.java.util.ArrayList);
         var l = new ArrayList(); l.add(new NameCallback('User')); action = Action.send(l).build()";
     assert_eq!(sent(&decide(Legacy, classes, json!({})))[0]["type"], "NameCallback");
@@ -49,9 +50,14 @@ fn imports_work_with_with() {
 
 #[test]
 fn an_unknown_class_is_named_when_it_is_used() {
-    let import = "var fr = JavaImporter(org.forgerock.openam.sm.Unheard, java.lang.Math); outcome = String(fr.Math.max(1, 2))";
+    let import =
+        "var fr = JavaImporter(org.forgerock.openam.sm.Unheard, java.lang.Math); outcome = String(fr.Math.max(1, 2))";
     assert_eq!(decide(Legacy, import, json!({})).action, Action::GoTo("2".into()));
-    for use_it in ["new org.forgerock.openam.sm.Unheard()", "org.forgerock.openam.sm.Unheard.get()", "org.forgerock.openam.sm.Unheard()"] {
+    for use_it in [
+        "new org.forgerock.openam.sm.Unheard()",
+        "org.forgerock.openam.sm.Unheard.get()",
+        "org.forgerock.openam.sm.Unheard()",
+    ] {
         let ScriptError::Threw { message, line: Some(1) } = fails(Legacy, use_it) else { panic!("{use_it}") };
         assert!(message.contains("the Java class org.forgerock.openam.sm.Unheard is not available"), "{message}");
     }
@@ -76,20 +82,38 @@ fn callbacks_are_sent_and_read() {
             transientState.put('password', password);
             action = fr.Action.goTo('done').build();
         }}");
-    let wire = answered(&source, &[(0, json!("bob")), (1, json!("pw1")), (2, json!("V")), (4, json!(1)), (5, json!(0)), (7, json!(true))]);
-    assert_eq!(wire[3], json!({ "type": "TextOutputCallback", "output": [{ "name": "message", "value": "no" }, { "name": "messageType", "value": "2" }] }));
+    let wire = answered(
+        &source,
+        &[(0, json!("bob")), (1, json!("pw1")), (2, json!("V")), (4, json!(1)), (5, json!(0)), (7, json!(true))],
+    );
+    assert_eq!(
+        wire[3],
+        json!({ "type": "TextOutputCallback", "output": [{ "name": "message", "value": "no" }, { "name": "messageType", "value": "2" }] })
+    );
     assert_eq!(wire[5]["output"][2], json!({ "name": "options", "value": ["Yes", "No"] }));
     assert_eq!(wire[6]["output"][1], json!({ "name": "messageType", "value": "4" }));
-    assert_eq!(wire[7]["input"], json!([{ "name": "IDToken8", "value": true }, { "name": "IDToken8validateOnly", "value": false }]));
+    assert_eq!(
+        wire[7]["input"],
+        json!([{ "name": "IDToken8", "value": true }, { "name": "IDToken8validateOnly", "value": false }])
+    );
     let decision = decide(Legacy, &source, json!({ "callbacks": wire }));
-    assert_eq!(decision.shared["read"], json!(["bob", "bob", "pw1", 3, 3, "pw1", true, "V", "stage", 1, 0, true, 8, "undefined"]));
+    assert_eq!(
+        decision.shared["read"],
+        json!(["bob", "bob", "pw1", 3, 3, "pw1", true, "V", "stage", 1, 0, true, 8, "undefined"])
+    );
     assert_eq!(decision.transient["password"], "pw1");
 }
 
 #[test]
 fn send_takes_lists_and_what_apply_gives() {
-    for how in ["fr.Action.send([a, b])", "fr.Action.send.apply(null, [a, b])", "fr.Action.send(java.util.Arrays.asList(a, b))", "fr.Action.send(java.util.List.of(a, b))"] {
-        let source = format!("{IMPORT} var a = new fr.NameCallback('A'), b = new fr.NameCallback('B'); action = {how}.build()");
+    for how in [
+        "fr.Action.send([a, b])",
+        "fr.Action.send.apply(null, [a, b])",
+        "fr.Action.send(java.util.Arrays.asList(a, b))",
+        "fr.Action.send(java.util.List.of(a, b))",
+    ] {
+        let source =
+            format!("{IMPORT} var a = new fr.NameCallback('A'), b = new fr.NameCallback('B'); action = {how}.build()");
         assert_eq!(sent(&decide(Legacy, &source, json!({}))).len(), 2, "{how}");
     }
     let wrong = format!("{IMPORT} action = fr.Action.send({{ type: 'NameCallback', output: [], input: [] }})");
@@ -123,7 +147,9 @@ fn node_state_gives_json_values() {
         told,
     );
     assert_eq!(seen, json!([4, "m", "\"m\"", null, "p", true, 1, true, "p"]));
-    assert!(fails(Legacy, "nodeState.putShared('a', 1); nodeState.get('a').asString()").to_string().contains("not a text"));
+    assert!(
+        fails(Legacy, "nodeState.putShared('a', 1); nodeState.get('a').asString()").to_string().contains("not a text")
+    );
 }
 
 #[test]
@@ -139,8 +165,39 @@ fn texts_and_collections_have_the_methods_of_java() {
         new java.text.SimpleDateFormat('dd/MM/yyyy').parse('02/01/1970').getTime(), java.time.Instant.ofEpochMilli(0).plus(2, java.time.temporal.ChronoUnit.DAYS).toString(),
         org.forgerock.util.encode.Base64.encode('hi'), java.time.Clock.systemUTC().millis() > 1e12]";
     let expected = json!([
-        true, true, true, true, true, 3, 96354, "x", 1, true, 1, true, 12, 7, true, "00042|x|1.00", 2, "5", 36, true, 1, "ab1", "b", true, "hi",
-        "Pz8-Pw", "a+b%26c", 1, "1970-01-01T00:00:00", 86400000, "1970-01-03T00:00:00Z", "aGk=", true
+        true,
+        true,
+        true,
+        true,
+        true,
+        3,
+        96354,
+        "x",
+        1,
+        true,
+        1,
+        true,
+        12,
+        7,
+        true,
+        "00042|x|1.00",
+        2,
+        "5",
+        36,
+        true,
+        1,
+        "ab1",
+        "b",
+        true,
+        "hi",
+        "Pz8-Pw",
+        "a+b%26c",
+        1,
+        "1970-01-01T00:00:00",
+        86400000,
+        "1970-01-03T00:00:00Z",
+        "aGk=",
+        true
     ]);
     let seen = values(Legacy, all, json!({}));
     for (at, (seen, expected)) in seen.as_array().unwrap().iter().zip(expected.as_array().unwrap()).enumerate() {
@@ -163,10 +220,16 @@ fn requests_are_objects() {
         try { second.setUri('http://169.254.169.254/'); httpClient.send(second); } catch (e) { sharedState.put('e', e.message); }
         outcome = 'x'";
     let decision = report(Legacy, source, json!({}), world.clone()).result.unwrap();
-    assert_eq!(decision.shared["it"], json!([200, true, "b", "{\"a\":\"b\"}", "/next", "[Status: 200 Reason]", 404, 502, "connection refused"]));
+    assert_eq!(
+        decision.shared["it"],
+        json!([200, true, "b", "{\"a\":\"b\"}", "/next", "[Status: 200 Reason]", 404, 502, "connection refused"])
+    );
     assert_eq!(decision.shared["e"], "scripts may not send requests to http://169.254.169.254");
     let sent = world.sent.lock().unwrap();
-    assert_eq!((sent[0].method.as_str(), sent[0].body.as_deref(), sent[1].body.as_deref()), ("POST", Some("{\"c\":1}"), Some("raw")));
+    assert_eq!(
+        (sent[0].method.as_str(), sent[0].body.as_deref(), sent[1].body.as_deref()),
+        ("POST", Some("{\"c\":1}"), Some("raw"))
+    );
     assert_eq!(sent[0].headers, [("X-A".to_owned(), "b".to_owned())]);
 }
 
@@ -177,13 +240,20 @@ fn identities_are_sets_of_values() {
         sharedState.put('it', [mails.iterator().next(), mails.iterator().hasNext(), String(mails), mails.size(), idRepository.getAttribute('eve', 'mail').isEmpty(),
             idRepository.getAttribute('id=bob', 'sn').toArray()[0]]); outcome = 'x'";
     let decision = decide(Legacy, source, json!({}));
-    assert_eq!(decision.shared["it"], json!(["bob@example.com", true, "[bob@example.com, b2@example.com]", 2, true, "Smith"]));
+    assert_eq!(
+        decision.shared["it"],
+        json!(["bob@example.com", true, "[bob@example.com, b2@example.com]", 2, true, "Smith"])
+    );
 }
 
 #[test]
 fn the_request_is_seen() {
     let told = json!({ "headers": { "Cookie": ["a=b; c=d"] }, "parameters": { "token": ["t"] }, "session": { "UserId": "bob" } });
-    let seen = values(Legacy, "[requestHeaders.get('Cookie').get(0).split(';')[1].trim(), requestHeaders.get('none'), requestParameters.get('token').get(0), requestParameters.get('x') == null, existingSession.get('UserId'), realm]", told);
+    let seen = values(
+        Legacy,
+        "[requestHeaders.get('Cookie').get(0).split(';')[1].trim(), requestHeaders.get('none'), requestParameters.get('token').get(0), requestParameters.get('x') == null, existingSession.get('UserId'), realm]",
+        told,
+    );
     assert_eq!(seen, json!(["c=d", null, "t", true, "bob", "/alpha"]));
     assert_eq!(values(Legacy, "typeof existingSession", json!({})), "undefined");
 }
@@ -192,7 +262,10 @@ fn the_request_is_seen() {
 fn suspend_takes_a_handler() {
     let source = "var fr = JavaImporter(org.forgerock.openam.auth.node.api);
         action = fr.Action.suspend(function (uri) { return new fr.SuspendedTextOutputCallback(0, 'go to ' + uri); }).build()";
-    assert_eq!(decide(Legacy, source, json!({})).action, Action::Suspend { message: "go to {{resumeURI}}".into(), minutes: None });
+    assert_eq!(
+        decide(Legacy, source, json!({})).action,
+        Action::Suspend { message: "go to {{resumeURI}}".into(), minutes: None }
+    );
 }
 
 #[test]

@@ -10,7 +10,10 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign_script::{Action, AllowList, FoundIdentity, Generation, Host, HostError, HttpRequest, HttpResponse, Input, Script, ScriptError};
+use countersign_script::{
+    Action, AllowList, FoundIdentity, Generation, Host, HostError, HttpRequest, HttpResponse, Input, Script,
+    ScriptError,
+};
 use serde_json::{Map, Value, json};
 use support::SANDBOX;
 
@@ -35,6 +38,7 @@ function _convertStringToDateTime(text) { return Date.now(); }
 function _obfuscateEmail(mail) { return mail; }
 function _obfuscatePhone(phone) { return phone; }
 function _fetchIDMToken() { return 'token'; }
+function _isValidEmail(mail) { return true; }
 ";
 
 fn text_of(script: &Value) -> Option<String> {
@@ -55,15 +59,22 @@ fn text_of(script: &Value) -> Option<String> {
 fn collect(value: &Value, file: &str, seen: &mut BTreeSet<String>, found: &mut Vec<Found>) {
     match value {
         Value::Object(map) => {
-            let is = |name: &str, wanted: &str| map.get(name).and_then(Value::as_str).is_some_and(|held| held == wanted);
+            let is =
+                |name: &str, wanted: &str| map.get(name).and_then(Value::as_str).is_some_and(|held| held == wanted);
             let known = is("context", "AUTHENTICATION_TREE_DECISION_NODE") || map.contains_key("serviceName");
-            if known && !is("language", "GROOVY") && map.contains_key("script")
+            if known
+                && !is("language", "GROOVY")
+                && map.contains_key("script")
                 && let Some(source) = map.get("script").and_then(text_of)
                 && seen.insert(source.clone())
             {
                 let named = |name: &str| map.get(name).and_then(Value::as_str);
                 let name = named("name").or(named("displayName")).unwrap_or("?").to_owned();
-                let generation = Generation::of(if map.contains_key("serviceName") { Some("2.0") } else { named("evaluatorVersion") });
+                let generation = Generation::of(if map.contains_key("serviceName") {
+                    Some("2.0")
+                } else {
+                    named("evaluatorVersion")
+                });
                 found.push(Found { file: file.to_owned(), name, generation, source });
             }
             map.values().for_each(|inner| collect(inner, file, seen, found));
@@ -87,7 +98,11 @@ impl Host for Plenty {
 
     fn attribute(&self, _: &str, name: &str) -> Result<Vec<String>, HostError> {
         // Attributes that hold JSON in the one script that reads such.
-        Ok(vec![if name == "mail" { "bob@example.com".into() } else { "{\"custom_verifyStatus\":\"live\",\"_embedded\":{\"metaData\":[]}}".into() }])
+        Ok(vec![if name == "mail" {
+            "bob@example.com".into()
+        } else {
+            "{\"custom_verifyStatus\":\"live\",\"_embedded\":{\"metaData\":[]}}".into()
+        }])
     }
 
     fn set_attribute(&self, _: &str, _: &str, _: &[String]) -> Result<(), HostError> {
@@ -105,7 +120,12 @@ impl Host for Plenty {
     fn exchange(&self, _: &HttpRequest) -> Result<HttpResponse, HostError> {
         *self.asked.lock().unwrap() += 1;
         let body = json!({ "result": [{ "_id": "1", "name": "n", "mail": "bob@example.com" }], "access_token": "t", "_id": "1", "company": { "name": "c", "status": "pending" } });
-        Ok(HttpResponse { status: 200, reason: "OK".into(), headers: vec![("location".into(), "https://x/".into())], body: body.to_string() })
+        Ok(HttpResponse {
+            status: 200,
+            reason: "OK".into(),
+            headers: vec![("location".into(), "https://x/".into())],
+            body: body.to_string(),
+        })
     }
 
     fn secret(&self, _: &str) -> Result<Vec<u8>, HostError> {
@@ -135,7 +155,11 @@ fn input(callbacks: Vec<Value>) -> Input {
         transient: map(transient),
         callbacks,
         headers: BTreeMap::from([header("cookie", "a=b"), header("host", "am.example.com"), header("notify-jwt", "j")]),
-        parameters: BTreeMap::from([header("token", "a.b.c"), header("goto", "https://x/"), header("consent_request", "e30.e30.e30")]),
+        parameters: BTreeMap::from([
+            header("token", "a.b.c"),
+            header("goto", "https://x/"),
+            header("consent_request", "e30.e30.e30"),
+        ]),
         ..Input::default()
     }
 }
@@ -158,13 +182,19 @@ fn every_script_of_the_real_journeys_compiles_and_most_run() {
         return;
     };
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
-    let mut files: Vec<_> = files.filter_map(|file| Some(file.ok()?.path())).filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+    let mut files: Vec<_> = files
+        .filter_map(|file| Some(file.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|end| end == "json"))
+        .collect();
     files.sort();
     for path in files {
         let Ok(value) = serde_json::from_slice::<Value>(&std::fs::read(&path).unwrap()) else { continue };
         collect(&value, &path.file_stem().unwrap().to_string_lossy(), &mut seen, &mut found);
     }
-    let world = Arc::new(Plenty { list: AllowList::new(["https://api.example.com", "https://value"]).unwrap(), ..Plenty::default() });
+    let world = Arc::new(Plenty {
+        list: AllowList::new(["https://api.example.com", "https://value"]).unwrap(),
+        ..Plenty::default()
+    });
     let (mut uncompiled, mut ran, mut table) = (Vec::new(), 0, Vec::new());
     for Found { file, name, generation, source } in &found {
         let source = if source.contains("// LIBRARY START") { format!("{source}{LIBRARY}") } else { source.clone() };
@@ -179,18 +209,29 @@ fn every_script_of_the_real_journeys_compiles_and_most_run() {
         };
         let first = run(Vec::new());
         let second = match &first {
-            Ok(Action::Send(callbacks)) => Some(run(callbacks.iter().enumerate().map(|(at, callback)| callback.wire(at + 1)).collect())),
+            Ok(Action::Send(callbacks)) => {
+                Some(run(callbacks.iter().enumerate().map(|(at, callback)| callback.wire(at + 1)).collect()))
+            }
             _ => None,
         };
         let fails = first.is_err() || second.as_ref().is_some_and(Result::is_err);
         ran += usize::from(!fails);
         if fails {
-            table.push(format!("{file} / {name}\n    first: {}{}", kind(&first), second.map(|second| format!("; answered: {}", kind(&second))).unwrap_or_default()));
+            table.push(format!(
+                "{file} / {name}\n    first: {}{}",
+                kind(&first),
+                second.map(|second| format!("; answered: {}", kind(&second))).unwrap_or_default()
+            ));
         }
     }
-    println!("{} scripts: {ran} ran, {} failed, {} do not compile; {} requests", found.len(), table.len(), uncompiled.len(), world.asked.lock().unwrap());
+    println!(
+        "{} scripts: {ran} ran, {} failed, {} do not compile; {} requests",
+        found.len(),
+        table.len(),
+        uncompiled.len(),
+        world.asked.lock().unwrap()
+    );
     println!("{}\n{}", table.join("\n"), uncompiled.join("\n"));
-    // A test fixture of one export has this for a script; it is a name, which compiles and throws.
     assert!(uncompiled.is_empty(), "{uncompiled:#?}");
     assert!(ran * 100 >= found.len() * 85, "{ran} of {} ran", found.len());
 }

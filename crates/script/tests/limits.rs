@@ -9,7 +9,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use countersign_script::Generation::{Legacy, Next};
-use countersign_script::{Action, Busy, Generation, Host, HostError, HttpRequest, HttpResponse, Input, Limits, Sandbox, Script, ScriptError};
+use countersign_script::{
+    Action, Busy, Generation, Host, HostError, HttpRequest, HttpResponse, Input, Limits, Sandbox, Script, ScriptError,
+};
 use support::script;
 
 /// Small, so that the tests are short; the engine is a debug build.
@@ -26,7 +28,8 @@ fn sandbox() -> Sandbox {
 
 /// For what must end otherwise than by time, however busy the machine is.
 fn patient() -> Sandbox {
-    Sandbox::new(Limits { time: Duration::from_secs(20), total: Duration::from_secs(30), ..Limits::default() }, 1, 16).unwrap()
+    Sandbox::new(Limits { time: Duration::from_secs(20), total: Duration::from_secs(30), ..Limits::default() }, 1, 16)
+        .unwrap()
 }
 
 fn ends(sandbox: &Sandbox, generation: Generation, source: &str) -> Result<Action, ScriptError> {
@@ -88,7 +91,8 @@ fn what_takes_too_much_memory_is_ended() {
         assert_eq!(ends(&sandbox, Next, bomb), Err(ScriptError::Memory), "{bomb}");
     }
     // Catching it gives nothing back.
-    let caught = "var a = []; try { for (;;) a.push(new Array(1000).fill(1)); } catch (e) { a = null; } outcome = 'caught'";
+    let caught =
+        "var a = []; try { for (;;) a.push(new Array(1000).fill(1)); } catch (e) { a = null; } outcome = 'caught'";
     assert_eq!(ends(&sandbox, Next, caught), Ok(Action::GoTo("caught".into())));
     let again = "var a = []; for (;;) { try { for (;;) a.push({}); } catch (e) { } }";
     assert!(matches!(ends(&self::sandbox(), Next, again), Err(ScriptError::Memory | ScriptError::Time)));
@@ -160,11 +164,28 @@ fn nothing_makes_code_of_a_text() {
         "Reflect.construct(Object.getPrototypeOf(async () => {}).constructor, ['return 1'])",
     ] {
         let error = ends(&sandbox, Next, trick).unwrap_err();
-        assert!(matches!(&error, ScriptError::Threw { message, .. } if message.contains("code from strings")), "{trick}: {error}");
+        assert!(
+            matches!(&error, ScriptError::Threw { message, .. } if message.contains("code from strings")),
+            "{trick}: {error}"
+        );
     }
-    for absent in ["new Proxy({}, {})", "require('fs')", "std.exit(1)", "os.exec(['id'])", "setTimeout(1)", "process.exit()", "import('x')", "gc()", "load('x')", "print(1)"] {
+    for absent in [
+        "new Proxy({}, {})",
+        "require('fs')",
+        "std.exit(1)",
+        "os.exec(['id'])",
+        "setTimeout(1)",
+        "process.exit()",
+        "import('x')",
+        "gc()",
+        "load('x')",
+        "print(1)",
+    ] {
         let error = ends(&sandbox, Next, absent);
-        assert!(matches!(error, Err(ScriptError::Threw { .. } | ScriptError::Syntax { .. } | ScriptError::Result(_))), "{absent}: {error:?}");
+        assert!(
+            matches!(error, Err(ScriptError::Threw { .. } | ScriptError::Syntax { .. } | ScriptError::Result(_))),
+            "{absent}: {error:?}"
+        );
     }
 }
 
@@ -194,7 +215,10 @@ fn a_forged_result_is_held_to_its_form() {
         "var c = {}; c.c = c; nodeState.putShared('c', c); outcome = 'a'",
     ] {
         let error = ends(&sandbox, Next, forged).unwrap_err();
-        assert!(matches!(error, ScriptError::Result(_) | ScriptError::Threw { .. } | ScriptError::Stack), "{forged}: {error}");
+        assert!(
+            matches!(error, ScriptError::Result(_) | ScriptError::Threw { .. } | ScriptError::Stack),
+            "{forged}: {error}"
+        );
     }
 }
 
@@ -205,7 +229,10 @@ fn errors_say_what_and_where() {
     assert!(matches!(&syntax, ScriptError::Syntax { line: Some(2), .. }), "{syntax:?}");
     // A syntax error at run time is one that the script threw.
     let thrown = ends(&sandbox, Next, "\n\nJSON.parse('{')").unwrap_err();
-    assert!(matches!(&thrown, ScriptError::Threw { message, line: Some(3) } if message.starts_with("SyntaxError")), "{thrown:?}");
+    assert!(
+        matches!(&thrown, ScriptError::Threw { message, line: Some(3) } if message.starts_with("SyntaxError")),
+        "{thrown:?}"
+    );
     assert_eq!(ends(&sandbox, Next, "throw 'text'"), Err(ScriptError::Threw { message: "text".into(), line: None }));
     assert!(matches!(ends(&sandbox, Next, "throw null"), Err(ScriptError::Memory | ScriptError::Threw { .. })));
     assert!(matches!(ends(&sandbox, Next, &" ".repeat(300 << 10)), Err(ScriptError::Length { .. })));

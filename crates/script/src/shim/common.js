@@ -194,7 +194,8 @@
   kit.bind('auditEntryDetail', null);
   const outcome = () => {
     const left = kit.variable('outcome');
-    if (!kit.isText(left)) throw new TypeError('the script left no outcome: neither an action nor a text in "outcome"');
+    if (left === undefined || left === null) return null;
+    if (!kit.isText(left)) throw new TypeError('"outcome" holds something that is no text');
     return { goTo: String(left) };
   };
   const left = (action) => kit.stringify({ action, effects, stores, audit: audit() });

@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use countersign_script::{
-    Action, AllowList, Decision, FoundIdentity, Generation, Host, HostError, HttpRequest, HttpResponse, Input, Limits, Report,
-    Sandbox, Script, ScriptError,
+    Action, AllowList, Decision, FoundIdentity, Generation, Host, HostError, HttpRequest, HttpResponse, Input, Limits,
+    Report, Sandbox, Script, ScriptError,
 };
 use serde_json::{Value, json};
 
@@ -35,7 +35,10 @@ impl World {
         let answer = |(status, body): (u16, &str)| HttpResponse {
             status,
             reason: "Reason".to_owned(),
-            headers: vec![("Content-Type".to_owned(), "application/json".to_owned()), ("Location".to_owned(), "/next".to_owned())],
+            headers: vec![
+                ("Content-Type".to_owned(), "application/json".to_owned()),
+                ("Location".to_owned(), "/next".to_owned()),
+            ],
             body: body.to_owned(),
         };
         let mut answers: Vec<_> = answers.into_iter().map(answer).collect();
@@ -65,14 +68,16 @@ impl Host for World {
 
     fn set_attribute(&self, universal_id: &str, name: &str, values: &[String]) -> Result<(), HostError> {
         let mut users = self.users.lock().unwrap();
-        let user = users.get_mut(universal_id.trim_start_matches("id=")).ok_or(HostError::Failed("no such user".into()))?;
+        let user =
+            users.get_mut(universal_id.trim_start_matches("id=")).ok_or(HostError::Failed("no such user".into()))?;
         user.insert(name.to_owned(), values.to_vec());
         Ok(())
     }
 
     fn add_attribute(&self, universal_id: &str, name: &str, value: &str) -> Result<(), HostError> {
         let mut users = self.users.lock().unwrap();
-        let user = users.get_mut(universal_id.trim_start_matches("id=")).ok_or(HostError::Failed("no such user".into()))?;
+        let user =
+            users.get_mut(universal_id.trim_start_matches("id=")).ok_or(HostError::Failed("no such user".into()))?;
         user.entry(name.to_owned()).or_default().push(value.to_owned());
         Ok(())
     }
@@ -87,7 +92,11 @@ impl Host for World {
     }
 
     fn secret(&self, id: &str) -> Result<Vec<u8>, HostError> {
-        if id == "known" { Ok("s3cr\u{e9}t".as_bytes().to_vec()) } else { Err(HostError::Failed(format!("no secret {id:?}"))) }
+        if id == "known" {
+            Ok("s3cr\u{e9}t".as_bytes().to_vec())
+        } else {
+            Err(HostError::Failed(format!("no secret {id:?}")))
+        }
     }
 
     fn property(&self, name: &str) -> Result<Option<String>, HostError> {
@@ -128,7 +137,9 @@ pub fn report(generation: Generation, source: &str, told: Value, world: Arc<Worl
 
 #[track_caller]
 pub fn decide(generation: Generation, source: &str, told: Value) -> Decision {
-    report(generation, source, told, Arc::new(World::new([]))).result.unwrap_or_else(|error| panic!("{error}\n{source}"))
+    report(generation, source, told, Arc::new(World::new([])))
+        .result
+        .unwrap_or_else(|error| panic!("{error}\n{source}"))
 }
 
 pub fn fails(generation: Generation, source: &str) -> ScriptError {
