@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rquickjs::context::intrinsic::{Date, Json, MapSet, Promise, Proxy, RegExp, RegExpCompiler, TypedArrays};
 use rquickjs::function::Func;
-use rquickjs::{Context, Ctx, Error, Exception, FromJs, Function, Object, Runtime, Value};
+use rquickjs::{Context, Ctx, Error, Exception, FromJs, Function, Object, Runtime, Type, Value};
 
 use crate::bytecode;
 use crate::decision::Decision;
@@ -197,13 +197,14 @@ pub(crate) fn caught(ctx: &Ctx<'_>, error: &Error, deadline: &Deadline) -> Scrip
             let text = |name: &str| exception.get::<_, Option<String>>(name).ok().flatten().unwrap_or_default();
             let (name, message, stack) = (text("name"), text("message"), text("stack"));
             match (name.as_str(), message.as_str()) {
-                ("InternalError", "out of memory" | "string too long") => return ScriptError::Memory,
+                ("InternalError", "string too long") => return ScriptError::Memory,
+                ("InternalError", message) if message.starts_with("out of memory") => return ScriptError::Memory,
                 ("RangeError", "Maximum call stack size exceeded") => return ScriptError::Stack,
                 _ => (format!("{name}: {message}"), line(&stack)),
             }
         }
-        // Where there was no memory left for the error itself.
-        None if value.is_null() => return ScriptError::Memory,
+        // Where there was no memory left for the error itself, nothing is in its place.
+        None if matches!(value.type_of(), Type::Null | Type::Undefined | Type::Uninitialized) => return ScriptError::Memory,
         None => {
             (value.as_string().and_then(|text| text.to_string().ok()).unwrap_or_else(|| "no error".to_owned()), None)
         }

@@ -322,3 +322,23 @@ fn a_host_that_panics_is_our_fault_and_ends_one_run_only() {
     assert!(matches!(report.result, Err(ScriptError::Engine(_))), "{report:?}");
     assert_eq!(ends(&sandbox, Next, "outcome = 'alive'"), Ok(Action::GoTo("alive".into())));
 }
+
+#[test]
+fn memory_may_run_out_at_any_place() {
+    // In the middle of building the bindings, of running, of reading the result: the engine must neither abort nor leak
+    // what it then misses.
+    let rich = "var fr = JavaImporter(org.forgerock.openam.auth.node.api, java.util, java.lang.String);
+        var a = []; for (var i = 0; i < 200; i++) a.push({ i: i, s: 'x' + i, f: function () { return i; } });
+        a.map(x => ({ ...x })).filter(x => x.i % 2).sort((x, y) => y.i - x.i); JSON.parse(JSON.stringify(a));
+        var m = new Map(a.map(x => [x.s, x])); 'abc'.replace(/(b)/g, (x, y) => y + x); class B extends Array { }; B.from(a);
+        (function* () { yield* a; })().next(); new Promise(done => done(1)).then(() => 2); `${a}`; [...'abc'];
+        sharedState.put('a', a); sharedState.put('u', java.util.UUID.randomUUID()); outcome = 'x'";
+    let mut ends = std::collections::BTreeSet::new();
+    for step in 0..80 {
+        let limits = Limits { memory: (100 << 10) + step * 14_009, time: Duration::from_secs(20), total: Duration::from_secs(30), ..Limits::default() };
+        let sandbox = Sandbox::new(limits, 1, 4).unwrap();
+        let report = sandbox.submit(script(Legacy, rich), Input::default(), Arc::new(Nobody)).unwrap().wait();
+        ends.insert(report.result.map_or_else(|error| error.to_string(), |_| "decided".to_owned()));
+    }
+    assert_eq!(ends.into_iter().collect::<Vec<_>>(), ["decided", "ran out of memory"]);
+}
