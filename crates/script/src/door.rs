@@ -1,0 +1,248 @@
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rquickjs::{Ctx, Exception, Value as JsValue};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::bytecode;
+use crate::host::{Host, HostError, HttpRequest};
+use crate::jose;
+use crate::limits::Limits;
+use crate::program::Programs;
+use crate::run::{Deadline, Level, LogLine};
+
+/// The one way out of the sandbox: the shim asks with a word and JSON, and is answered with JSON. What is allowed is
+/// decided on this side, since a script that got hold of the shim's own functions could ask for anything.
+pub(crate) struct Door {
+    programs: Arc<Programs>,
+    host: Arc<dyn Host>,
+    limits: Limits,
+    deadline: Arc<Deadline>,
+    log: RefCell<Vec<LogLine>>,
+    exchanges: Cell<usize>,
+    panicked: Cell<bool>,
+}
+
+type Answer = Result<Value, String>;
+
+#[derive(Deserialize)]
+struct Line {
+    level: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Attribute {
+    user: String,
+    name: String,
+    #[serde(default)]
+    values: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Exchange {
+    method: String,
+    uri: String,
+    headers: Vec<(String, String)>,
+    body: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Idm {
+    method: String,
+    arguments: Vec<Value>,
+}
+
+impl Door {
+    pub(crate) fn new(programs: Arc<Programs>, host: Arc<dyn Host>, limits: Limits, deadline: Arc<Deadline>) -> Self {
+        Self {
+            programs,
+            host,
+            limits,
+            deadline,
+            log: RefCell::default(),
+            exchanges: Cell::new(0),
+            panicked: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn log(&self) -> Vec<LogLine> {
+        self.log.take()
+    }
+
+    /// Whether the host did; the engine's own frames must not be unwound, so it ends at the door.
+    pub(crate) fn panicked(&self) -> bool {
+        self.panicked.get()
+    }
+
+    pub(crate) fn answer(&self, what: &str, details: &str) -> String {
+        // The engine looks at the clock at every so many steps; a step through here may be a long one.
+        if self.deadline.passed() {
+            return json!({ "error": "the time is over" }).to_string();
+        }
+        let answer = serde_json::from_str(details).map_err(|error| error.to_string());
+        match answer.and_then(|details| self.ask(what, details)) {
+            Ok(value) => json!({ "value": value }),
+            Err(error) => json!({ "error": error }),
+        }
+        .to_string()
+    }
+
+    fn ask(&self, what: &str, details: Value) -> Answer {
+        match what {
+            "log" => self.line(read(details)?),
+            "uuid" => random(16).map(|bytes| json!(uuid(bytes))),
+            "random" => {
+                let count = details.as_u64().and_then(|count| usize::try_from(count).ok());
+                let count = count.filter(|count| *count <= 65536).ok_or("at most 65536 random bytes at once")?;
+                Ok(json!(STANDARD.encode(random(count)?)))
+            }
+            "utf8" => Ok(json!(STANDARD.encode(text(&details)?))),
+            "fromUtf8" => Ok(json!(String::from_utf8_lossy(&decoded(text(&details)?)?))),
+            "digest" => jose::digest(&read(details)?),
+            "hmac" => jose::hmac(&read(details)?),
+            "sign" => jose::sign(&read(details)?),
+            "verify" => jose::verify(&read(details)?),
+            "equal" => jose::equal(&read(details)?),
+            "identity" => {
+                let found = self.host(|host| host.identity(text(&details).unwrap_or_default()))?;
+                Ok(found.map_or(Value::Null, |found| json!({ "universalId": found.universal_id, "name": found.name })))
+            }
+            "attribute" => {
+                let Attribute { user, name, .. } = read(details)?;
+                self.host(|host| host.attribute(&user, &name)).map(|values| json!(values))
+            }
+            "setAttribute" => {
+                let Attribute { user, name, values } = read(details)?;
+                self.host(|host| host.set_attribute(&user, &name, &values)).map(|()| Value::Null)
+            }
+            "addAttribute" => {
+                let Attribute { user, name, values } = read(details)?;
+                let value = values.first().ok_or("a value to add")?;
+                self.host(|host| host.add_attribute(&user, &name, value)).map(|()| Value::Null)
+            }
+            "secret" => self
+                .host(|host| host.secret(text(&details).unwrap_or_default()))
+                .map(|bytes| json!(STANDARD.encode(bytes))),
+            "property" => self.host(|host| host.property(text(&details).unwrap_or_default())).map(|value| json!(value)),
+            "openidm" => {
+                let Idm { method, arguments } = read(details)?;
+                self.host(|host| host.openidm(&method, &arguments))
+            }
+            "http" => self.exchange(read(details)?),
+            other => Err(format!("nothing is known of {other:?}")),
+        }
+    }
+
+    fn host<T>(&self, ask: impl FnOnce(&dyn Host) -> Result<T, HostError>) -> Result<T, String> {
+        self.outside(ask).map_err(|error| error.to_string())
+    }
+
+    fn outside<T>(&self, ask: impl FnOnce(&dyn Host) -> Result<T, HostError>) -> Result<T, HostError> {
+        let asked = self.deadline.waiting(|| catch_unwind(AssertUnwindSafe(|| ask(&*self.host))));
+        asked.unwrap_or_else(|_| {
+            self.panicked.set(true);
+            Err(HostError::Failed("the host failed".to_owned()))
+        })
+    }
+
+    fn line(&self, line: Line) -> Answer {
+        let level = match line.level.as_str() {
+            "trace" => Level::Trace,
+            "debug" => Level::Debug,
+            "info" => Level::Info,
+            "warn" => Level::Warn,
+            _ => Level::Error,
+        };
+        let mut log = self.log.borrow_mut();
+        if log.len() < self.limits.log_lines {
+            let mut text = line.text;
+            text.truncate(text.floor_char_boundary(self.limits.log_line));
+            log.push(LogLine { level, text });
+        }
+        Ok(Value::Null)
+    }
+
+    /// The allow-list is asked about the very URL that is sent to.
+    fn exchange(&self, Exchange { method, uri, headers, body }: Exchange) -> Answer {
+        let url = Url::parse(&uri).map_err(|error| format!("{uri:?} is no URL: {error}"))?;
+        if !self.host.reachable().is_some_and(|list| list.allows(&url)) {
+            return Err(format!("scripts may not send requests to {}", url.origin().ascii_serialization()));
+        }
+        if body.as_ref().is_some_and(|body| body.len() > self.limits.body) {
+            return Err(format!("a body may have {} bytes", self.limits.body));
+        }
+        let token = |text: &str| {
+            !text.is_empty()
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+        };
+        let plain = |text: &str| !text.bytes().any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f);
+        if !token(&method)
+            || method.len() > 32
+            || headers.len() > 100
+            || !headers.iter().all(|(name, value)| token(name) && plain(value))
+        {
+            return Err("the method or a header is not valid".to_owned());
+        }
+        if self.exchanges.get() >= self.limits.exchanges {
+            return Err(format!("a script may send {} requests", self.limits.exchanges));
+        }
+        self.exchanges.set(self.exchanges.get() + 1);
+        let request = HttpRequest { method, url: url.into(), headers, body, most: self.limits.body };
+        match self.outside(|host| host.exchange(&request)) {
+            Ok(answer) if answer.body.len() > self.limits.body => Ok(json!({ "failed": "the answer is too long" })),
+            Ok(answer) => Ok(
+                json!({ "status": answer.status, "reason": answer.reason, "headers": answer.headers, "body": answer.body }),
+            ),
+            Err(HostError::Failed(why)) => Ok(json!({ "failed": why })),
+            Err(absent) => Err(absent.to_string()),
+        }
+    }
+
+    /// A part of the shim, or a library of the realm, as the function that it evaluates to.
+    pub(crate) fn part<'js>(&self, ctx: &Ctx<'js>, kind: &str, name: &str) -> rquickjs::Result<JsValue<'js>> {
+        let refuse = |why: String| Exception::throw_message(ctx, &why);
+        if kind == "shim" {
+            let code = self.programs.shim(name).ok_or_else(|| refuse(format!("no part {name:?}")))?;
+            return bytecode::run(ctx, code);
+        }
+        let source = self.host(|host| host.library(name)).map_err(refuse)?;
+        let source = source.ok_or_else(|| refuse(format!("there is no library {name:?}")))?;
+        let code = self
+            .programs
+            .library(&source, &self.limits)
+            .map_err(|error| refuse(format!("the library {name:?} {error}")))?;
+        bytecode::run(ctx, &code)
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(details: Value) -> Result<T, String> {
+    serde_json::from_value(details).map_err(|error| error.to_string())
+}
+
+fn text(details: &Value) -> Result<&str, String> {
+    details.as_str().ok_or_else(|| "a text is expected".to_owned())
+}
+
+pub(crate) fn decoded(text: &str) -> Result<Vec<u8>, String> {
+    STANDARD.decode(text).map_err(|error| error.to_string())
+}
+
+fn random(count: usize) -> Result<Vec<u8>, String> {
+    let mut bytes = vec![0; count];
+    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+/// RFC 9562, version 4.
+fn uuid(mut bytes: Vec<u8>) -> String {
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}

@@ -1,0 +1,35 @@
+//! Scripts of Scripted Decision nodes, in a sandbox. A script gets what its node may see by value, reaches the world
+//! only through [`Host`], and ends within [`Limits`] whatever it does; what it decided comes back as a [`Decision`].
+//!
+//! Every run has an engine of its own (a few hundred kilobytes, built in a fraction of a millisecond), so that nothing
+//! of one run is there in another. Sources are compiled once and kept as bytecode. [`Sandbox`] is the pool of threads
+//! for asynchronous hosts; it needs no runtime.
+//!
+//! What legacy scripts find different from AM: texts are JavaScript's, with Java's methods beside their own, and
+//! `length()` in a source is read as `length`; `for each`, E4X and the `JavaAdapter` of Rhino are no JavaScript and fail
+//! to compile; classes beyond those of the shim are named in the error when they are used, not when they are imported;
+//! dates are formatted in UTC. In both generations `eval` and the `Function` constructor are refused, and there is no
+//! `Proxy`.
+
+mod bytecode;
+mod decision;
+mod door;
+mod error;
+mod host;
+mod http;
+mod input;
+mod jose;
+mod limits;
+mod program;
+mod run;
+mod sandbox;
+mod source;
+
+pub use decision::{Action, Callback, Decision, Identified};
+pub use error::ScriptError;
+pub use host::{FoundIdentity, Host, HostError, HttpRequest, HttpResponse};
+pub use http::AllowList;
+pub use input::{Generation, Input, Script};
+pub use limits::Limits;
+pub use run::{Level, LogLine, Report};
+pub use sandbox::{Busy, Sandbox, Ticket};

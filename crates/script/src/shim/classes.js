@@ -1,0 +1,310 @@
+// The classes that legacy scripts reach by their full names: `Action` and the callbacks here, those of Java and of AM's
+// libraries in parts of their own.
+(function (kit) {
+  'use strict';
+  const { text, hide } = kit;
+  const common = kit.part('common');
+  const callbacks = kit.part('callbacks');
+  const { state } = common;
+  const values = kit.part('values');
+  const { charArray } = values;
+
+  // Rhino lets a Java class be called without `new`, and shows `getX()` and `setX(v)` as the property `x`.
+  const beans = (prototype) => {
+    for (const name of Object.getOwnPropertyNames(prototype)) {
+      const [, how, rest] = /^(get|is)([A-Z].*)$/.exec(name) ?? [];
+      const property = how && rest[0].toLowerCase() + rest.slice(1);
+      const member = Object.getOwnPropertyDescriptor(prototype, name).value;
+      if (!property || property in prototype || typeof member !== 'function' || member.length > 0) continue;
+      const set = prototype[`set${rest}`];
+      Object.defineProperty(prototype, property, {
+        get: member,
+        set: set && function (value) {
+          set.call(this, value);
+        },
+        configurable: true,
+      });
+    }
+    return prototype;
+  };
+  const javaClass = (made) => {
+    const callable = function (...given) {
+      return Reflect.construct(made, given, new.target === undefined || new.target === callable ? made : new.target);
+    };
+    for (const name of Object.getOwnPropertyNames(made)) {
+      if (!['length', 'prototype', 'name'].includes(name)) Object.defineProperty(callable, name, Object.getOwnPropertyDescriptor(made, name));
+    }
+    callable.prototype = beans(made.prototype);
+    return callable;
+  };
+
+  // `built` of a callback holds its wire form, so that a script can neither see nor forge it by accident.
+  const built = new WeakMap();
+  const getters = {
+    NameCallback: { getName: '', setName: '' },
+    PasswordCallback: { setPassword: '' },
+    TextInputCallback: { getText: '', setText: '' },
+    ChoiceCallback: { },
+    ConfirmationCallback: { },
+    HiddenValueCallback: { getValue: '', setValue: '' },
+  };
+  const constants = {
+    TextOutputCallback: callbacks.message,
+    SuspendedTextOutputCallback: callbacks.message,
+    ConfirmationCallback: {
+      ...callbacks.message, UNSPECIFIED_OPTION: -1, YES_NO_OPTION: 0, YES_NO_CANCEL_OPTION: 1, OK_CANCEL_OPTION: 2, YES: 0, NO: 1, CANCEL: 2, OK: 3,
+    },
+  };
+  const callbackClasses = Object.create(null);
+  const capital = (name) => name[0].toUpperCase() + name.slice(1);
+  for (const [type, build] of Object.entries(callbacks.build)) {
+    const made = class {
+      constructor(...given) {
+        built.set(this, build(...given));
+        const wire = built.get(this);
+        this.$ = { type: wire.type, output: Object.fromEntries(wire.output), input: Object.fromEntries(wire.input) };
+        hide(this, { $: this.$ });
+      }
+    };
+    const proto = made.prototype;
+    hide(proto, {
+      getValue() {
+        return callbacks.valueOf(this.$) ?? null;
+      },
+      toString() {
+        return type;
+      },
+    });
+    for (const [name, input] of Object.entries(getters[type] ?? {})) {
+      hide(proto, name.startsWith('get')
+        ? { [name]() { return this.$.input[input] ?? null; } }
+        : { [name](value) { this.$.input[input] = text(value); } });
+    }
+    // Every output has its getter; a sample shows which there are.
+    const sample = Object.fromEntries(build().output);
+    for (const name of Object.keys(sample)) {
+      const getter = `get${capital(name)}`;
+      if (!(getter in proto)) hide(proto, { [getter]() { return this.$.output[name] ?? null; } });
+    }
+    callbackClasses[type] = javaClass(made);
+    Object.assign(callbackClasses[type], constants[type]);
+  }
+  const more = (type, members) => beans(hide(callbackClasses[type].prototype, members));
+  const index = (answer) => Number(answer.$.input['']) || 0;
+  more('PasswordCallback', {
+    getPassword() {
+      const value = this.$.input[''];
+      return value === null || value === undefined ? null : charArray(value);
+    },
+    clearPassword() {
+      this.$.input[''] = '';
+    },
+  });
+  more('ChoiceCallback', {
+    getSelectedIndexes() {
+      return [index(this)];
+    },
+  });
+  more('ConfirmationCallback', {
+    getSelectedIndex() {
+      return index(this);
+    },
+    setSelectedIndex(value) {
+      this.$.input[''] = value;
+    },
+  });
+  more('KbaCreateCallback', {
+    getSelectedQuestion() {
+      return this.$.input.question ?? null;
+    },
+    getSelectedAnswer() {
+      return this.$.input.answer ?? null;
+    },
+  });
+  more('ValidatedCreateUsernameCallback', { getUsername() { return this.$.input['']; } });
+  more('ValidatedCreatePasswordCallback', { getPassword() { return charArray(this.$.input['']); } });
+  more('TermsAndConditionsCallback', { isAccepted() { return this.getValue(); } });
+  more('ConsentMappingCallback', { isAccepted() { return this.getValue(); } });
+  more('ReCaptchaCallback', { getResult() { return this.getValue(); } });
+  more('SelectIdPCallback', { getProvider() { return this.getValue(); } });
+  more('IdPCallback', {
+    getToken() {
+      return this.$.input.token ?? null;
+    },
+    getTokenType() {
+      return this.$.input.token_type ?? null;
+    },
+  });
+  const answer = (submitted) => {
+    const known = callbackClasses[submitted.type];
+    if (known === undefined) return submitted;
+    const made = Object.create(known.prototype);
+    return hide(made, { $: submitted });
+  };
+
+  const builders = new WeakMap();
+  class ActionBuilder {
+    constructor(what) {
+      builders.set(this, what);
+    }
+    build() {
+      return this;
+    }
+    replaceSharedState(values) {
+      for (const key of Object.keys(state.stores.shared)) delete state.stores.shared[key];
+      state.stores.shared.putAll(values.getObject?.() ?? values);
+      return this;
+    }
+    replaceTransientState(values) {
+      for (const key of Object.keys(state.stores.transient)) delete state.stores.transient[key];
+      state.stores.transient.putAll(values.getObject?.() ?? values);
+      return this;
+    }
+    withUniversalId(id) {
+      return this.withIdentifiedUser(id?.orElse?.(null) ?? id);
+    }
+    withIdentifiedIdentity(user) {
+      return this.withIdentifiedUser(user?.getName?.() ?? user);
+    }
+  }
+  common.withEffects(ActionBuilder.prototype);
+  const wires = (given) => {
+    const all = given.length === 1 && Array.isArray(given[0]) ? given[0] : given;
+    return Array.from(all, (one) => {
+      const wire = built.get(one);
+      if (wire === undefined) throw new TypeError('only callbacks can be sent');
+      return wire;
+    });
+  };
+  const Action = {
+    goTo(outcome) {
+      if (!kit.isText(outcome)) throw new TypeError('an outcome is a text');
+      return new ActionBuilder({ goTo: String(outcome) });
+    },
+    send: (...given) => new ActionBuilder({ send: wires(given) }),
+    suspend(handler, duration) {
+      const made = typeof handler === 'function' ? handler(common.RESUME) : handler;
+      const wire = built.get(made);
+      const message = wire === undefined ? text(made) : Object.fromEntries(wire.output).message;
+      const minutes = duration === undefined || duration === null ? null : Number(duration.toMinutes?.() ?? duration);
+      return new ActionBuilder({ suspend: { message, minutes } });
+    },
+  };
+
+  const NODE = 'org.forgerock.openam.auth.node.api';
+  const named = Object.create(null);
+  named[`${NODE}.Action`] = Action;
+  named[`${NODE}.SharedStateConstants`] = { USERNAME: 'username', PASSWORD: 'password', REALM: 'realm', AUTH_LEVEL: 'authLevel', ONE_TIME_PASSWORD: 'oneTimePassword', EMAIL_ADDRESS: 'emailAddress', OBJECT_ATTRIBUTES: 'objectAttributes' };
+  const JAVAX = ['NameCallback', 'PasswordCallback', 'TextInputCallback', 'TextOutputCallback', 'ChoiceCallback', 'ConfirmationCallback', 'LanguageCallback'];
+  const NODE_CALLBACKS = ['SuspendedTextOutputCallback'];
+  for (const [type, made] of Object.entries(callbackClasses)) {
+    // Most live in one of three packages; scripts name the right one, and the others do no harm.
+    if (JAVAX.includes(type)) named[`javax.security.auth.callback.${type}`] = made;
+    else for (const from of ['com.sun.identity.authentication.callbacks', 'com.sun.identity.authentication.spi', 'org.forgerock.openam.authentication.callbacks']) named[`${from}.${type}`] = made;
+    if (NODE_CALLBACKS.includes(type)) named[`${NODE}.${type}`] = made;
+  }
+
+  // Parts that hold classes, each evaluated when one of its packages is first asked for.
+  const WHERE = [
+    [/^(java|javax\.crypto)\./, 'java'],
+    [/^org\.forgerock\.(http|json\.JsonValue|util)/, 'forgerock'],
+    [/^(org\.forgerock\.(json\.jose|secrets)|javax\.crypto)\./, 'jose'],
+  ];
+  kit.java = { ...values, javaClass, beans };
+  const lookup = (name) => {
+    if (name in named) return named[name];
+    if (!isClass(name)) return undefined;
+    for (const [pattern, part] of WHERE) {
+      if (pattern.test(name)) {
+        const found = kit.part(part)[name];
+        if (found !== undefined) return found;
+      }
+    }
+    return undefined;
+  };
+  const PACKAGES = ['java.lang', 'java.util', 'java.time', 'java.time.temporal', 'java.text', 'java.net', 'java.security', 'java.nio.charset', 'javax.crypto', 'javax.crypto.spec', 'org.forgerock.json', 'org.forgerock.http.protocol', 'org.forgerock.util.encode', 'org.forgerock.json.jose', 'org.forgerock.secrets'];
+  const inside = (name) => {
+    const from = `${name}.`;
+    const own = Object.keys(named).filter((one) => one.startsWith(from) && !one.slice(from.length).includes('.'));
+    const others = PACKAGES.some((one) => one === name || one.startsWith(from) || name.startsWith(`${one}.`))
+      ? WHERE.filter(([pattern]) => pattern.test(from) || pattern.test(name)).flatMap(([, part]) => Object.keys(kit.part(part)))
+        .filter((one) => one.startsWith(from) && !one.slice(from.length).includes('.'))
+      : [];
+    return [...own, ...others];
+  };
+
+  // A package or an unknown class: both are names until they are used. An unknown class says so when it is.
+  const nameOf = new WeakMap();
+  const isClass = (name) => /^[A-Z]/.test(name.slice(name.lastIndexOf('.') + 1));
+  const unknown = (name) => {
+    throw new ReferenceError(`the Java class ${name} is not available to scripts`);
+  };
+  const packages = Object.create(null);
+  const resolve = (name) => {
+    const found = lookup(name);
+    if (found !== undefined) return found;
+    if (name in packages) return packages[name];
+    const proxy = new kit.Proxy(function () {}, {
+      get(_, key) {
+        if (typeof key === 'symbol' || key === 'toJSON') return undefined;
+        if (key === 'toString') return () => `[JavaPackage ${name}]`;
+        return isClass(name) ? unknown(name) : resolve(`${name}.${key}`);
+      },
+      has: () => true,
+      set: () => unknown(name),
+      apply: () => unknown(name),
+      construct: () => unknown(name),
+      getPrototypeOf: () => null,
+    });
+    nameOf.set(proxy, name);
+    packages[name] = proxy;
+    return proxy;
+  };
+  // Class by value, for those that are imported as values.
+  const simple = (value) => {
+    const name = nameOf.get(value) ?? classNames().get(value);
+    return name === undefined ? undefined : name.slice(name.lastIndexOf('.') + 1);
+  };
+  let byValue = null;
+  const classNames = () => {
+    if (byValue === null || byValue.parts !== loaded()) {
+      byValue = new Map(Object.entries(named).map(([name, made]) => [made, name]));
+      for (const part of WHERE.map(([, one]) => one)) {
+        if (!has(part)) continue;
+        for (const [name, made] of Object.entries(kit.part(part))) if (!byValue.has(made)) byValue.set(made, name);
+      }
+      byValue.parts = loaded();
+    }
+    return byValue;
+  };
+  const has = (part) => kit.loaded.has(part);
+  const loaded = () => kit.loaded.size;
+
+  const importInto = (target, given) => {
+    for (const one of given) {
+      const name = nameOf.get(one);
+      if (name !== undefined && !isClass(name)) {
+        for (const full of inside(name)) hide(target, { [full.slice(full.lastIndexOf('.') + 1)]: resolve(full) });
+      } else {
+        const short = simple(one);
+        if (short === undefined) throw new TypeError('only Java classes and packages can be imported');
+        hide(target, { [short]: one });
+      }
+    }
+    return target;
+  };
+  const JavaImporter = function (...given) {
+    const importer = importInto({}, given);
+    return hide(importer, {
+      importPackage: (...names) => void importInto(importer, names),
+      importClass: (...names) => void importInto(importer, names),
+    });
+  };
+  for (const root of ['java', 'javax', 'org', 'com', 'sun', 'net']) kit.bind(root, resolve(root));
+  kit.bind('Packages', new kit.Proxy({}, { get: (_, key) => (typeof key === 'symbol' ? undefined : resolve(key)) }));
+  kit.bind('JavaImporter', JavaImporter);
+  kit.bind('importClass', (...given) => void importInto(kit.global, given));
+  kit.bind('importPackage', (...given) => void importInto(kit.global, given));
+
+  return { answer, builders };
+})

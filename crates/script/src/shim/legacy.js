@@ -1,0 +1,105 @@
+// The bindings of legacy scripts, which were written for a JavaScript that lives inside Java: values have Java's
+// methods beside JavaScript's, and classes are reached by their full names.
+(function (kit) {
+  'use strict';
+  const { told, text, hide } = kit;
+  const common = kit.part('common');
+  const callbacks = kit.part('callbacks');
+  const { adopt, set } = kit.part('values');
+  const { answer, builders } = kit.part('classes');
+  const { state } = common;
+
+  for (const store of Object.values(state.stores)) adopt(store, 0);
+  const json = (value) => new (kit.part('forgerock')['org.forgerock.json.JsonValue'])(value);
+  const nodeState = {
+    get(key) {
+      const found = state.get(text(key));
+      return found === null ? null : json(found);
+    },
+    getObject(key) {
+      const found = state.object(text(key));
+      return found === null ? null : json(adopt(found, 0));
+    },
+    isDefined: (key) => state.isDefined(text(key)),
+    keys: () => set(state.keys()),
+    putShared(key, value) {
+      state.stores.shared.put(key, value);
+      return nodeState;
+    },
+    putTransient(key, value) {
+      state.stores.transient.put(key, value);
+      return nodeState;
+    },
+    mergeShared(values) {
+      state.merge(state.stores.shared, adopt(values.getObject?.() ?? values, 0));
+      return nodeState;
+    },
+    mergeTransient(values) {
+      state.merge(state.stores.transient, adopt(values.getObject?.() ?? values, 0));
+      return nodeState;
+    },
+    remove(key) {
+      state.remove(text(key));
+    },
+  };
+
+  // Request maps: lists of values by name, headers without regard to case.
+  const folded = (entries, fold) => {
+    const map = adopt({ ...entries }, 0);
+    const read = (name) => kit.own(entries, fold(text(name))) ?? null;
+    return hide(map, { get: read, getFirst: (name) => read(name)?.[0] ?? null, containsKey: (name) => read(name) !== null });
+  };
+  const asIs = (name) => name;
+
+  const { identities } = common;
+  const universal = (user) => identities.find(user)?.universalId ?? null;
+  const idRepository = {
+    getAttribute(user, name) {
+      const id = universal(user);
+      return set(id === null ? [] : identities.attribute(id, name));
+    },
+    setAttribute: (user, name, values) => identities.set(universal(user) ?? text(user), name, kit.isText(values) ? [values] : values),
+    addAttribute: (user, name, value) => identities.add(universal(user) ?? text(user), name, value),
+    getIdentity(user) {
+      const found = identities.find(user);
+      if (found === null) return null;
+      const changes = [];
+      return {
+        getName: () => found.name,
+        getUniversalId: () => found.universalId,
+        getAttributeValues: (name) => set(identities.attribute(found.universalId, name)),
+        setAttribute: (name, values) => void changes.push(['set', name, kit.isText(values) ? [values] : values]),
+        addAttribute: (name, value) => void changes.push(['add', name, value]),
+        store() {
+          for (const [how, name, value] of changes.splice(0)) identities[how](found.universalId, name, value);
+        },
+      };
+    },
+  };
+
+  const httpClient = {
+    send(request) {
+      const get = () => kit.part('forgerock').send(request);
+      // Sent at once, as the futures of Java are; the answer waits.
+      const answered = get();
+      return { get: () => answered, getOrThrow: () => answered, getOrThrowUninterruptibly: () => answered };
+    },
+  };
+
+  for (const [name, value] of Object.entries({
+    sharedState: state.stores.shared, transientState: state.stores.transient, nodeState, idRepository, httpClient,
+    callbacks: callbacks.answers.map(answer), openidm: common.openidm,
+    requestHeaders: folded(told.headers, (name) => name.toLowerCase()),
+    requestParameters: folded(told.parameters, asIs), requestCookies: adopt({ ...told.cookies }, 0),
+  })) kit.bind(name, value);
+  if (told.existingSession !== null) kit.bind('existingSession', adopt(told.existingSession, 0));
+
+  kit.finish = () => {
+    const action = kit.variable('action');
+    if (action === undefined || action === null) return common.left(common.outcome());
+    const what = typeof action === 'object' ? builders.get(action) : undefined;
+    if (what === undefined) throw new TypeError('"action" holds something that is no Action');
+    return common.left(what);
+  };
+  return kit;
+})
