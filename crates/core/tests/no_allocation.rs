@@ -8,7 +8,7 @@ use std::cell::Cell;
 use countersign_core::denylist::fingerprint::DenylistKey;
 use countersign_core::denylist::{Chain, Epoch};
 use countersign_core::gate::{Facts, Gate, Policy, RouteSettings, SessionCache, Verdict};
-use countersign_core::keys::{ContentKey, KeySet, KeyState, Kid, MintingKeys, SigningAlg, SigningKey};
+use countersign_core::keys::{ContentKey, KeySet, KeyState, KeysDigest, Kid, MintingKeys, SigningAlg, SigningKey};
 use countersign_core::replica::{Heartbeat, Nonce, Replica, Step};
 use countersign_core::session::{SessionClaims, SessionId, TokenId};
 use countersign_core::time::UnixMillis;
@@ -107,10 +107,11 @@ fn replica() -> Replica {
         time: NOW,
         lease_ms: 10_000,
         poll_ms: 2000,
+        keys: KeysDigest([4; 16]),
     };
     let minting = MintingKeys::new(Envelope::Sign, Some(feed), None).unwrap();
     let heartbeat = mint(&heartbeat, Kind::Heartbeat, &minting, &mut |_: &mut [u8]| {}).unwrap();
-    let mut replica = Replica::default();
+    let mut replica = Replica::new(Some(KeysDigest([4; 16])));
     replica.poll(nonce, NOW);
     let step = replica.heartbeat(heartbeat.as_bytes(), &keys, &mut Scratch::default(), NOW).unwrap();
     assert!(matches!(step, Step::Fresh));

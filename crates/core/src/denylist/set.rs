@@ -320,7 +320,12 @@ mod tests {
         let entry = |kind, fp| Entry { kind, slot: Slot(3), fingerprint: Fingerprint(fp) };
         let mut log: Vec<Entry> = (0..3_000).map(|number| entry(Kind::Family, spread(number))).collect();
         log.extend([entry(Kind::User, 7), entry(Kind::UndoFamily, spread(5)), entry(Kind::UndoFamily, spread(2_500))]);
-        log.extend([entry(Kind::Family, spread(5)), entry(Kind::User, 7), entry(Kind::Undo, 3_005), entry(Kind::Key, 8)]);
+        log.extend([
+            entry(Kind::Family, spread(5)),
+            entry(Kind::User, 7),
+            entry(Kind::Undo, 3_005),
+            entry(Kind::Key, 8),
+        ]);
         let log: Vec<(u64, Entry)> = (1..).zip(log).collect();
         for cut in [0, 4, 6, 2_000, 2_999, 3_001, 3_002, 3_004, log.len()] {
             let (mut whole, mut list, mut gathered) = Default::default();

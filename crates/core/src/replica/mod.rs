@@ -83,8 +83,8 @@ pub enum ReplicaError {
     Token(TokenError),
     /// Not the answer to a poll under way: late, replayed or cached.
     Nonce,
-    /// A relay passed on what is older than what is known here, or is of another epoch: only the authority can tell
-    /// which holds. Poll it directly.
+    /// The answer is of an epoch that has ended; or a relay passed on what is older than what is known here, or of another
+    /// epoch: only the authority can tell which holds. Poll it directly.
     Overtaken,
     /// The clocks of edge and authority differ by more than [`MAX_SKEW_MS`]; the number is the difference.
     Clock(u64),
@@ -98,8 +98,6 @@ pub enum ReplicaError {
     Chain,
     /// The signed head went back, or one position has two chain values.
     Fenced,
-    /// The answer speaks of an epoch that has ended.
-    Overtaken,
     /// The key set that was fetched is not the one that the heartbeat named: it changed in between, or an old one was
     /// replayed.
     Keys,
@@ -117,7 +115,6 @@ impl std::fmt::Display for ReplicaError {
             Self::Unexpected => f.write_str("segment: not the one asked for"),
             Self::Chain => f.write_str("segment: does not lead to the signed chain value"),
             Self::Fenced => f.write_str("fenced: the authority's log went back or changed under one epoch"),
-            Self::Overtaken => f.write_str("heartbeat: of an epoch that has ended"),
             Self::Keys => f.write_str("edge keys: not the set that the heartbeat named"),
         }
     }
