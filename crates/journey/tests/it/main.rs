@@ -1,0 +1,4 @@
+//! Journeys with services in memory: the engine, every node, and the exports of real realms.
+
+mod engine;
+mod support;
