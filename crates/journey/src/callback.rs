@@ -255,9 +255,10 @@ impl Callback {
         self.output.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    pub(crate) fn set_output(&mut self, name: &str, value: Value) {
-        if let Some((_, slot)) = self.output.iter_mut().find(|(known, _)| known == name) {
-            *slot = value;
+    /// Shows a value in the plain input.
+    pub(crate) fn prefill(&mut self, text: &str) {
+        if let Some((_, slot)) = self.input.first_mut() {
+            *slot = json!(text);
         }
     }
 

@@ -112,6 +112,11 @@ impl Journey {
         self.identity_resource.as_deref().unwrap_or(crate::host::Realm::DEFAULT_RESOURCE)
     }
 
+    /// Whether a node that names this resource works on another kind of object. Classic realms name none in the tree.
+    pub(crate) fn other_resource(&self, named: &str) -> bool {
+        self.identity_resource.as_deref().is_some_and(|own| own != named)
+    }
+
     /// The nodes that can be reached from `start` (the entry, for a journey from its beginning), the start included.
     pub fn reachable<'a>(&'a self, start: &'a str) -> BTreeSet<&'a str> {
         let mut seen = BTreeSet::new();

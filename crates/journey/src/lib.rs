@@ -12,7 +12,10 @@
 mod callback;
 mod config;
 mod document;
+mod encoded_word;
 mod engine;
+mod filter;
+pub mod graph;
 pub mod host;
 pub mod import;
 mod journey;
@@ -26,9 +29,10 @@ mod prompt;
 mod request;
 mod state;
 mod step;
+pub mod validate;
 mod variables;
 
-pub use callback::{Callback, CallbackError, CallbackType};
+pub use callback::{Callback, CallbackError, CallbackType, MessageType, NOT_PRESSED, Validation};
 pub use config::{ConfigError, Field, Kind};
 pub use document::{Document, Export};
 pub use engine::{

@@ -41,6 +41,18 @@ impl EmailTemplate {
         })
     }
 
+    /// The link alone, for journeys that came without their template.
+    pub(crate) fn link() -> Self {
+        let english = |text: &str| Localised([("en".to_owned(), text.to_owned())].into());
+        Self {
+            from: String::new(),
+            subject: english("Your link"),
+            message: english("Open this link to go on:\n\n{{object.resumeURI}}\n"),
+            html: false,
+            enabled: true,
+        }
+    }
+
     /// The mail for `object`, whose values take the place of `{{object.name}}`, escaped where the mail is HTML.
     pub(crate) fn render(&self, to: &str, object: &Map<String, Value>, languages: &[String]) -> Mail {
         let subject = fill(self.subject.pick(languages).unwrap_or_default(), object, false);

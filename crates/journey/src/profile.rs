@@ -12,6 +12,9 @@ use crate::step::Step;
 /// What a node needs that looks up the identity.
 pub(crate) const IDENTITY: &[Key] = &[Key::Named("username"), Key::Named(OBJECT_ATTRIBUTES)];
 
+/// The counter of logins that the realm keeps for each user.
+pub(crate) const LOGIN_COUNT: &str = "loginCount";
+
 #[derive(Clone, Copy)]
 pub(crate) enum Where {
     Shared,
@@ -57,11 +60,7 @@ impl Step<'_> {
         }
         match self.username() {
             None => Ok(None),
-            // A user that an earlier node has found is known by name, whatever the attribute of this node is.
-            Some(name) => match identities.find(resource, identity_attribute, name).await? {
-                None if identity_attribute != "userName" => Ok(identities.find(resource, "userName", name).await?),
-                found => Ok(found),
-            },
+            Some(name) => Ok(identities.find(resource, identity_attribute, name).await?),
         }
     }
 
@@ -112,11 +111,17 @@ impl Step<'_> {
 
     /// The node works on the same kind of object as its journey, or it refuses.
     pub(crate) fn same_resource(&self, configured: &str) -> Result<(), NodeError> {
-        if configured == self.resource() {
+        if !self.journey.other_resource(configured) {
             return Ok(());
         }
         let why = format!("identityResource is {configured}, the journey's is {}", self.resource());
         Err(NodeError::Config(why))
+    }
+
+    /// Whether a property that the schema requires is not among these.
+    pub(crate) fn required_missing(&self, object: &Map<String, Value>) -> bool {
+        let properties = self.schema().into_iter().flat_map(|schema| &schema.properties);
+        properties.filter(|(_, property)| property.required).any(|(path, _)| at(object, path).is_none())
     }
 
     /// Records terms that were accepted earlier in the journey.
@@ -133,6 +138,15 @@ impl Property {
             PropertyKind::Number => CallbackType::NumberAttributeInputCallback,
             PropertyKind::Boolean => CallbackType::BooleanAttributeInputCallback,
             PropertyKind::Text | PropertyKind::Other => CallbackType::StringAttributeInputCallback,
+        }
+    }
+
+    /// Whether a value can stand in this property's callback.
+    pub(crate) fn takes(&self, value: &Value) -> bool {
+        match self.kind {
+            PropertyKind::Number => value.is_number(),
+            PropertyKind::Boolean => value.is_boolean(),
+            PropertyKind::Text | PropertyKind::Other => value.is_string() || value.is_array(),
         }
     }
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use super::{Limits, Page};
 use crate::callback::Callback;
 use crate::journey::Journey;
+use crate::node::NodeError;
 
 /// A journey in progress. It holds what was typed, passwords included until they are used, so whoever keeps it seals
 /// it; there is no `Debug`.
@@ -81,8 +82,12 @@ pub struct Effects {
     pub success_details: Map<String, Value>,
     /// Members with the values of session properties.
     pub success_properties: Map<String, Value>,
+    /// The text and further members of the answer when the journey ends in its failure node.
     pub failure_message: Option<String>,
     pub failure_details: Map<String, Value>,
+    /// Likewise when it ends with an exception.
+    pub exception_message: Option<String>,
+    pub exception_details: Map<String, Value>,
     pub(crate) cookies: Vec<CookieOf>,
     /// Only for the step that is being answered.
     #[serde(skip)]
@@ -95,6 +100,43 @@ pub(crate) struct CookieOf {
     pub(crate) journey: String,
     pub(crate) node: String,
     pub(crate) renews: bool,
+}
+
+/// What AM keeps in these session properties is for it to say.
+const OWN_PROPERTIES: &[&str] = &[
+    "AMCtxId",
+    "AuthLevel",
+    "CharSet",
+    "FullLoginURL",
+    "Host",
+    "HostName",
+    "IndexType",
+    "Locale",
+    "OidcSid",
+    "Organization",
+    "Principal",
+    "Principals",
+    "Service",
+    "UserId",
+    "UserProfile",
+    "UserToken",
+    "amlbcookie",
+    "authInstant",
+    "clientType",
+    "loginURL",
+    "successURL",
+    "sun.am.UniversalIdentifier",
+];
+
+impl Effects {
+    /// Sets a property of the session to come; those that are not for nodes and scripts end the journey.
+    pub(crate) fn set_property(&mut self, name: &str, value: Value) -> Result<(), NodeError> {
+        if OWN_PROPERTIES.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+            return Err(NodeError::Config(format!("session property {name} cannot be set by a journey")));
+        }
+        self.session_properties.insert(name.to_owned(), value);
+        Ok(())
+    }
 }
 
 impl JourneyState {

@@ -55,9 +55,7 @@ impl Engine<'_> {
         }
         let mut state = JourneyState::new(Frame::new(journey, false), self.host.clock.now());
         state.shared.insert("realm".to_owned(), Value::from(self.host.realm.name.as_str()));
-        if let Some(resource) = journey.tree_timeout {
-            state.effects.max_journey_minutes = Some(resource);
-        }
+        state.effects.max_journey_minutes = Some(journey.tree_timeout.unwrap_or(self.limits.journey_minutes));
         Ok(self.run(state, Vec::new(), false, request).await)
     }
 

@@ -290,16 +290,14 @@ impl Engine<'_> {
 
     fn failure(state: JourneyState, cause: FailureCause) -> Answer {
         let effects = state.effects;
-        let message = match &cause {
-            FailureCause::LockedOut => effects.lockout_message.or(effects.failure_message),
-            _ => effects.failure_message.or(effects.error_message),
+        let (message, details) = match &cause {
+            FailureCause::LockedOut => (effects.lockout_message.or(effects.failure_message), effects.failure_details),
+            FailureCause::Exception { .. } => {
+                (effects.exception_message.or(effects.error_message), effects.exception_details)
+            }
+            _ => (effects.failure_message.or(effects.error_message), effects.failure_details),
         };
-        Answer::Failure(Box::new(Failure {
-            cause,
-            message,
-            details: effects.failure_details,
-            failure_url: text(&state.shared, "failureUrl"),
-        }))
+        Answer::Failure(Box::new(Failure { cause, message, details, failure_url: text(&state.shared, "failureUrl") }))
     }
 
     async fn finish(&self, state: JourneyState, success: bool) -> Answer {

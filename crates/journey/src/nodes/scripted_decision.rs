@@ -41,7 +41,7 @@ impl Node for This {
             resumed: step.resumed,
         };
         let result = step.host.scripts.decide(call).await.map_err(|error| NodeError::Script(error.to_string()))?;
-        let action = take(&config, step, result);
+        let action = take(&config, step, result)?;
         match action {
             ScriptAction::GoTo(outcome) if config.outcomes.contains(&outcome) => {
                 let missing = |name: &&String| *name != "*" && step.state.get(name).is_none();
@@ -71,7 +71,7 @@ fn visible(names: &[String], store: &Map<String, Value>) -> Map<String, Value> {
 }
 
 /// Takes over what the script left.
-fn take(config: &Config, step: &mut Step<'_>, result: ScriptResult) -> ScriptAction {
+fn take(config: &Config, step: &mut Step<'_>, result: ScriptResult) -> Result<ScriptAction, NodeError> {
     let stores = [
         (&mut step.state.shared, result.shared),
         (&mut step.state.transient, result.transient),
@@ -93,7 +93,9 @@ fn take(config: &Config, step: &mut Step<'_>, result: ScriptResult) -> ScriptAct
     for name in result.removed_session_properties {
         effects.session_properties.remove(&name);
     }
-    effects.session_properties.extend(result.session_properties);
+    for (name, value) in result.session_properties {
+        effects.set_property(&name, value)?;
+    }
     effects.identified = result.identified.or(effects.identified.take());
     effects.error_message = result.error_message.or(effects.error_message.take());
     effects.lockout_message = result.lockout_message.or(effects.lockout_message.take());
@@ -102,5 +104,5 @@ fn take(config: &Config, step: &mut Step<'_>, result: ScriptResult) -> ScriptAct
     effects.page.header = result.header.or(effects.page.header.take());
     effects.page.description = result.description.or(effects.page.description.take());
     effects.page.stage = result.stage.or(effects.page.stage.take());
-    result.action
+    Ok(result.action)
 }
