@@ -57,7 +57,10 @@ impl NodeSpec {
     pub fn outcomes(&self) -> Option<Vec<String>> {
         match self.node_type?.outcomes(&self.config).ok()? {
             Some(outcomes) => Some(outcomes),
-            None => self.children.last()?.outcomes(),
+            None => {
+                let last = self.children.last()?;
+                Some(last.outcomes()?.iter().map(|outcome| self.page_outcome(last, outcome)).collect())
+            }
         }
     }
 
@@ -69,6 +72,14 @@ impl NodeSpec {
     /// The journey that an inner tree evaluator calls.
     pub fn inner_tree(&self) -> Option<&str> {
         (self.type_id == "InnerTreeEvaluatorNode").then(|| self.config.get("tree")?.as_str())?
+    }
+
+    /// By what a page is left when its last child is left by `outcome`: from version 2.0 on the child's id stands before.
+    pub(crate) fn page_outcome(&self, last: &Self, outcome: &str) -> String {
+        match &self.version {
+            Some(version) if version.starts_with('2') => format!("{}-{outcome}", last.id),
+            _ => outcome.to_owned(),
+        }
     }
 
     pub(crate) fn is_page(&self) -> bool {
@@ -152,7 +163,7 @@ fn spec(
         id: id.to_owned(),
         node_type: node_type(&type_id),
         type_id,
-        version: text_at(association, &["version"]),
+        version: text_at(association, &["version"]).or_else(|| text_at(&config, &["_type", "version"])),
         display_name: text_at(association, &["displayName"]).unwrap_or_default(),
         configured: raw.is_some(),
         config,

@@ -57,7 +57,7 @@ impl Node for This {
                     *own = callbacks;
                 }
                 Action::GoTo(outcome) => {
-                    left_by = Some(outcome);
+                    left_by = Some(step.node.page_outcome(child, &outcome));
                     forget_secrets(own);
                 }
                 Action::Suspend { .. } | Action::Enter { .. } => {

@@ -1,4 +1,6 @@
 //! Journeys with services in memory: the engine, every node, and the exports of real realms.
 
+mod corpus;
+mod driver;
 mod engine;
 mod support;

@@ -15,7 +15,7 @@ use countersign_journey::{
 };
 use serde_json::{Map, Value, json};
 
-pub(crate) use users::{PASSWORD, User, Users};
+pub(crate) use users::{PASSWORD, Users};
 
 /// Services in memory are never pending, so one poll is enough.
 pub(crate) fn now_or_never<T>(future: impl Future<Output = T> + Send) -> T {
@@ -40,7 +40,11 @@ pub(crate) struct World {
     pub(crate) mail_fails: bool,
     /// Node type and outcome, or the error.
     pub(crate) events: Mutex<Vec<(String, Result<String, NodeError>)>>,
+    /// Journey, node and outcome.
+    pub(crate) left: Mutex<Vec<(String, String, String)>>,
     pub(crate) scripts: Vec<(String, ScriptFn)>,
+    /// For those that have none of their own.
+    pub(crate) any_script: Option<ScriptFn>,
     /// Cookie value and whom it remembers.
     pub(crate) remembered: Option<(String, String)>,
 }
@@ -59,7 +63,9 @@ impl World {
             mails: Mutex::default(),
             mail_fails: false,
             events: Mutex::default(),
+            left: Mutex::default(),
             scripts: Vec::new(),
+            any_script: None,
             remembered: None,
         }
     }
@@ -169,6 +175,10 @@ impl Random for World {
 
 impl Audit for World {
     fn node(&self, event: NodeEvent<'_>) {
+        if let Ok(outcome) = event.outcome {
+            let left = (event.journey.to_owned(), event.node.to_owned(), outcome.to_owned());
+            self.left.lock().unwrap().push(left);
+        }
         let outcome = event.outcome.map(str::to_owned).map_err(Clone::clone);
         self.events.lock().unwrap().push((event.node_type.to_owned(), outcome));
     }
@@ -202,6 +212,7 @@ impl PersistentCookies for World {
 impl Scripts for World {
     fn decide<'a>(&'a self, mut call: ScriptCall<'a>) -> Pending<'a, ScriptResult> {
         let body = self.scripts.iter().find(|(id, _)| *id == call.script.id).map(|(_, body)| body);
+        let body = body.or(self.any_script.as_ref());
         let action = body.map_or_else(|| Err("no such script in this test".to_owned()), |body| body(&mut call));
         Box::pin(async move {
             let action = action.map_err(|why| HostError { service: "script", why })?;

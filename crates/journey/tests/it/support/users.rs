@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use countersign_journey::host::{
     Identities, Identity, Kba, PasswordChange, PasswordCheck, Pending, Property, PropertyKind, Question, Realm, Schema,
@@ -23,8 +24,14 @@ pub(crate) struct User {
     pub(crate) counters: BTreeMap<String, i64>,
 }
 
-/// The identity store; by user name.
-pub(crate) struct Users(pub(crate) Mutex<BTreeMap<String, User>>);
+/// The identity store.
+#[derive(Default)]
+pub(crate) struct Users {
+    /// By user name.
+    by_name: Mutex<BTreeMap<String, User>>,
+    /// Whether it refuses every change of a profile.
+    pub(crate) refuses: AtomicBool,
+}
 
 pub(crate) fn realm() -> Realm {
     let property = |title: &str, kind, required| Property {
@@ -42,6 +49,13 @@ pub(crate) fn realm() -> Realm {
         ("givenName", property("First Name", text, true)),
         ("sn", property("Last Name", text, true)),
         ("mail", property("Email Address", text, true)),
+        ("description", property("Description", text, false)),
+        ("telephoneNumber", property("Telephone Number", text, false)),
+        ("postalAddress", property("Address", text, false)),
+        ("postalCode", property("Postal Code", text, false)),
+        ("city", property("City", text, false)),
+        ("country", property("Country", text, false)),
+        ("stateProvince", property("State", text, false)),
         ("age", property("Age", PropertyKind::Number, false)),
         ("preferences/updates", property("Send me news", PropertyKind::Boolean, false)),
         ("preferences/marketing", property("Send me offers", PropertyKind::Boolean, false)),
@@ -69,7 +83,7 @@ pub(crate) fn realm() -> Realm {
 impl Users {
     /// `demo`, with all that a journey may ask for.
     pub(crate) fn demo() -> Self {
-        let users = Self(Mutex::default());
+        let users = Self::default();
         users.put("demo", json!({"givenName": "Dem", "sn": "O", "mail": "demo@example.com", "age": 40}));
         users.change("demo", |user| {
             user.answers = vec![
@@ -97,15 +111,15 @@ impl Users {
             codes: Vec::new(),
             counters: BTreeMap::new(),
         };
-        self.0.lock().unwrap().insert(name.to_owned(), user);
+        self.by_name.lock().unwrap().insert(name.to_owned(), user);
     }
 
     pub(crate) fn change<T>(&self, name: &str, work: impl FnOnce(&mut User) -> T) -> T {
-        work(self.0.lock().unwrap().get_mut(name).unwrap())
+        work(self.by_name.lock().unwrap().get_mut(name).unwrap())
     }
 
     pub(crate) fn identity(&self, name: &str) -> Option<Identity> {
-        self.0.lock().unwrap().get(name).map(|user| identity(name, user))
+        self.by_name.lock().unwrap().get(name).map(|user| identity(name, user))
     }
 }
 
@@ -132,7 +146,7 @@ fn ready<'a, T: Send + 'a>(value: T) -> Pending<'a, T> {
 
 impl Identities for Users {
     fn find<'a>(&'a self, _: &'a str, attribute: &'a str, value: &'a str) -> Pending<'a, Option<Identity>> {
-        let users = self.0.lock().unwrap();
+        let users = self.by_name.lock().unwrap();
         let found = users.iter().find(|(name, user)| match attribute {
             "_id" => user.id == value,
             "userName" => name.eq_ignore_ascii_case(value),
@@ -142,7 +156,7 @@ impl Identities for Users {
     }
 
     fn check_password<'a>(&'a self, username: &'a str, password: &'a str) -> Pending<'a, PasswordCheck> {
-        let users = self.0.lock().unwrap();
+        let users = self.by_name.lock().unwrap();
         ready(match users.get(username) {
             Some(user) if !user.active => PasswordCheck::Locked,
             Some(user) if user.password == password && user.expired => PasswordCheck::Expired,
@@ -165,7 +179,7 @@ impl Identities for Users {
     }
 
     fn change_password<'a>(&'a self, username: &'a str, old: &'a str, new: &'a str) -> Pending<'a, bool> {
-        let mut users = self.0.lock().unwrap();
+        let mut users = self.by_name.lock().unwrap();
         let user = users.get_mut(username).filter(|user| user.password == old);
         let changed = user.map(|user| {
             user.password = new.to_owned();
@@ -180,6 +194,11 @@ impl Identities for Users {
         };
         if self.identity(name).is_some() {
             return ready(Err("the name is taken".to_owned()));
+        }
+        let taken =
+            |user: &User| attributes.contains_key("mail") && user.attributes.get("mail") == attributes.get("mail");
+        if self.by_name.lock().unwrap().values().any(taken) {
+            return ready(Err("the address is taken".to_owned()));
         }
         let mut shown = attributes.clone();
         let password = shown.remove("password");
@@ -200,6 +219,9 @@ impl Identities for Users {
     ) -> Pending<'a, Result<(), String>> {
         if as_user && changes.contains_key("sn") {
             return ready(Err("sn is not for users".to_owned()));
+        }
+        if self.refuses.load(Ordering::Relaxed) {
+            return ready(Err("refused".to_owned()));
         }
         self.change(&identity.username, |user| {
             for (key, value) in changes {
@@ -242,16 +264,16 @@ impl Identities for Users {
     }
 
     fn set_active<'a>(&'a self, username: &'a str, active: bool) -> Pending<'a, bool> {
-        let mut users = self.0.lock().unwrap();
+        let mut users = self.by_name.lock().unwrap();
         ready(users.get_mut(username).map(|user| user.active = active).is_some())
     }
 
     fn counter<'a>(&'a self, username: &'a str, name: &'a str) -> Pending<'a, Option<i64>> {
-        ready(self.0.lock().unwrap().get(username).and_then(|user| user.counters.get(name).copied()))
+        ready(self.by_name.lock().unwrap().get(username).and_then(|user| user.counters.get(name).copied()))
     }
 
     fn set_counter<'a>(&'a self, username: &'a str, name: &'a str, value: Option<i64>) -> Pending<'a, bool> {
-        let mut users = self.0.lock().unwrap();
+        let mut users = self.by_name.lock().unwrap();
         let Some(user) = users.get_mut(username) else { return ready(false) };
         match value {
             Some(value) => user.counters.insert(name.to_owned(), value),
@@ -287,7 +309,7 @@ impl Identities for Users {
     }
 
     fn use_recovery_code<'a>(&'a self, username: &'a str, kind: &'a str, code: &'a str) -> Pending<'a, bool> {
-        let mut users = self.0.lock().unwrap();
+        let mut users = self.by_name.lock().unwrap();
         let Some(user) = users.get_mut(username) else { return ready(false) };
         let before = user.codes.len();
         user.codes.retain(|known| *known != (kind.to_owned(), code.to_owned()));
