@@ -136,7 +136,8 @@ fn row(files: &[File], file: &File, name: &str) -> Row {
     });
     let reasons = reasons.collect();
     let scripts = scripts(&library, journey);
-    let driven = (report.verdict != Verdict::Refused).then(|| driver::explore(&library, journey));
+    let driven = (report.verdict != Verdict::Refused)
+        .then(|| driver::explore(&library, journey, report.verdict == Verdict::Runs));
     Row { file: file.name.clone(), journey: name.to_owned(), verdict: report.verdict, driven, scripts, reasons }
 }
 

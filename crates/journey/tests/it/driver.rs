@@ -22,10 +22,10 @@ pub(crate) struct Driven {
     pub(crate) edges: (usize, usize),
 }
 
-const WALKS: usize = 400;
+const WALKS: usize = 4000;
 const STEPS: usize = 40;
 /// Walks without anything new until it gives up.
-const IDLE: usize = 150;
+const IDLE: usize = 100;
 
 /// How often each way was chosen at each place.
 #[derive(Default)]
@@ -73,7 +73,8 @@ impl Persona {
 
 const PERSONAS: [Persona; 5] = [Persona::Demo, Persona::New, Persona::Thief, Persona::Nobody, Persona::Agent];
 
-pub(crate) fn explore(library: &Library, journey: &Journey) -> Driven {
+/// `patient` searches on for ends that it has not reached.
+pub(crate) fn explore(library: &Library, journey: &Journey, patient: bool) -> Driven {
     let (to_success, to_failure) = crate::corpus::ends(journey);
     let edges: usize = journey.reachable(&journey.entry).iter().map(|id| journey.nodes[*id].connections.len()).sum();
     let mut driven =
@@ -118,7 +119,8 @@ pub(crate) fn explore(library: &Library, journey: &Journey) -> Driven {
         walked.extend(left.iter().filter(connected).cloned());
         idle = if walked.len() > before { 0 } else { idle + 1 };
         let all = |found: Option<bool>| found != Some(false);
-        if idle > IDLE || (walked.len() == edges && all(driven.success) && all(driven.failure)) {
+        let found = all(driven.success) && all(driven.failure);
+        if (idle > IDLE && (found || !patient)) || (walked.len() == edges && found) {
             break;
         }
     }

@@ -3,4 +3,6 @@
 mod corpus;
 mod driver;
 mod engine;
+mod imports;
+mod nodes;
 mod support;

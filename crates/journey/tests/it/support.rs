@@ -307,7 +307,8 @@ impl Trial {
                 let kind = node_type(child["nodeType"].as_str().unwrap()).unwrap();
                 kind.outcomes(child["_properties"].as_object().unwrap()).unwrap().unwrap()
             }
-            None => kind.outcomes(map).unwrap().unwrap(),
+            // A configuration that is refused is refused when the node runs.
+            None => kind.outcomes(map).ok().flatten().unwrap_or_default(),
         };
         let to_look: Vec<(&str, &str)> = outcomes.iter().map(|outcome| (outcome.as_str(), LOOK)).collect();
         let script = |id: &str| json!({"script": id, "outcomes": ["done"], "inputs": ["*"], "outputs": ["*"]});
