@@ -85,17 +85,20 @@ pub(crate) fn children(page: &Map<String, Value>) -> (Vec<Child>, usize) {
 fn child(value: &Value) -> Option<Child> {
     match value {
         Value::String(text) => {
-            let parts: Vec<&str> = text.splitn(4, ':').collect();
-            let (id, node_type, version, display_name) = match parts.as_slice() {
-                [id, node_type, display] => (id, node_type, None, display),
-                [id, node_type, version, display] => (id, node_type, Some((*version).to_owned()), display),
-                _ => return None,
+            let mut parts = text.splitn(3, ':');
+            let (id, node_type, rest) = (parts.next()?, parts.next()?, parts.next()?);
+            // A display name may hold colons too; only a number before one is a version.
+            let is_version =
+                |text: &str| text.starts_with(|first: char| first.is_ascii_digit()) && text.parse::<f32>().is_ok();
+            let (version, display_name) = match rest.split_once(':') {
+                Some((version, display)) if is_version(version) => (Some(version.to_owned()), display),
+                _ => (None, rest),
             };
             Some(Child {
-                id: (*id).to_owned(),
-                node_type: (*node_type).to_owned(),
+                id: id.to_owned(),
+                node_type: node_type.to_owned(),
                 version,
-                display_name: (*display_name).to_owned(),
+                display_name: display_name.to_owned(),
                 inline: None,
             })
         }

@@ -43,7 +43,7 @@ pub use journey::{FAILURE_NODE, Journey, NodeSpec, SUCCESS_NODE};
 pub use library::{Language, Library, Script};
 pub use locale::Localised;
 pub use mail::{EmailTemplate, Mail};
-pub use node::{Key, NodeError, NodeType};
+pub use node::{Key, NodeError, NodeType, OutcomeIds};
 pub use nodes::{node_type, node_types};
 pub use prompt::{Answering, Prompt};
 pub use request::{ExistingSession, Request};

@@ -93,6 +93,8 @@ pub enum Key {
     Own(&'static str),
     /// The text, texts or map keys of this setting.
     Setting(&'static str),
+    /// The values of this setting, which is a map.
+    SettingValues(&'static str),
     /// Any.
     All,
 }
@@ -104,15 +106,27 @@ impl Key {
             Self::All => true,
             Self::Named(name) => name == key,
             Self::Own(suffix) => key.strip_prefix(id).and_then(|rest| rest.strip_prefix('.')) == Some(suffix),
+            Self::SettingValues(field) => {
+                let values = config.get(field).and_then(Value::as_object);
+                values.is_some_and(|values| values.values().any(|value| is_text(value, key)))
+            }
             Self::Setting(field) => match config.get(field) {
-                Some(Value::String(text)) => text == key,
-                Some(Value::Array(list)) => list.iter().any(|item| item == key || item == "*"),
+                Some(Value::Array(list)) => list.iter().any(|item| is_text(item, key) || item == "*"),
                 Some(Value::Object(map)) => map.contains_key(key),
                 // An absent list of inputs or outputs means all of them.
                 None => matches!(field, "inputs" | "outputs" | "scriptInputs"),
-                Some(_) => false,
+                Some(value) => is_text(value, key),
             },
         }
+    }
+}
+
+/// Settings that are texts may be written as numbers.
+fn is_text(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(value) => value == text,
+        Value::Number(number) => number.to_string() == text,
+        _ => false,
     }
 }
 
@@ -161,6 +175,9 @@ pub(crate) trait Node: 'static {
 
 type Running<'a, T> = Pin<Box<dyn Future<Output = Result<T, NodeError>> + Send + 'a>>;
 
+/// The ids; `None` for a page, which is left as its last child is.
+pub type OutcomeIds = Result<Option<Vec<String>>, ConfigError>;
+
 /// A node type as a value: its declaration, and how to run it.
 pub struct NodeType {
     pub type_id: &'static str,
@@ -172,7 +189,7 @@ pub struct NodeType {
     pub outputs: &'static [Key],
     pub(crate) completes: bool,
     fields: fn() -> Vec<Field>,
-    outcomes: fn(&Map<String, Value>) -> Result<Option<Vec<String>>, ConfigError>,
+    outcomes: fn(&Map<String, Value>) -> OutcomeIds,
     process: for<'a> fn(&'a Map<String, Value>, &'a mut Step<'_>) -> Running<'a, Action>,
     completed: for<'a> fn(&'a Map<String, Value>, &'a mut Step<'_>, bool) -> Running<'a, ()>,
 }
@@ -213,7 +230,7 @@ impl NodeType {
     }
 
     /// The ids a node with this configuration can be left by; `None` for a page, which is left as its last child is.
-    pub fn outcomes(&self, config: &Map<String, Value>) -> Result<Option<Vec<String>>, ConfigError> {
+    pub fn outcomes(&self, config: &Map<String, Value>) -> OutcomeIds {
         (self.outcomes)(config)
     }
 

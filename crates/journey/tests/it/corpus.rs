@@ -83,6 +83,66 @@ fn outcomes_are_those_that_am_has_written() {
     eprintln!("{compared} nodes compared");
 }
 
+/// Exports that somebody has cut, pasted into or mistyped: whatever comes of them, it is not a panic.
+#[test]
+fn damaged_exports_do_no_harm() {
+    let mut dice = 1_u64;
+    let mut throw = |sides: usize| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(dice >> 33).unwrap() % sides.max(1)
+    };
+    for file in corpus() {
+        let original: Value = serde_json::from_str(&file.text).unwrap();
+        for _ in 0..8 {
+            let mut damaged = original.clone();
+            for _ in 0..=throw(6) {
+                damage(&mut damaged, &mut throw, 0);
+            }
+            let Ok(export) = import::from_json(&damaged.to_string()) else { continue };
+            let mut library = Library::new();
+            library.add(&export, &Variables::default());
+            let journeys: Vec<_> = library.journeys().cloned().collect();
+            for journey in journeys {
+                validate(&library, &journey);
+                countersign_journey::graph::svg(&journey);
+                driver::explore_some(&library, &journey, 3);
+            }
+        }
+    }
+}
+
+/// Changes one value somewhere.
+fn damage(value: &mut Value, throw: &mut impl FnMut(usize) -> usize, depth: usize) {
+    let inside = match value {
+        Value::Array(list) if !list.is_empty() => {
+            let index = throw(list.len());
+            list.get_mut(index)
+        }
+        Value::Object(map) if !map.is_empty() => {
+            let index = throw(map.len());
+            map.values_mut().nth(index)
+        }
+        _ => None,
+    };
+    match inside {
+        Some(inside) if depth < 4 || throw(4) > 0 => damage(inside, throw, depth + 1),
+        _ => {
+            let others = [
+                Value::Null,
+                Value::from(true),
+                Value::from(-1),
+                Value::from(i64::MAX),
+                Value::from(0.5),
+                Value::from(""),
+                Value::from("\u{1F600} &{esv.x}{{"),
+                Value::from(vec![1, 2]),
+                serde_json::json!({"a": {"b": []}}),
+            ];
+            *value = others[throw(others.len())].clone();
+        }
+    }
+}
+
 #[test]
 fn every_journey_can_be_drawn() {
     for file in corpus() {
@@ -194,12 +254,18 @@ fn the_table_of_journeys_is_true() {
     if files.is_empty() {
         return;
     }
-    let mut rows = Vec::new();
-    for file in &files {
-        for name in file.export.journeys.keys() {
-            rows.push(row(&files, file, name));
-        }
-    }
+    let names: Vec<(&File, &String)> =
+        files.iter().flat_map(|file| file.export.journeys.keys().map(move |name| (file, name))).collect();
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let rows: Vec<Row> = std::thread::scope(|scope| {
+        let files = &files;
+        let run = move |part: &[(&File, &String)]| -> Vec<Row> {
+            part.iter().map(|(file, name)| row(files, file, name)).collect()
+        };
+        let parts = names.chunks(names.len().div_ceil(workers));
+        let threads: Vec<_> = parts.map(|part| scope.spawn(move || run(part))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
     let written = table(&rows);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("JOURNEYS.md");
     if std::env::var_os("COUNTERSIGN_WRITE").is_some() {

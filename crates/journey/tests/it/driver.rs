@@ -22,7 +22,7 @@ pub(crate) struct Driven {
     pub(crate) edges: (usize, usize),
 }
 
-const WALKS: usize = 4000;
+const WALKS: usize = 3000;
 const STEPS: usize = 40;
 /// Walks without anything new until it gives up.
 const IDLE: usize = 100;
@@ -75,6 +75,15 @@ const PERSONAS: [Persona; 5] = [Persona::Demo, Persona::New, Persona::Thief, Per
 
 /// `patient` searches on for ends that it has not reached.
 pub(crate) fn explore(library: &Library, journey: &Journey, patient: bool) -> Driven {
+    explore_by(library, journey, patient, WALKS)
+}
+
+/// So many walks, wherever they lead.
+pub(crate) fn explore_some(library: &Library, journey: &Journey, walks: usize) {
+    explore_by(library, journey, true, walks);
+}
+
+fn explore_by(library: &Library, journey: &Journey, patient: bool, walks: usize) -> Driven {
     let (to_success, to_failure) = crate::corpus::ends(journey);
     let edges: usize = journey.reachable(&journey.entry).iter().map(|id| journey.nodes[*id].connections.len()).sum();
     let mut driven =
@@ -88,7 +97,7 @@ pub(crate) fn explore(library: &Library, journey: &Journey, patient: bool) -> Dr
     let chosen = Arc::new(Mutex::new(Chosen::default()));
     library.add(&import::from_json(&caller(&journey.name).to_string()).unwrap(), &Variables::default());
     let mut idle = 0;
-    for _ in 0..WALKS {
+    for _ in 0..walks {
         let mut world = World::new();
         world.library = library.clone();
         world.limits.journey_minutes = 1000;
@@ -252,6 +261,7 @@ fn answers(state: &JourneyState, chosen: &Mutex<Chosen>, persona: Persona, world
                     world.pass(wait.parse().unwrap_or(0));
                 }
             }
+            CallbackType::DeviceProfileCallback => answers.push(json!("{\"identifier\": \"i\"}")),
             _ => answers.extend(callback.inputs().map(|_| Value::Null)),
         }
     }

@@ -1,6 +1,7 @@
 //! Journeys with services in memory: the engine, every node, and the exports of real realms.
 
 mod corpus;
+mod documents;
 mod driver;
 mod engine;
 mod imports;

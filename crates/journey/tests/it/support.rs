@@ -11,7 +11,7 @@ use countersign_journey::host::{
 };
 use countersign_journey::{
     Answer, Callback, Engine, Failure, FailureCause, JourneyState, Library, Limits, Mail, NodeError, PersistentCookie,
-    Request, StepError, Success, Variables, import, node_type,
+    Request, StepError, Variables, import, node_type,
 };
 use serde_json::{Map, Value, json};
 
@@ -236,8 +236,11 @@ impl Scripts for World {
     }
 }
 
+/// Id, type, configuration, and where the outcomes lead.
+pub(crate) type NodeOf<'a> = (&'a str, &'a str, Value, &'a [(&'a str, &'a str)]);
+
 /// A frodo file with one journey: nodes as `(id, type, configuration, connections)`.
-pub(crate) fn journey(name: &str, nodes: &[(&str, &str, Value, &[(&str, &str)])]) -> Value {
+pub(crate) fn journey(name: &str, nodes: &[NodeOf<'_>]) -> Value {
     let mut associations = Map::new();
     let mut configs = Map::new();
     for (id, node_type, config, connections) in nodes {
@@ -285,9 +288,9 @@ pub(crate) struct Trial {
 
 /// How the last request ended.
 pub(crate) enum Last {
-    Asked(Vec<Value>, countersign_journey::Page),
+    Asked(Vec<Value>),
     Suspended(String),
-    Success(Box<Success>),
+    Success,
     Failure(Box<Failure>),
 }
 
@@ -344,12 +347,8 @@ impl Trial {
             type_id: type_id.to_owned(),
             request: Request::default(),
             state: None,
-            last: Last::Asked(Vec::new(), countersign_journey::Page::default()),
+            last: Last::Asked(Vec::new()),
         }
-    }
-
-    pub(crate) fn with(type_id: &str, config: Value, shared: Value) -> Self {
-        Self::of(type_id, config, shared, Value::Null, World::new())
     }
 
     pub(crate) fn run(mut self) -> Self {
@@ -360,16 +359,16 @@ impl Trial {
 
     fn take(&mut self, answer: Answer) {
         self.last = match answer {
-            Answer::Callbacks { state, page } => {
+            Answer::Callbacks { state, .. } => {
                 let asked = state.callbacks_json();
                 self.state = Some(*state);
-                Last::Asked(asked, page)
+                Last::Asked(asked)
             }
             Answer::Suspended { state, id, .. } => {
                 self.state = Some(*state);
                 Last::Suspended(id)
             }
-            Answer::Success(success) => Last::Success(success),
+            Answer::Success(_) => Last::Success,
             Answer::Failure(failure) => Last::Failure(failure),
         };
     }
@@ -381,9 +380,9 @@ impl Trial {
     /// The callbacks on the wire.
     pub(crate) fn asked(&self) -> &[Value] {
         match &self.last {
-            Last::Asked(callbacks, _) => callbacks,
+            Last::Asked(callbacks) => callbacks,
             Last::Suspended(_) => panic!("suspended"),
-            Last::Success(_) => panic!("succeeded"),
+            Last::Success => panic!("succeeded"),
             Last::Failure(failure) => panic!("failed: {:?}", failure.cause),
         }
     }

@@ -4,6 +4,7 @@
 mod collect;
 mod control;
 mod decide;
+mod more;
 mod one_time;
 mod profile;
 mod session;
@@ -29,6 +30,7 @@ fn every_node_type_has_a_test() {
         include_str!("collect.rs"),
         include_str!("control.rs"),
         include_str!("decide.rs"),
+        include_str!("more.rs"),
         include_str!("one_time.rs"),
         include_str!("profile.rs"),
         include_str!("session.rs"),
@@ -50,13 +52,14 @@ fn type_ids_are_unique_and_files_are_named_after_them() {
     for kind in node_types() {
         let name = kind.type_id.trim_start_matches("product-");
         let name = name.strip_suffix("Node").unwrap_or(name);
+        let letters: Vec<char> = name.chars().collect();
         let mut file = String::new();
-        let mut before_was_upper = true;
-        for letter in name.chars() {
-            if letter.is_uppercase() && !before_was_upper {
+        for (position, letter) in letters.iter().enumerate() {
+            let after_lower = position > 0 && letters[position - 1].is_lowercase();
+            let before_lower = position > 0 && letters.get(position + 1).is_some_and(|next| next.is_lowercase());
+            if letter.is_uppercase() && (after_lower || before_lower) {
                 file.push('_');
             }
-            before_was_upper = letter.is_uppercase();
             file.extend(letter.to_lowercase());
         }
         let path = folder.join(format!("{file}.rs"));
