@@ -23,7 +23,8 @@ impl Node for This {
     const OUTCOMES: Outcomes<Config> = Outcomes::Fixed(&["TRUE", "FALSE", "LOCKED", "CANCELLED", "EXPIRED"]);
     const CALLBACKS: &'static [CallbackType] =
         &[CallbackType::TextOutputCallback, CallbackType::PasswordCallback, CallbackType::ConfirmationCallback];
-    const INPUTS: &'static [Key] = &[Key::Named("realm"), Key::Named("username"), Key::Named("password")];
+    const INPUTS: &'static [Key] =
+        &[Key::Named("realm"), Key::Named("username"), Key::Named("password"), Key::Named(OBJECT_ATTRIBUTES)];
     const OUTPUTS: &'static [Key] = &[Key::Named("password")];
     type Config = Config;
 
@@ -31,11 +32,11 @@ impl Node for This {
         let Some(password) = step.state.text("password") else {
             return Err(NodeError::State("no password was collected".to_owned()));
         };
-        let Some(username) = step.username() else { return goto("FALSE") };
+        let Some(username) = step.login_name() else { return goto("FALSE") };
         if password.trim().is_empty() {
             return goto("FALSE");
         }
-        let (identity, change) = match step.host.identities.check_password(username, password).await? {
+        let (identity, change) = match step.host.identities.check_password(&username, password).await? {
             PasswordCheck::Right { identity, change } => (identity, change),
             PasswordCheck::Wrong => return goto("FALSE"),
             PasswordCheck::Expired => return goto("EXPIRED"),

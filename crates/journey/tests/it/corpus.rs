@@ -93,7 +93,7 @@ fn damaged_exports_do_no_harm() {
     };
     for file in corpus() {
         let original: Value = serde_json::from_str(&file.text).unwrap();
-        for _ in 0..8 {
+        for _ in 0..4 {
             let mut damaged = original.clone();
             for _ in 0..=throw(6) {
                 damage(&mut damaged, &mut throw, 0);

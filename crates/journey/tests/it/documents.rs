@@ -87,7 +87,6 @@ fn the_list_of_node_types_is_true() {
 
 /// The nodes are modules of a macro, where `cargo fmt` does not find them.
 #[test]
-#[allow(clippy::disallowed_types)]
 fn the_files_of_the_nodes_are_formatted() {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files: Vec<_> =

@@ -96,6 +96,7 @@ fn explore_by(library: &Library, journey: &Journey, patient: bool, walks: usize)
     let mut walked = BTreeSet::new();
     let chosen = Arc::new(Mutex::new(Chosen::default()));
     library.add(&import::from_json(&caller(&journey.name).to_string()).unwrap(), &Variables::default());
+    let library = Arc::new(library);
     let mut idle = 0;
     for _ in 0..walks {
         let mut world = World::new();
@@ -129,7 +130,7 @@ fn explore_by(library: &Library, journey: &Journey, patient: bool, walks: usize)
         idle = if walked.len() > before { 0 } else { idle + 1 };
         let all = |found: Option<bool>| found != Some(false);
         let found = all(driven.success) && all(driven.failure);
-        if (idle > IDLE && (found || !patient)) || (walked.len() == edges && found) {
+        if (idle > IDLE && found) || (idle > IDLE / 2 && !patient) || (walked.len() == edges && found) {
             break;
         }
     }

@@ -4,6 +4,7 @@ mod corpus;
 mod documents;
 mod driver;
 mod engine;
+mod golden;
 mod imports;
 mod nodes;
 mod support;

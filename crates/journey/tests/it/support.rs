@@ -2,8 +2,8 @@
 
 mod users;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use countersign_journey::host::{
     Audit, Clock, Host, HostError, Mailer, NodeEvent, Pending, PersistentCookies, Random, Realm, ScriptAction,
@@ -32,10 +32,11 @@ type ScriptFn = Box<dyn Fn(&mut ScriptCall<'_>) -> Result<ScriptAction, String> 
 pub(crate) struct World {
     pub(crate) realm: Realm,
     pub(crate) users: Users,
-    pub(crate) library: Library,
+    /// Shared by the many worlds of a driver.
+    pub(crate) library: Arc<Library>,
     pub(crate) limits: Limits,
     pub(crate) clock: AtomicU64,
-    random: AtomicU64,
+    pub(crate) random: AtomicU64,
     pub(crate) mails: Mutex<Vec<Mail>>,
     pub(crate) mail_fails: bool,
     /// Node type and outcome, or the error.
@@ -56,7 +57,7 @@ impl World {
         Self {
             realm: users::realm(),
             users: Users::demo(),
-            library: Library::new(),
+            library: Arc::default(),
             limits: Limits::default(),
             clock: AtomicU64::new(START),
             random: AtomicU64::new(1),
@@ -73,7 +74,7 @@ impl World {
     /// With these journeys, as a frodo file has them.
     pub(crate) fn with(mut self, export: &Value) -> Self {
         let export = import::from_json(&export.to_string()).unwrap();
-        self.library.add(&export, &Variables::default());
+        Arc::make_mut(&mut self.library).add(&export, &Variables::default());
         self
     }
 

@@ -119,7 +119,7 @@ fn mail() {
         world.mail_fails = fails;
         let template = json!({"subject": {"en": "Hi"}, "message": {"en": "Welcome {{object.givenName}}"}, "mimeType": "text/plain"});
         let template = EmailTemplate::read(template.as_object().unwrap()).unwrap();
-        world.library.insert_template("welcome", template);
+        std::sync::Arc::make_mut(&mut world.library).insert_template("welcome", template);
         Trial::of("EmailTemplateNode", json!({}), shared, Value::Null, world).run()
     };
     let sent = run(json!({"username": "demo"}), false);

@@ -113,7 +113,7 @@ fn mail_templates() {
     });
     let mut world = World::new();
     let template = countersign_journey::EmailTemplate::read(template.as_object().unwrap()).unwrap();
-    world.library.insert_template("registration", template);
+    std::sync::Arc::make_mut(&mut world.library).insert_template("registration", template);
     let shared = json!({"objectAttributes": {"mail": "x@example.com", "givenName": "<b>Jo</b>"}});
     let trial = Trial::of("EmailSuspendNode", json!({}), shared, Value::Null, world).run();
     let mail = trial.world.mails.lock().unwrap()[0].clone();
