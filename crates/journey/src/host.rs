@@ -251,6 +251,8 @@ pub struct ScriptCall<'a> {
     pub transient: Map<String, Value>,
     pub secure: Map<String, Value>,
     pub callbacks: &'a [Callback],
+    /// `properties`: the settings of a node made with the node designer.
+    pub properties: Map<String, Value>,
     pub outcomes: &'a [String],
     pub realm: &'a str,
     pub resource: &'a str,
@@ -290,6 +292,9 @@ pub enum ScriptAction {
 pub trait Scripts: Send + Sync {
     /// Runs a decision script in its sandbox. An error is the script's (or the sandbox ended it) and ends the node.
     fn decide<'a>(&'a self, call: ScriptCall<'a>) -> Pending<'a, ScriptResult>;
+
+    /// Runs a config provider script: what it has left in `config`.
+    fn configure<'a>(&'a self, call: ScriptCall<'a>) -> Pending<'a, Map<String, Value>>;
 }
 
 /// The cookie that remembers a user between sessions: sealed and opened by the host, which has the keys.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::Document;
 use crate::document::{Child, children, text_at};
 use crate::node::NodeType;
+use crate::nodes::designer::DEFINITION;
 use crate::nodes::node_type;
 use crate::variables::Variables;
 
@@ -151,7 +152,7 @@ fn spec(
     missing: &mut BTreeSet<String>,
 ) -> NodeSpec {
     let raw = document.node(id);
-    let config = variables.resolve(raw.unwrap_or(&Map::new()), missing);
+    let mut config = variables.resolve(raw.unwrap_or(&Map::new()), missing);
     let type_id = text_at(association, &["nodeType"]).or_else(|| text_at(&config, &["_type", "_id"]));
     let type_id = type_id.unwrap_or_default();
     let connections = association.get("connections").and_then(Value::as_object).into_iter().flatten();
@@ -161,7 +162,7 @@ fn spec(
     let children = list.into_iter().map(|child| child_spec(child, document, variables, missing)).collect();
     NodeSpec {
         id: id.to_owned(),
-        node_type: node_type(&type_id),
+        node_type: type_of(&type_id, &mut config, document),
         type_id,
         version: text_at(association, &["version"]).or_else(|| text_at(&config, &["_type", "version"])),
         display_name: text_at(association, &["displayName"]).unwrap_or_default(),
@@ -173,11 +174,25 @@ fn spec(
     }
 }
 
+/// The type of a node. One that was made with the node designer takes its definition from the export along.
+fn type_of(type_id: &str, config: &mut Map<String, Value>, document: &Document) -> Option<&'static NodeType> {
+    let Some(service) = type_id.strip_prefix("designer-") else { return node_type(type_id) };
+    let defines = |definition: &&Map<String, Value>| {
+        definition.get("serviceName").and_then(Value::as_str).is_some_and(|name| name == service)
+    };
+    let definition = document.section("nodeTypes").map(|(_, definition)| definition).find(defines)?;
+    let mut definition = definition.clone();
+    definition.remove("script");
+    config.insert(DEFINITION.to_owned(), Value::Object(definition));
+    node_type("designer")
+}
+
 fn child_spec(child: Child, document: &Document, variables: &Variables, missing: &mut BTreeSet<String>) -> NodeSpec {
     let raw = document.node(&child.id).or(child.inline.as_ref());
+    let mut config = variables.resolve(raw.unwrap_or(&Map::new()), missing);
     NodeSpec {
-        node_type: node_type(&child.node_type),
-        config: variables.resolve(raw.unwrap_or(&Map::new()), missing),
+        node_type: type_of(&child.node_type, &mut config, document),
+        config,
         configured: raw.is_some(),
         id: child.id,
         type_id: child.node_type,

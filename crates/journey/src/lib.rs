@@ -27,6 +27,7 @@ mod nodes;
 mod profile;
 mod prompt;
 mod request;
+mod scripting;
 mod state;
 mod step;
 pub mod validate;

@@ -48,6 +48,18 @@ impl Script {
             source: source(script.get("script")?)?,
         })
     }
+
+    /// The script of a node made with the node designer, under its type.
+    fn of_designed(definition: &Map<String, Value>) -> Option<Self> {
+        let text = |name: &str| definition.get(name).and_then(Value::as_str).unwrap_or_default();
+        Some(Self {
+            id: format!("designer-{}", text("serviceName")),
+            name: text("displayName").to_owned(),
+            language: Language::JavaScript,
+            next_generation: true,
+            source: source(definition.get("script")?)?,
+        })
+    }
 }
 
 impl Library {
@@ -68,6 +80,11 @@ impl Library {
             for (id, script) in document.section("scripts") {
                 if let Some(script) = Script::read(id, script) {
                     self.scripts.insert(id.to_owned(), Arc::new(script));
+                }
+            }
+            for (_, definition) in document.section("nodeTypes") {
+                if let Some(script) = Script::of_designed(definition) {
+                    self.scripts.insert(script.id.clone(), Arc::new(script));
                 }
             }
             for (id, template) in document.section("emailTemplates") {

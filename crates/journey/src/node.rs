@@ -188,6 +188,8 @@ pub struct NodeType {
     pub inputs: &'static [Key],
     pub outputs: &'static [Key],
     pub(crate) completes: bool,
+    /// Outcomes that do not depend on the configuration.
+    pub(crate) fixed_outcomes: Option<&'static [&'static str]>,
     fields: fn() -> Vec<Field>,
     outcomes: fn(&Map<String, Value>) -> OutcomeIds,
     process: for<'a> fn(&'a Map<String, Value>, &'a mut Step<'_>) -> Running<'a, Action>,
@@ -205,6 +207,10 @@ impl NodeType {
             inputs: N::INPUTS,
             outputs: N::OUTPUTS,
             completes: N::COMPLETES,
+            fixed_outcomes: match N::OUTCOMES {
+                Outcomes::Fixed(ids) => Some(ids),
+                Outcomes::Of(_) | Outcomes::LastChild => None,
+            },
             fields: N::Config::fields,
             outcomes: |config| {
                 let config = N::Config::read(config)?;

@@ -8,6 +8,7 @@ use crate::config::Kind;
 use crate::filter::Filter;
 use crate::journey::{FAILURE_NODE, Journey, NodeSpec, SUCCESS_NODE};
 use crate::library::{Language, Library};
+use crate::nodes::node_type;
 
 /// What becomes of a journey.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -186,7 +187,7 @@ impl Check<'_> {
         }
         let text = |field: &str| node.config.get(field).and_then(Value::as_str);
         match node.type_id.as_str() {
-            "ScriptedDecisionNode" => {
+            "ScriptedDecisionNode" | "ConfigProviderNode" => {
                 let id = text("script").unwrap_or_default();
                 match self.library.script(id) {
                     None => self.add(Severity::Blocks, Some(node), Problem::MissingScript(id.to_owned())),
@@ -195,6 +196,14 @@ impl Check<'_> {
                     }
                     Some(_) => {}
                 }
+                if let Some(name) = text("nodeType")
+                    && node_type(name).is_none_or(|kind| kind.fixed_outcomes.is_none())
+                {
+                    self.add(Severity::Blocks, Some(node), Problem::UnknownType(name.to_owned()));
+                }
+            }
+            name if name.starts_with("designer-") && self.library.script(name).is_none() => {
+                self.add(Severity::Blocks, Some(node), Problem::MissingScript(name.to_owned()));
             }
             "InnerTreeEvaluatorNode" => {
                 let name = text("tree").unwrap_or_default();
@@ -301,7 +310,10 @@ pub fn scripts(library: &Library, journey: &Journey) -> (usize, usize) {
     let mut seen = BTreeSet::new();
     for id in journey.reachable(&journey.entry) {
         for part in journey.nodes.get(id).into_iter().flat_map(NodeSpec::with_children) {
-            let id = script_id(&part.config).filter(|_| part.type_id == "ScriptedDecisionNode");
+            let id = match part.type_id.as_str() {
+                "ScriptedDecisionNode" | "ConfigProviderNode" => script_id(&part.config),
+                designed => designed.starts_with("designer-").then_some(designed),
+            };
             let Some(script) = id.and_then(|id| library.script(id)).filter(|script| seen.insert(script.id.clone()))
             else {
                 continue;

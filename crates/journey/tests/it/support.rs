@@ -216,7 +216,7 @@ impl Scripts for World {
         let body = body.or(self.any_script.as_ref());
         let action = body.map_or_else(|| Err("no such script in this test".to_owned()), |body| body(&mut call));
         Box::pin(async move {
-            let action = action.map_err(|why| HostError { service: "script", why })?;
+            let action = action.map_err(script_error)?;
             Ok(ScriptResult {
                 shared: call.shared,
                 transient: call.transient,
@@ -235,6 +235,23 @@ impl Scripts for World {
             })
         })
     }
+
+    /// In these tests such a script puts `config` into shared state.
+    fn configure<'a>(&'a self, mut call: ScriptCall<'a>) -> Pending<'a, Map<String, Value>> {
+        let body = self.scripts.iter().find(|(id, _)| *id == call.script.id).map(|(_, body)| body);
+        let done = body.map_or_else(|| Err("no such script in this test".to_owned()), |body| body(&mut call));
+        Box::pin(async move {
+            done.map_err(script_error)?;
+            match call.shared.remove("config") {
+                Some(Value::Object(config)) => Ok(config),
+                _ => Err(script_error("left no config".to_owned())),
+            }
+        })
+    }
+}
+
+fn script_error(why: String) -> HostError {
+    HostError { service: "script", why }
 }
 
 /// Id, type, configuration, and where the outcomes lead.

@@ -108,6 +108,67 @@ fn scripts_suspend() {
 }
 
 #[test]
+fn designed_nodes_bring_their_script() {
+    let definition = json!({
+        "serviceName": "0123456789abcdef0123456789abcdef", "displayName": "Mine", "outcomes": ["Low", "High"],
+        "errorOutcome": true, "inputs": [], "outputs": [], "script": "action.goTo(properties.level)",
+        "properties": {"level": {"type": "STRING", "defaultValue": "Low"}, "limit": {"type": "NUMBER"}},
+    });
+    let type_id = "designer-0123456789abcdef0123456789abcdef";
+    let run = |config: Value, defined: bool| {
+        let ends: &[_] = &[("Low", "SUCCESS"), ("High", "FAILURE"), ("Error", "FAILURE")];
+        let mut export = crate::support::journey("Designed", &[("it", type_id, config, ends)]);
+        if defined {
+            export["trees"]["Designed"]["nodeTypes"] = json!({"0123456789abcdef0123456789abcdef-1": definition});
+        }
+        let world = World::new().with(&export).script(type_id, |call| {
+            assert!(call.script.next_generation && call.script.source.starts_with("action."));
+            match &call.properties["level"] {
+                Value::String(level) => Ok(ScriptAction::GoTo(level.clone())),
+                _ => Err("not a text".to_owned()),
+            }
+        });
+        let journey = world.library.journey("Designed").unwrap().clone();
+        let outcomes = journey.nodes["it"].outcomes();
+        let verdict = countersign_journey::validate::validate(&world.library, &journey).verdict;
+        world.start("Designed").unwrap();
+        (outcomes, verdict, world.outcome(type_id))
+    };
+    use countersign_journey::validate::Verdict;
+    let all = Some(vec!["Low".to_owned(), "High".to_owned(), "Error".to_owned()]);
+    assert_eq!(run(json!({}), true), (all.clone(), Verdict::Runs, Some(Ok("Low".to_owned()))));
+    assert_eq!(run(json!({"level": "High", "limit": 3}), true).2, Some(Ok("High".to_owned())));
+    assert_eq!(run(json!({"level": 1}), true).2, Some(Ok("Error".to_owned())));
+    let (outcomes, verdict, _) = run(json!({}), false);
+    assert_eq!((outcomes, verdict), (None, Verdict::Partial), "no definition");
+    assert!(countersign_journey::node_type("designer").is_some());
+}
+
+#[test]
+fn config_providers_are_the_node_that_their_script_says() {
+    let run = |node_type: &str, settings: Value| {
+        let script =
+            json!({"trees": {"Scripts": {"tree": {"entryNodeId": "none"}, "scripts": {"s": dummy_script("s")}}}});
+        let runs = std::sync::atomic::AtomicU32::new(0);
+        let world = World::new().with(&script).script("s", move |call| {
+            assert_eq!(runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed), 0, "once for each visit");
+            call.shared.insert("config".to_owned(), settings.clone());
+            Ok(ScriptAction::GoTo(String::new()))
+        });
+        let config = json!({"nodeType": node_type, "script": "s", "scriptInputs": ["*"]});
+        Trial::of("ConfigProviderNode", config, Value::Null, Value::Null, world).run()
+    };
+    let asked = run("MessageNode", json!({"message": {"en": "Made"}, "stateField": "button"}));
+    assert_eq!(asked.output(0, "message"), "Made");
+    let done = asked.answer(&[json!(0)]);
+    assert_eq!((done.outcome(), done.shared()["button"].clone()), ("true".to_owned(), json!(0)));
+    assert_eq!(done.transient().get("it.config"), None);
+    assert_eq!(run("MessageNode", json!({"message": 7})).outcome(), "CONFIGURATION_FAILED");
+    assert_eq!(run("MessageNode", Value::Null).outcome(), "CONFIGURATION_FAILED");
+    assert!(run("ChoiceCollectorNode", json!({"choices": ["a"]})).is_exception(), "its outcomes are not fixed");
+}
+
+#[test]
 fn inner_trees_have_an_error_outcome_on_request() {
     let kind = countersign_journey::node_type("InnerTreeEvaluatorNode").unwrap();
     let outcomes = |config: Value| kind.outcomes(config.as_object().unwrap()).unwrap().unwrap();
