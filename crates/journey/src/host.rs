@@ -208,7 +208,7 @@ pub trait Identities: Send + Sync {
     /// Sets it; `None` removes it. `false` when there is no such user.
     fn set_counter<'a>(&'a self, username: &'a str, name: &'a str, value: Option<i64>) -> Pending<'a, bool>;
 
-    /// The questions a user has answered, and whether an answer is right (compared by the host, where its hash is).
+    /// The questions a user has answered. Answers come here in one spelling, to be kept and to be compared.
     fn questions<'a>(&'a self, identity: &'a Identity, attribute: &'a str) -> Pending<'a, Vec<Question>>;
 
     fn check_answer<'a>(

@@ -15,6 +15,11 @@ pub(crate) const IDENTITY: &[Key] = &[Key::Named("username"), Key::Named(OBJECT_
 /// The counter of logins that the realm keeps for each user.
 pub(crate) const LOGIN_COUNT: &str = "loginCount";
 
+/// Answers to security questions are kept and compared without regard to case and spacing.
+pub(crate) fn normal_answer(answer: &str) -> String {
+    answer.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
 #[derive(Clone, Copy)]
 pub(crate) enum Where {
     Shared,

@@ -41,6 +41,27 @@ impl<'a> Step<'a> {
         self.answered(kind).map(Callback::text).filter(|text| !text.trim().is_empty())
     }
 
+    /// The texts answered to all callbacks of this type.
+    pub(crate) fn answers(&self, kind: CallbackType) -> Vec<&'a str> {
+        self.callbacks.iter().filter(|callback| callback.is(kind)).map(Callback::text).collect()
+    }
+
+    /// The step of a node that runs within this one.
+    pub(crate) fn within<'b>(&'b mut self, node: &'b NodeSpec, callbacks: &'b [Callback]) -> Step<'b> {
+        Step {
+            library: self.library,
+            journey: self.journey,
+            node,
+            host: self.host,
+            request: self.request,
+            state: self.state,
+            effects: self.effects,
+            callbacks,
+            resumed: self.resumed,
+            budget: self.budget,
+        }
+    }
+
     pub(crate) fn text(&self, texts: &Localised, default: &str) -> String {
         texts.pick(&self.request.languages).filter(|text| !text.is_empty()).unwrap_or(default).to_owned()
     }

@@ -1,7 +1,6 @@
 use super::prelude::*;
 
 config! {
-
     /// Which of the two.
     lockAction: String = "LOCK" => ["LOCK", "UNLOCK"];
 }

@@ -2,7 +2,6 @@ use super::prelude::*;
 use crate::engine::Identified;
 
 config! {
-
     /// Its name.
     anonymousUserName: String = "anonymous";
 }

@@ -4,7 +4,6 @@ use crate::host::{Property, PropertyKind};
 use crate::state::at;
 
 config! {
-
     /// Attributes, by path such as `preferences/updates`.
     attributesToCollect: Vec<String>;
     /// Whether all of them must be given.

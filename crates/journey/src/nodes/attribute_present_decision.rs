@@ -1,7 +1,6 @@
 use super::prelude::*;
 
 config! {
-
     /// The attribute.
     presentAttribute: String = "password";
     /// The attribute by which the user is found.

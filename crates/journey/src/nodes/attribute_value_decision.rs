@@ -2,7 +2,6 @@ use super::prelude::*;
 use crate::state::at;
 
 config! {
-
     /// The attribute.
     comparisonAttribute: String;
     /// Whether it is there, or has the value.

@@ -1,7 +1,6 @@
 use super::prelude::*;
 
 config! {
-
     /// The choices, each of which is an outcome.
     choices: Vec<String>;
     /// The one that is chosen at first.

@@ -60,18 +60,8 @@ impl Node for This {
             children: Vec::new(),
             ..step.node.clone()
         };
-        let mut inner = Step {
-            library: step.library,
-            journey: step.journey,
-            node: &node,
-            host: step.host,
-            request: step.request,
-            state: step.state,
-            effects: step.effects,
-            callbacks: step.callbacks,
-            resumed: step.resumed,
-            budget: step.budget,
-        };
+        let callbacks = step.callbacks;
+        let mut inner = step.within(&node, callbacks);
         let action = Box::pin(engine::process(&mut inner)).await?;
         step.state.remove(&key);
         if matches!(action, Action::Send(_) | Action::Suspend { .. }) {

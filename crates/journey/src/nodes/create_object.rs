@@ -1,7 +1,6 @@
 use super::prelude::*;
 
 config! {
-
     /// The kind of object; the same as the journey's.
     identityResource: String = "managed/user";
 }

@@ -16,12 +16,7 @@ impl Node for This {
     type Config = Config;
 
     async fn process(config: Config, step: &mut Step<'_>) -> NodeResult {
-        let typed: Vec<&str> = step
-            .callbacks
-            .iter()
-            .filter(|callback| callback.is(CallbackType::PasswordCallback))
-            .map(Callback::text)
-            .collect();
+        let typed = step.answers(CallbackType::PasswordCallback);
         let mut callbacks = Vec::new();
         if let [new, again] = typed[..] {
             let least = usize::try_from(config.minPasswordLength).unwrap_or(0);

@@ -3,7 +3,6 @@ use crate::mail::EmailTemplate;
 use crate::state::at;
 
 config! {
-
     /// The mail's template.
     emailTemplateName: String = "registration";
     /// The attribute with the address.

@@ -2,7 +2,6 @@ use super::prelude::*;
 use crate::state::at;
 
 config! {
-
     /// The attribute that becomes the user name.
     identifier: String = "userName";
     /// The attribute by which the user is found.

@@ -2,7 +2,6 @@ use super::prelude::*;
 use crate::host::{PasswordChange, PasswordCheck};
 
 config! {
-
     /// The least length of a new password.
     minimumPasswordLength: i64 = 8;
     /// Use the universal id as user name.
@@ -55,12 +54,7 @@ impl Node for This {
             (PasswordChange::Offered, Some(CANCEL)) => None,
             (PasswordChange::Forced, Some(CANCEL)) => return goto("CANCELLED"),
             (_, Some(_)) => {
-                let typed: Vec<&str> = step
-                    .callbacks
-                    .iter()
-                    .filter(|callback| callback.is(CallbackType::PasswordCallback))
-                    .map(Callback::text)
-                    .collect();
+                let typed = step.answers(CallbackType::PasswordCallback);
                 let [old, new, again] = typed[..] else {
                     return Err(NodeError::State("not three passwords".to_owned()));
                 };

@@ -1,6 +1,7 @@
-use super::prelude::*;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+use super::prelude::*;
 
 config! {
     /// Prefix length by network, such as `/24` for `10.10.10.0`.

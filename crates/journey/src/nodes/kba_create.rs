@@ -1,8 +1,9 @@
-use super::prelude::*;
 use std::collections::BTreeSet;
 
-config! {
+use super::prelude::*;
+use crate::profile::normal_answer;
 
+config! {
     /// What is shown above each question.
     message: Localised;
     /// Let the user ask questions of their own.
@@ -38,8 +39,8 @@ impl Node for This {
                 break;
             }
             entries.push(match id {
-                Some(id) => json!({"questionId": id, "answer": answer}),
-                None => json!({"customQuestion": question, "answer": answer}),
+                Some(id) => json!({"questionId": id, "answer": normal_answer(&answer)}),
+                None => json!({"customQuestion": question, "answer": normal_answer(&answer)}),
             });
         }
         let count = kba.minimum_answers_to_define.max(1);

@@ -1,8 +1,8 @@
 use super::prelude::*;
 use crate::host::Question;
+use crate::profile::normal_answer;
 
 config! {
-
     /// The attribute with questions and answers.
     kbaInfoAttribute: String = "kbaInfo";
     /// The attribute by which the user is found.
@@ -29,17 +29,12 @@ impl Node for This {
         let identity = step.require(&config.identityAttribute).await?;
         let identities = step.host.identities;
         let kba = &step.host.realm.kba;
-        let mut questions = identities.questions(&identity, &config.kbaInfoAttribute).await?;
+        let questions = identities.questions(&identity, &config.kbaInfoAttribute).await?;
         if questions.is_empty() {
             return decide(false);
         }
         let key = step.own(ASKED);
-        let answers: Vec<&str> = step
-            .callbacks
-            .iter()
-            .filter(|callback| callback.is(CallbackType::PasswordCallback))
-            .map(Callback::text)
-            .collect();
+        let answers = step.answers(CallbackType::PasswordCallback);
         if answers.is_empty() {
             // A shuffle that stops when there are enough.
             let mut order: Vec<usize> = (0..questions.len()).collect();
@@ -65,9 +60,10 @@ impl Node for This {
         };
         let mut right = asked.len() == answers.len();
         for (index, answer) in asked.iter().zip(&answers) {
-            let Some(question) = questions.get_mut(*index) else { return decide(false) };
+            let Some(question) = questions.get(*index) else { return decide(false) };
             // All are checked, so that time does not tell which was wrong.
-            right &= identities.check_answer(&identity, &config.kbaInfoAttribute, question, &plain(answer)).await?;
+            right &=
+                identities.check_answer(&identity, &config.kbaInfoAttribute, question, &normal_answer(answer)).await?;
         }
         step.state.remove(&key);
         if right {
@@ -81,9 +77,4 @@ impl Node for This {
         }
         decide(false)
     }
-}
-
-/// Answers are compared without regard to case and spacing.
-fn plain(answer: &str) -> String {
-    answer.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }

@@ -2,7 +2,6 @@ use super::prelude::*;
 use crate::profile::LOGIN_COUNT;
 
 config! {
-
     /// `AT`: exactly so many times. `EVERY`: a multiple.
     interval: String = "AT" => ["AT", "EVERY"];
     /// How many.

@@ -1,7 +1,6 @@
 use super::prelude::*;
 
 config! {
-
     /// By how much; may be negative.
     authLevelIncrement: i64;
 }

@@ -1,8 +1,8 @@
-use super::prelude::*;
 use subtle::ConstantTimeEq as _;
 
-config! {
+use super::prelude::*;
 
+config! {
     /// Minutes that the password is good for.
     passwordExpiryTime: i64 = 5;
 }

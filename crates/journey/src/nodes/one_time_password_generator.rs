@@ -1,7 +1,6 @@
 use super::prelude::*;
 
 config! {
-
     /// How many digits; at least 6.
     length: i64 = 8;
 }

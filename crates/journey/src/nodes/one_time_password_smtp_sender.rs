@@ -3,7 +3,6 @@ use crate::mail::Mail;
 use crate::state::at;
 
 config! {
-
     /// Not used: the deployment has its mail server.
     hostName: Option<String>;
     /// Not used.

@@ -36,18 +36,7 @@ impl Node for This {
         let mut shown = submitted(step, children.len());
         let (mut asks, mut left_by) = (false, None);
         for (child, own) in children.iter().zip(&mut shown) {
-            let mut inner = Step {
-                library: step.library,
-                journey: step.journey,
-                node: child,
-                host: step.host,
-                request: step.request,
-                state: step.state,
-                effects: step.effects,
-                callbacks: own,
-                resumed: step.resumed,
-                budget: step.budget,
-            };
+            let mut inner = step.within(child, own);
             // The box ends the recursion: a page is processed as its children are.
             let action = Box::pin(engine::process(&mut inner)).await?;
             match action {

@@ -1,7 +1,6 @@
 use super::prelude::*;
 
 config! {
-
     /// Write with the rights of the user instead of those of the realm.
     patchAsObject: bool = false;
     /// Collected attributes that are not written.

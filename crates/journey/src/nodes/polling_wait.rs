@@ -1,7 +1,6 @@
 use super::prelude::*;
 
 config! {
-
     /// How long.
     secondsToWait: i64 = 8;
     /// Leave by `SPAM` when the client asks too often.

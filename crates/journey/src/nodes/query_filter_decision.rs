@@ -2,7 +2,6 @@ use super::prelude::*;
 use crate::filter::Filter;
 
 config! {
-
     /// The filter, such as `/preferences/updates eq true`.
     queryFilter: String;
     /// The attribute by which the user is found.

@@ -1,5 +1,6 @@
-use super::prelude::*;
 use std::collections::BTreeMap;
+
+use super::prelude::*;
 
 config! {
     /// The key of the state by name.

@@ -1,7 +1,6 @@
 use super::prelude::*;
 
 config! {
-
     /// Of which kind of device.
     recoveryCodeType: String = "OATH" => ["OATH", "PUSH", "WEB_AUTHN"];
 }

@@ -1,7 +1,6 @@
 use super::prelude::*;
 
 config! {
-
     /// The session property.
     sessionDataKey: String;
     /// The key it gets in shared state and among the collected attributes.

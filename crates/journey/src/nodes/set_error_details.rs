@@ -1,8 +1,8 @@
-use super::prelude::*;
 use std::collections::BTreeMap;
 
-config! {
+use super::prelude::*;
 
+config! {
     /// The message.
     errorMessage: Localised;
     /// Values by member; what is JSON is put in as JSON.

@@ -1,8 +1,8 @@
-use super::prelude::*;
 use std::collections::BTreeMap;
 
-config! {
+use super::prelude::*;
 
+config! {
     /// Values by name.
     properties: BTreeMap<String, String>;
     /// Minutes that the session lives.

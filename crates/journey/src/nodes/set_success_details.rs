@@ -1,8 +1,8 @@
-use super::prelude::*;
 use std::collections::BTreeMap;
 
-config! {
+use super::prelude::*;
 
+config! {
     /// Values by member; what is JSON is put in as JSON.
     successDetails: BTreeMap<String, String>;
     /// Members with the values of session properties.

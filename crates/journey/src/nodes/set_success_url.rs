@@ -1,7 +1,6 @@
 use super::prelude::*;
 
 config! {
-
     /// The address.
     successUrl: String;
 }

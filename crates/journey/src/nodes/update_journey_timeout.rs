@@ -1,7 +1,6 @@
 use super::prelude::*;
 
 config! {
-
     /// Set the time, or add to it.
     operation: String => ["SET", "MODIFY"];
     /// Minutes; negative only to take away.

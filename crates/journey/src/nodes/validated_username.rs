@@ -1,7 +1,6 @@
 use super::prelude::*;
 
 config! {
-
     /// Check the name against the policies of the schema.
     validateInput: bool = false;
     /// The attribute that holds the name.

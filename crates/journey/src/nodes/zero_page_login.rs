@@ -2,7 +2,6 @@ use super::prelude::*;
 use crate::encoded_word;
 
 config! {
-
     /// The header with the user name.
     usernameHeader: String = "X-OpenAM-Username";
     /// The header with the password.

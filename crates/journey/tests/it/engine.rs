@@ -268,3 +268,41 @@ fn inactive_accounts_do_not_get_a_session() {
     assert_eq!(failed(world.step(&state, &[json!("demo")])).cause, FailureCause::LockedOut);
     assert_eq!(failed(world.step(&state, &[json!("nobody")])).cause, FailureCause::NoIdentity);
 }
+
+#[test]
+fn a_journey_suspended_within_another_goes_on_there() {
+    let inner = journey("Inner", &[("mail", "EmailSuspendNode", json!({}), &[("outcome", "SUCCESS")])]);
+    let world = World::new().with(&inner).with(&outer(false));
+    let Ok(Answer::Suspended { state, until, .. }) = world.start("Outer") else { panic!("not suspended") };
+    assert_eq!((state.journey(), state.position(), until), ("Outer", ("Inner", "mail"), START + 5 * 60_000));
+    // Whoever posts it back instead of opening the link is told the same again.
+    assert!(matches!(world.step(&state, &[]), Ok(Answer::Suspended { .. })));
+    let after = asked(world.resume(&state));
+    assert_eq!(after.position(), ("Outer", "bye"));
+    assert_eq!(world.resume(&after).err(), Some(StepError::NotSuspended));
+}
+
+#[test]
+fn transient_state_of_the_caller_waits_for_it() {
+    let inner = journey(
+        "Inner",
+        &[
+            ("ask", "MessageNode", json!({}), &[("true", "store"), ("false", "FAILURE")]),
+            ("store", "DataStoreDecisionNode", json!({}), &[("true", "SUCCESS"), ("false", "FAILURE")]),
+        ],
+    );
+    let export = journey(
+        "Outer",
+        &[
+            ("word", "PasswordCollectorNode", json!({}), &[("outcome", "name")]),
+            ("name", "UsernameCollectorNode", json!({}), &[("outcome", "call")]),
+            ("call", "InnerTreeEvaluatorNode", json!({"tree": "Inner"}), &[("true", "again"), ("false", "FAILURE")]),
+            ("again", "DataStoreDecisionNode", json!({}), &[("true", "SUCCESS"), ("false", "FAILURE")]),
+        ],
+    );
+    let world = World::new().with(&inner).with(&export);
+    let name = asked(world.step(&asked(world.start("Outer")), &[json!(PASSWORD)]));
+    let message = asked(world.step(&name, &[json!("demo")]));
+    assert_eq!(message.position(), ("Inner", "ask"));
+    assert!(matches!(world.step(&message, &[json!(0)]), Ok(Answer::Success(_))), "both have checked the password");
+}

@@ -168,7 +168,7 @@ fn security_questions() {
     let same = asked.answer(&[colour.clone(), json!("blue"), json!("whats your favourite COLOUR"), json!("red")]);
     assert_eq!(same.types().len(), 2, "the questions must differ");
     assert_eq!(same.asked()[0]["input"][1]["value"], "blue", "what was typed is kept");
-    let done = same.answer(&[Value::Null, Value::Null, json!("Pet?"), json!("rex")]);
+    let done = same.answer(&[Value::Null, Value::Null, json!("Pet?"), json!(" Rex ")]);
     assert_eq!(done.outcome(), "outcome");
     let expected = json!([{"questionId": "1", "answer": "blue"}, {"customQuestion": "Pet?", "answer": "rex"}]);
     assert_eq!(done.transient()["objectAttributes"]["kbaInfo"], expected);
