@@ -14,6 +14,7 @@ pub struct Library {
     journeys: BTreeMap<String, Arc<Journey>>,
     scripts: BTreeMap<String, Arc<Script>>,
     templates: BTreeMap<String, EmailTemplate>,
+    stubs: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -108,6 +109,15 @@ impl Library {
 
     pub fn insert_template(&mut self, name: &str, template: EmailTemplate) {
         self.templates.insert(name.to_owned(), template);
+    }
+
+    /// Has nodes of a type that is not known left by this outcome, as an administrator decides.
+    pub fn stub(&mut self, type_id: &str, outcome: &str) {
+        self.stubs.insert(type_id.to_owned(), outcome.to_owned());
+    }
+
+    pub fn stub_of(&self, type_id: &str) -> Option<&str> {
+        self.stubs.get(type_id).map(String::as_str)
     }
 
     pub fn journeys(&self) -> impl Iterator<Item = &Arc<Journey>> {

@@ -44,6 +44,8 @@ pub enum Problem {
     /// The entry is not a node of the tree.
     NoEntry,
     UnknownType(String),
+    /// Of a type that is not known, for which an administrator has chosen an outcome.
+    Stubbed(String),
     NoConfiguration,
     Setting(String),
     MissingScript(String),
@@ -71,6 +73,7 @@ impl std::fmt::Display for Problem {
         match self {
             Self::NoEntry => out.write_str("the entry node does not exist"),
             Self::UnknownType(kind) => write!(out, "node type {kind} is not known"),
+            Self::Stubbed(outcome) => write!(out, "it does nothing and is left by {outcome:?}"),
             Self::NoConfiguration => out.write_str("the export has no configuration for it"),
             Self::Setting(what) => out.write_str(what),
             Self::MissingScript(id) => write!(out, "script {id} is not in the export"),
@@ -177,7 +180,11 @@ impl Check<'_> {
     fn node(&mut self, journey: &Journey, node: &NodeSpec) {
         self.secrets(node);
         let Some(kind) = node.node_type else {
-            self.add(Severity::Blocks, Some(node), Problem::UnknownType(node.type_id.clone()));
+            let (severity, problem) = match self.library.stub_of(&node.type_id) {
+                Some(outcome) => (Severity::Warns, Problem::Stubbed(outcome.to_owned())),
+                None => (Severity::Blocks, Problem::UnknownType(node.type_id.clone())),
+            };
+            self.add(severity, Some(node), problem);
             return;
         };
         if let Err(error) = kind.outcomes(&node.config) {

@@ -21,14 +21,21 @@ use crate::step::Step;
 pub(crate) async fn process(step: &mut Step<'_>) -> Result<Action, NodeError> {
     *step.budget = step.budget.checked_sub(1).ok_or(NodeError::Limit("too many nodes in one request"))?;
     let node = step.node;
-    let unknown = || NodeError::Config(format!("node type {} is not known", node.type_id));
-    let node_type = node.node_type.ok_or_else(unknown)?;
-    // A page's children are held to their own declarations.
-    let guard = (cfg!(debug_assertions) && !node.is_page()).then(|| Declared::hide(step));
-    let result = node_type.process(&node.config, step).await;
-    if let Some(guard) = guard {
-        guard.check(step);
-    }
+    let result = match node.node_type {
+        None => match step.library.stub_of(&node.type_id) {
+            Some(outcome) => Ok(Action::GoTo(outcome.to_owned())),
+            None => Err(NodeError::Config(format!("node type {} is not known", node.type_id))),
+        },
+        Some(node_type) => {
+            // A page's children are held to their own declarations.
+            let guard = (cfg!(debug_assertions) && !node.is_page()).then(|| Declared::hide(step));
+            let result = node_type.process(&node.config, step).await;
+            if let Some(guard) = guard {
+                guard.check(step);
+            }
+            result
+        }
+    };
     let outcome = match &result {
         Ok(Action::GoTo(outcome)) => Some(Ok(outcome.as_str())),
         Ok(_) => None,

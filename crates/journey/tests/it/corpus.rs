@@ -211,7 +211,7 @@ fn table(rows: &[Row]) -> String {
          ends with an exception at the nodes named. **refused**: it cannot be started.\n\
          * *driven*: a client with scripted answers has walked it in memory: to the success node, to the failure node \
          (`–`: no edge leads there), and over so many of its edges. Scripts are stood in for: each of a node's outcomes \
-         is taken in turn.\n\
+         is taken in turn, so of a journey with scripts this proves the way and not the scripts.\n\
          * *scripts*: legacy + next-generation.\n\n\
          {} runs, {} partial, {} refused.\n\n\
          | export | journey | verdict | success | failure | edges | scripts | why not |\n\

@@ -219,10 +219,15 @@ fn unknown_types_fail_only_when_they_are_reached() {
             ("odd", "TrusonaDecisionNode", json!({}), &[("x", "SUCCESS")]),
         ],
     );
-    let world = World::new().with(&export);
+    let mut world = World::new().with(&export);
     let state = asked(world.start("Partial"));
     assert_eq!(failed(world.step(&state, &[json!(1)])).cause, FailureCause::Rejected);
     assert!(matches!(error(world.step(&state, &[json!(0)])), NodeError::Config(_)));
+    // Unless an administrator says how to leave them.
+    std::sync::Arc::make_mut(&mut world.library).stub("TrusonaDecisionNode", "x");
+    assert_eq!(failed(world.step(&state, &[json!(0)])).cause, FailureCause::NoIdentity);
+    let report = countersign_journey::validate::validate(&world.library, world.library.journey("Partial").unwrap());
+    assert_eq!(report.verdict, countersign_journey::validate::Verdict::Runs);
 }
 
 #[test]
