@@ -27,6 +27,10 @@ impl DenylistView for View {
         None
     }
 
+    fn realm_watermark(&self, _: Fingerprint) -> Option<u64> {
+        None
+    }
+
     fn applied(&self) -> u64 {
         100
     }

@@ -6,7 +6,7 @@ use countersign_core::cookie::{self, Attributes, Lookup, SameSite};
 use countersign_core::denylist::{Chain, Epoch};
 use countersign_core::encoding::encode;
 use countersign_core::keys::{
-    Bundle, ContentAlg, ContentJwk, ContentKey, KeyAlg, KeySet, KeyState, Kid, MintingKeys, SigningAlg, SigningKey,
+    Bundle, ContentAlg, ContentJwk, ContentKey, KeyAlg, KeySet, KeyState, KeysDigest, Kid, MintingKeys, SigningAlg, SigningKey,
     VerificationJwk,
 };
 use countersign_core::replica::{Heartbeat, Nonce};
@@ -194,7 +194,7 @@ proptest! {
 
     #[test]
     fn heartbeats_come_back(
-        (epoch, nonce, chain, floor_chain) in any::<([u8; 16], [u8; 16], [u8; 32], [u8; 32])>(),
+        (epoch, nonce, keys, chain, floor_chain) in any::<([u8; 16], [u8; 16], [u8; 16], [u8; 32], [u8; 32])>(),
         (head, floor, time) in any::<(u64, u64, u64)>(),
         (lease_ms, poll_ms) in any::<(u64, u64)>(),
     ) {
@@ -208,6 +208,7 @@ proptest! {
             time: UnixMillis(time),
             lease_ms,
             poll_ms,
+            keys: KeysDigest(keys),
         };
         let (minting, set) = &RINGS[0];
         let token = mint(&heartbeat, Kind::Heartbeat, minting, &mut dice(5)).unwrap();
@@ -228,6 +229,7 @@ proptest! {
             session_content: vec![ContentJwk::new(
                 kid("c"), KeyAlg::Dir, ContentAlg::A256Gcm, KeyState::Active, &content,
             )],
+            also: Vec::new(),
             feed: vec![VerificationJwk::new(kid("s"), SigningAlg::EdDsa, KeyState::Active, &public)],
             denylist: encode(&denylist),
         };

@@ -1,0 +1,128 @@
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+/// Journeys as they were exported, in the one form that frodo and the admin console write. Nothing is interpreted here,
+/// so that what is not known is kept and comes out again.
+#[derive(Clone, Default, PartialEq)]
+pub struct Export {
+    pub meta: Option<Value>,
+    pub journeys: BTreeMap<String, Document>,
+    /// Other members at the top level.
+    pub rest: Map<String, Value>,
+    /// Whether it came as one journey without the `trees` member around it.
+    pub single: bool,
+}
+
+/// One journey of an export with everything it came with: `tree`, `nodes`, `innerNodes`, `scripts`, `emailTemplates`, …
+#[derive(Clone, Default, PartialEq)]
+pub struct Document(pub Map<String, Value>);
+
+impl Export {
+    /// The file that frodo imports. What was read from a frodo file is the same value again.
+    pub fn to_value(&self) -> Value {
+        let mut top = self.rest.clone();
+        if let Some(meta) = &self.meta {
+            top.insert("meta".to_owned(), meta.clone());
+        }
+        match self.journeys.values().next() {
+            Some(document) if self.single => top.extend(document.0.clone()),
+            _ => {
+                let trees = self.journeys.iter().map(|(name, document)| (name.clone(), document.0.clone().into()));
+                top.insert("trees".to_owned(), Value::Object(trees.collect()));
+            }
+        }
+        Value::Object(top)
+    }
+}
+
+/// A child of a page, in whichever of its forms.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Child {
+    pub(crate) id: String,
+    pub(crate) node_type: String,
+    pub(crate) version: Option<String>,
+    pub(crate) display_name: String,
+    /// The configuration where it is written inside the page.
+    pub(crate) inline: Option<Map<String, Value>>,
+}
+
+impl Document {
+    pub fn tree(&self) -> Option<&Map<String, Value>> {
+        self.0.get("tree").and_then(Value::as_object)
+    }
+
+    pub fn tree_mut(&mut self) -> Option<&mut Map<String, Value>> {
+        self.0.get_mut("tree").and_then(Value::as_object_mut)
+    }
+
+    /// The configuration of a node or of a page's child.
+    pub fn node(&self, id: &str) -> Option<&Map<String, Value>> {
+        let sections = ["nodes", "innerNodes", "innernodes"].map(|name| self.0.get(name).and_then(Value::as_object));
+        let sections = || sections.iter().flatten();
+        let exact = sections().find_map(|nodes| nodes.get(id));
+        // Amster writes ids in upper case where the tree has them in lower case, and the other way round.
+        let any_case =
+            || sections().find_map(|nodes| nodes.iter().find(|(key, _)| key.eq_ignore_ascii_case(id)).map(|(_, n)| n));
+        exact.or_else(any_case).and_then(Value::as_object)
+    }
+
+    /// The members of a section such as `scripts` or `emailTemplates`, by their id.
+    pub fn section(&self, name: &str) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
+        let members = self.0.get(name).and_then(Value::as_object).into_iter().flatten();
+        members.filter_map(|(id, value)| Some((id.as_str(), value.as_object()?)))
+    }
+}
+
+/// The children of a page's configuration, in order; a child in no known form is left out and counted.
+pub(crate) fn children(page: &Map<String, Value>) -> (Vec<Child>, usize) {
+    let list = page.get("nodes").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let children: Vec<Child> = list.iter().filter_map(child).collect();
+    let lost = list.len() - children.len();
+    (children, lost)
+}
+
+fn child(value: &Value) -> Option<Child> {
+    match value {
+        Value::String(text) => {
+            let mut parts = text.splitn(3, ':');
+            let (id, node_type, rest) = (parts.next()?, parts.next()?, parts.next()?);
+            // A display name may hold colons too; only a number before one is a version.
+            let is_version =
+                |text: &str| text.starts_with(|first: char| first.is_ascii_digit()) && text.parse::<f32>().is_ok();
+            let (version, display_name) = match rest.split_once(':') {
+                Some((version, display)) if is_version(version) => (Some(version.to_owned()), display),
+                _ => (None, rest),
+            };
+            Some(Child {
+                id: id.to_owned(),
+                node_type: node_type.to_owned(),
+                version,
+                display_name: display_name.to_owned(),
+                inline: None,
+            })
+        }
+        Value::Object(map) => {
+            let text = |name: &str| map.get(name).and_then(Value::as_str).map(str::to_owned);
+            let inline = ["_properties", "details", "config"].iter().find_map(|name| map.get(*name)?.as_object());
+            let own_type = || text_at(inline?, &["_type", "_id"]).or_else(|| text_at(map, &["_type", "_id"]));
+            Some(Child {
+                id: text("_id").or_else(|| text("id"))?,
+                node_type: text("nodeType").or_else(own_type)?,
+                version: text("nodeVersion").or_else(|| text("version")),
+                display_name: text("displayName").unwrap_or_default(),
+                inline: inline.cloned(),
+            })
+        }
+        _ => None,
+    }
+}
+
+pub(crate) fn text_at(map: &Map<String, Value>, path: &[&str]) -> Option<String> {
+    let (first, rest) = path.split_first()?;
+    let mut value = map.get(*first)?;
+    for part in rest {
+        value = value.get(part)?;
+    }
+    value.as_str().map(str::to_owned)
+}

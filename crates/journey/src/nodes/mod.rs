@@ -1,0 +1,99 @@
+//! One file per node type, one line here.
+
+mod prelude;
+
+use crate::node::NodeType;
+
+macro_rules! nodes {
+    ($($module:ident,)*) => {
+        $(pub(crate) mod $module;)*
+
+        static NODE_TYPES: &[NodeType] = &[$(NodeType::of::<$module::This>()),*];
+    };
+}
+
+nodes! {
+    accept_terms_and_conditions,
+    account_active_decision,
+    account_lockout,
+    add_attributes_to_object_attributes,
+    agent_data_store_decision,
+    anonymous_user,
+    attribute_collector,
+    attribute_present_decision,
+    attribute_value_decision,
+    auth_level_decision,
+    choice_collector,
+    config_provider,
+    cookie_presence_decision,
+    create_object,
+    create_password,
+    data_store_decision,
+    debug,
+    designer,
+    device_profile_collector,
+    display_user_name,
+    email_suspend,
+    email_template,
+    flow_control,
+    html_message,
+    identify_existing_user,
+    identity_store_decision,
+    increment_login_count,
+    inner_tree_evaluator,
+    input_collector,
+    ip_address_decision,
+    kba_create,
+    kba_decision,
+    kba_verify,
+    login_count_decision,
+    message,
+    metadata,
+    modify_auth_level,
+    one_time_password_collector_decision,
+    one_time_password_generator,
+    one_time_password_smtp_sender,
+    page,
+    password_collector,
+    patch_object,
+    persistent_cookie_decision,
+    polling_wait,
+    profile_attribute_to_state,
+    provision_dynamic_account,
+    query_filter_decision,
+    query_parameter,
+    recovery_code_collector_decision,
+    recovery_code_display,
+    remove_session_properties,
+    request_header,
+    required_attributes_decision,
+    retry_limit_decision,
+    scripted_decision,
+    search_for_user,
+    session_data,
+    set_error_details,
+    set_failure_details,
+    set_failure_url,
+    set_persistent_cookie,
+    set_profile_property,
+    set_session_properties,
+    set_state,
+    set_success_details,
+    set_success_url,
+    terms_and_conditions_decision,
+    theme,
+    update_journey_timeout,
+    username_collector,
+    validated_password,
+    validated_username,
+    zero_page_login,
+}
+
+/// Every node type there is.
+pub fn node_types() -> &'static [NodeType] {
+    NODE_TYPES
+}
+
+pub fn node_type(type_id: &str) -> Option<&'static NodeType> {
+    NODE_TYPES.iter().find(|kind| kind.type_id == type_id)
+}

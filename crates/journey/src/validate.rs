@@ -1,0 +1,336 @@
+//! What an operator is told of a journey before it runs. Only what can be reached counts: editors leave parts behind.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use crate::config::Kind;
+use crate::filter::Filter;
+use crate::journey::{FAILURE_NODE, Journey, NodeSpec, SUCCESS_NODE};
+use crate::library::{Language, Library};
+use crate::nodes::node_type;
+
+/// What becomes of a journey.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Verdict {
+    /// All that can be reached is there.
+    Runs,
+    /// It can be started, and ends with an exception where a [`Severity::Blocks`] finding is.
+    Partial,
+    /// It cannot be started.
+    Refused,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Severity {
+    /// The whole journey.
+    Refuses,
+    /// Whoever reaches the node.
+    Blocks,
+    /// To be looked at.
+    Warns,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    pub severity: Severity,
+    /// Id, type and display name; `None` for the journey as a whole.
+    pub node: Option<(String, String, String)>,
+    pub problem: Problem,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Problem {
+    /// The entry is not a node of the tree.
+    NoEntry,
+    UnknownType(String),
+    /// Of a type that is not known, for which an administrator has chosen an outcome.
+    Stubbed(String),
+    NoConfiguration,
+    Setting(String),
+    MissingScript(String),
+    /// Only JavaScript runs.
+    ScriptLanguage(String),
+    MissingJourney(String),
+    /// The built-in text is used.
+    MissingTemplate(String),
+    MissingVariable(String),
+    /// An outcome leads to a node that is not there.
+    DanglingOutcome(String),
+    /// An outcome leads nowhere.
+    UnconnectedOutcome(String),
+    /// An edge for an outcome that the node does not have.
+    NoSuchOutcome(String),
+    /// A rule of pages is broken.
+    Page(&'static str),
+    /// A key or password is written in the export.
+    LiteralSecret(String),
+    Unreachable(usize),
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoEntry => out.write_str("the entry node does not exist"),
+            Self::UnknownType(kind) => write!(out, "node type {kind} is not known"),
+            Self::Stubbed(outcome) => write!(out, "it does nothing and is left by {outcome:?}"),
+            Self::NoConfiguration => out.write_str("the export has no configuration for it"),
+            Self::Setting(what) => out.write_str(what),
+            Self::MissingScript(id) => write!(out, "script {id} is not in the export"),
+            Self::ScriptLanguage(name) => write!(out, "script {name:?} is not JavaScript"),
+            Self::MissingJourney(name) => write!(out, "inner journey {name:?} does not exist"),
+            Self::MissingTemplate(name) => write!(out, "mail template {name:?} is missing; a built-in text is sent"),
+            Self::MissingVariable(name) => write!(out, "variable {name} has no value"),
+            Self::DanglingOutcome(id) => write!(out, "outcome {id:?} leads to a node that does not exist"),
+            Self::UnconnectedOutcome(id) => write!(out, "outcome {id:?} leads nowhere"),
+            Self::NoSuchOutcome(id) => write!(out, "{id:?} is connected and not one of its outcomes"),
+            Self::Page(rule) => out.write_str(rule),
+            Self::LiteralSecret(field) => write!(out, "{field} holds a secret that stands in the export"),
+            Self::Unreachable(count) => write!(out, "{count} nodes cannot be reached"),
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    pub journey: String,
+    pub verdict: Verdict,
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// The findings that keep it from running.
+    pub fn reasons(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.severity != Severity::Warns)
+    }
+}
+
+/// Looks at a journey as it would run in this library.
+pub fn validate(library: &Library, journey: &Journey) -> Report {
+    let mut check = Check { library, findings: Vec::new() };
+    check.journey(journey);
+    let mut findings = check.findings;
+    findings.sort_by(|a, b| (a.severity, &a.node, &a.problem).cmp(&(b.severity, &b.node, &b.problem)));
+    findings.dedup();
+    let verdict = match findings.first().map(|finding| finding.severity) {
+        Some(Severity::Refuses) => Verdict::Refused,
+        Some(Severity::Blocks) => Verdict::Partial,
+        _ => Verdict::Runs,
+    };
+    Report { journey: journey.name.clone(), verdict, findings }
+}
+
+struct Check<'a> {
+    library: &'a Library,
+    findings: Vec<Finding>,
+}
+
+fn is_fixed(id: &str) -> bool {
+    id.eq_ignore_ascii_case(SUCCESS_NODE) || id.eq_ignore_ascii_case(FAILURE_NODE)
+}
+
+impl Check<'_> {
+    fn add(&mut self, severity: Severity, node: Option<&NodeSpec>, problem: Problem) {
+        let node = node.map(|node| (node.id.clone(), node.type_id.clone(), node.display_name.clone()));
+        self.findings.push(Finding { severity, node, problem });
+    }
+
+    fn journey(&mut self, journey: &Journey) {
+        if !journey.nodes.contains_key(&journey.entry) && !is_fixed(&journey.entry) {
+            self.add(Severity::Refuses, None, Problem::NoEntry);
+            return;
+        }
+        for name in &journey.missing_variables {
+            self.add(Severity::Warns, None, Problem::MissingVariable(name.clone()));
+        }
+        let reachable = journey.reachable(&journey.entry);
+        if reachable.len() < journey.nodes.len() {
+            self.add(Severity::Warns, None, Problem::Unreachable(journey.nodes.len() - reachable.len()));
+        }
+        self.own(journey);
+        // What is missing in an inner journey is missing here; its own report names the node.
+        let mut seen = BTreeSet::from([journey.name.as_str()]);
+        let mut open: Vec<&str> = inner_trees(journey).collect();
+        while let Some(name) = open.pop() {
+            if !seen.insert(name) {
+                continue;
+            }
+            let Some(inner) = self.library.journey(name) else { continue };
+            let mut check = Check { library: self.library, findings: Vec::new() };
+            check.own(inner);
+            for finding in check.findings.into_iter().filter(|finding| finding.severity != Severity::Warns) {
+                self.findings.push(Finding { severity: Severity::Blocks, ..finding });
+            }
+            open.extend(inner_trees(inner));
+        }
+    }
+
+    /// The journey without those it calls.
+    fn own(&mut self, journey: &Journey) {
+        for id in journey.reachable(&journey.entry) {
+            let Some(node) = journey.nodes.get(id) else { continue };
+            for part in node.with_children() {
+                self.node(journey, part);
+            }
+            self.page(node);
+            self.edges(journey, node);
+        }
+    }
+
+    fn node(&mut self, journey: &Journey, node: &NodeSpec) {
+        self.secrets(node);
+        let Some(kind) = node.node_type else {
+            let (severity, problem) = match self.library.stub_of(&node.type_id) {
+                Some(outcome) => (Severity::Warns, Problem::Stubbed(outcome.to_owned())),
+                None => (Severity::Blocks, Problem::UnknownType(node.type_id.clone())),
+            };
+            self.add(severity, Some(node), problem);
+            return;
+        };
+        if let Err(error) = kind.outcomes(&node.config) {
+            let problem = if node.configured { Problem::Setting(error.to_string()) } else { Problem::NoConfiguration };
+            self.add(Severity::Blocks, Some(node), problem);
+            return;
+        }
+        let text = |field: &str| node.config.get(field).and_then(Value::as_str);
+        match node.type_id.as_str() {
+            "ScriptedDecisionNode" | "ConfigProviderNode" => {
+                let id = text("script").unwrap_or_default();
+                match self.library.script(id) {
+                    None => self.add(Severity::Blocks, Some(node), Problem::MissingScript(id.to_owned())),
+                    Some(script) if script.language == Language::Groovy => {
+                        self.add(Severity::Blocks, Some(node), Problem::ScriptLanguage(script.name.clone()));
+                    }
+                    Some(_) => {}
+                }
+                if let Some(name) = text("nodeType")
+                    && node_type(name).is_none_or(|kind| kind.fixed_outcomes.is_none())
+                {
+                    self.add(Severity::Blocks, Some(node), Problem::UnknownType(name.to_owned()));
+                }
+            }
+            name if name.starts_with("designer-") && self.library.script(name).is_none() => {
+                self.add(Severity::Blocks, Some(node), Problem::MissingScript(name.to_owned()));
+            }
+            "InnerTreeEvaluatorNode" => {
+                let name = text("tree").unwrap_or_default();
+                if self.library.journey(name).is_none_or(|inner| !inner.enabled) {
+                    self.add(Severity::Blocks, Some(node), Problem::MissingJourney(name.to_owned()));
+                }
+            }
+            "QueryFilterDecisionNode" if text("queryFilter").is_some_and(|text| Filter::parse(text).is_none()) => {
+                let problem = Problem::Setting("setting queryFilter: is not a filter".to_owned());
+                self.add(Severity::Blocks, Some(node), problem);
+            }
+            "CreateObjectNode" | "PatchObjectNode"
+                if text("identityResource").is_some_and(|named| journey.other_resource(named)) =>
+            {
+                let problem = Problem::Setting("setting identityResource: is not the journey's".to_owned());
+                self.add(Severity::Blocks, Some(node), problem);
+            }
+            _ => {}
+        }
+        if let Some(name) = text("emailTemplateName")
+            && self.library.template(name).is_none()
+        {
+            self.add(Severity::Warns, Some(node), Problem::MissingTemplate(name.to_owned()));
+        }
+    }
+
+    fn page(&mut self, node: &NodeSpec) {
+        if !node.is_page() {
+            return;
+        }
+        if node.lost_children > 0 {
+            self.add(Severity::Blocks, Some(node), Problem::Page("it has nodes in a form that is not known"));
+        }
+        let Some((_, before)) = node.children.split_last() else {
+            self.add(Severity::Blocks, Some(node), Problem::Page("it has no nodes"));
+            return;
+        };
+        let nests = |child: &NodeSpec| child.is_page() || child.type_id == "InnerTreeEvaluatorNode";
+        if node.children.iter().any(nests) {
+            self.add(Severity::Blocks, Some(node), Problem::Page("pages and inner trees cannot be on a page"));
+        }
+        if before.iter().any(|child| child.outcomes().is_some_and(|outcomes| outcomes.len() > 1)) {
+            self.add(Severity::Warns, Some(node), Problem::Page("only its last node should have several outcomes"));
+        }
+    }
+
+    fn edges(&mut self, journey: &Journey, node: &NodeSpec) {
+        for (outcome, target) in &node.connections {
+            if !journey.nodes.contains_key(target) && !is_fixed(target) {
+                self.add(Severity::Blocks, Some(node), Problem::DanglingOutcome(outcome.clone()));
+            }
+        }
+        let Some(outcomes) = node.outcomes() else { return };
+        for outcome in &outcomes {
+            if !node.connections.contains_key(outcome) {
+                self.add(Severity::Warns, Some(node), Problem::UnconnectedOutcome(outcome.clone()));
+            }
+        }
+        for outcome in node.connections.keys().filter(|outcome| !outcomes.contains(outcome)) {
+            self.add(Severity::Warns, Some(node), Problem::NoSuchOutcome(outcome.clone()));
+        }
+    }
+
+    /// Settings that are declared secret, and those of unknown types whose names say so.
+    fn secrets(&mut self, node: &NodeSpec) {
+        let declared: Option<Vec<&str>> = node.node_type.map(|kind| {
+            let fields = kind.fields();
+            fields.into_iter().filter(|field| field.kind == Kind::Secret).map(|field| field.name).collect()
+        });
+        for (name, value) in &node.config {
+            let secret = match &declared {
+                Some(fields) => fields.contains(&name.as_str()) || (!is_setting(node, name) && sounds_secret(name)),
+                None => sounds_secret(name),
+            };
+            if secret && is_literal(value) {
+                self.add(Severity::Warns, Some(node), Problem::LiteralSecret(name.clone()));
+            }
+        }
+    }
+}
+
+fn is_setting(node: &NodeSpec, name: &str) -> bool {
+    node.node_type.is_some_and(|kind| kind.fields().iter().any(|field| field.name == name))
+}
+
+fn inner_trees(journey: &Journey) -> impl Iterator<Item = &str> {
+    let reachable = journey.reachable(&journey.entry);
+    reachable.into_iter().filter_map(|id| journey.nodes.get(id)?.inner_tree())
+}
+
+fn sounds_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let ends = ["password", "secret", "secretkey", "apikey", "apitoken", "clientsecret", "signingkey"];
+    ends.iter().any(|end| name.ends_with(end))
+}
+
+fn is_literal(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| !text.is_empty() && text != "REDACTED" && !text.contains("&{"))
+}
+
+/// How many legacy and how many next-generation scripts a journey may run.
+pub fn scripts(library: &Library, journey: &Journey) -> (usize, usize) {
+    let mut count = (0, 0);
+    let mut seen = BTreeSet::new();
+    for id in journey.reachable(&journey.entry) {
+        for part in journey.nodes.get(id).into_iter().flat_map(NodeSpec::with_children) {
+            let id = match part.type_id.as_str() {
+                "ScriptedDecisionNode" | "ConfigProviderNode" => script_id(&part.config),
+                designed => designed.starts_with("designer-").then_some(designed),
+            };
+            let Some(script) = id.and_then(|id| library.script(id)).filter(|script| seen.insert(script.id.clone()))
+            else {
+                continue;
+            };
+            if script.next_generation { count.1 += 1 } else { count.0 += 1 }
+        }
+    }
+    count
+}
+
+fn script_id(config: &Map<String, Value>) -> Option<&str> {
+    config.get("script").and_then(Value::as_str)
+}

@@ -1,0 +1,287 @@
+//! A client that answers whatever a journey asks: again and again from the beginning, each time choosing what it has
+//! chosen least at each place, until it has been everywhere it can get to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use countersign_journey::host::{ScriptAction, ScriptCall};
+use countersign_journey::{
+    Answer, CallbackType, ExistingSession, FailureCause, Journey, JourneyState, Library, Request, Variables, import,
+};
+use serde_json::{Map, Value, json};
+
+use crate::support::{PASSWORD, World, dummy_script, journey};
+
+/// How far it got.
+pub(crate) struct Driven {
+    /// `None`: no edge leads there.
+    pub(crate) success: Option<bool>,
+    pub(crate) failure: Option<bool>,
+    /// Walked, and how many there are that can be reached.
+    pub(crate) edges: (usize, usize),
+}
+
+const WALKS: usize = 3000;
+const STEPS: usize = 40;
+/// Walks without anything new until it gives up.
+const IDLE: usize = 100;
+
+/// How often each way was chosen at each place.
+#[derive(Default)]
+struct Chosen {
+    taken: BTreeMap<(String, usize), usize>,
+    dice: u64,
+}
+
+impl Chosen {
+    /// The way taken least so far, or now and then any: else places that are always passed together would always be
+    /// passed in the same combinations. The dice are the same in every run.
+    fn least(&mut self, place: &str, ways: usize) -> usize {
+        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let thrown = usize::try_from(self.dice >> 33).unwrap_or(0);
+        let taken = |way: &usize| self.taken.get(&(place.to_owned(), *way)).copied().unwrap_or(0);
+        let way = if thrown % 2 == 0 { (thrown / 2) % ways.max(1) } else { (0..ways).min_by_key(taken).unwrap_or(0) };
+        *self.taken.entry((place.to_owned(), way)).or_default() += 1;
+        way
+    }
+}
+
+/// Who sits at the client.
+#[derive(Clone, Copy, PartialEq)]
+enum Persona {
+    /// A user who knows the password.
+    Demo,
+    /// Someone who is not a user yet.
+    New,
+    /// Someone who has the name and not the password.
+    Thief,
+    Nobody,
+    Agent,
+}
+
+impl Persona {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Demo | Self::Thief => "demo",
+            Self::New => "newbie",
+            Self::Nobody => "nobody",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+const PERSONAS: [Persona; 5] = [Persona::Demo, Persona::New, Persona::Thief, Persona::Nobody, Persona::Agent];
+
+/// `patient` searches on for ends that it has not reached.
+pub(crate) fn explore(library: &Library, journey: &Journey, patient: bool) -> Driven {
+    explore_by(library, journey, patient, WALKS)
+}
+
+/// So many walks, wherever they lead.
+pub(crate) fn explore_some(library: &Library, journey: &Journey, walks: usize) {
+    explore_by(library, journey, true, walks);
+}
+
+fn explore_by(library: &Library, journey: &Journey, patient: bool, walks: usize) -> Driven {
+    let (to_success, to_failure) = crate::corpus::ends(journey);
+    let edges: usize = journey.reachable(&journey.entry).iter().map(|id| journey.nodes[*id].connections.len()).sum();
+    let mut driven =
+        Driven { success: to_success.then_some(false), failure: to_failure.then_some(false), edges: (0, edges) };
+    // An inner journey is walked as its callers would run it.
+    let mut library = library.clone();
+    let mut own = journey.clone();
+    (own.inner_only, own.enabled) = (false, true);
+    library.insert(own);
+    let mut walked = BTreeSet::new();
+    let chosen = Arc::new(Mutex::new(Chosen::default()));
+    library.add(&import::from_json(&caller(&journey.name).to_string()).unwrap(), &Variables::default());
+    let library = Arc::new(library);
+    let mut idle = 0;
+    for _ in 0..walks {
+        let mut world = World::new();
+        world.library = library.clone();
+        world.limits.journey_minutes = 1000;
+        world.remembered = Some(("cookie".to_owned(), "demo".to_owned()));
+        world.realm.kba.maximum_attempts = 100;
+        world.users.change("demo", |user| user.counters.insert("loginCount".to_owned(), 3));
+        let extra = chosen.lock().unwrap().least("world", 4);
+        world.users.refuses.store(extra == 1, Ordering::Relaxed);
+        if extra == 2 {
+            let preferences = json!({"updates": true, "marketing": true});
+            world.users.change("demo", |user| user.attributes.insert("preferences".to_owned(), preferences));
+        }
+        let start = chosen.lock().unwrap().least("start", 6);
+        let persona = PERSONAS[chosen.lock().unwrap().least(&format!("persona {start}"), PERSONAS.len())];
+        let scripts = chosen.clone();
+        world.any_script = Some(Box::new(move |call| Ok(stand_in(call, &scripts, persona))));
+        match walk(&world, journey, &chosen, start, persona) {
+            Some(Answer::Success(_)) => driven.success = Some(true),
+            Some(Answer::Failure(failure)) if failure.cause == FailureCause::Rejected => driven.failure = Some(true),
+            _ => {}
+        }
+        let left = world.left.lock().unwrap();
+        let connected = |(name, node, outcome): &&(String, String, String)| {
+            let node = journey.nodes.get(node).filter(|_| *name == journey.name);
+            node.is_some_and(|node| node.connections.contains_key(outcome))
+        };
+        let before = walked.len();
+        walked.extend(left.iter().filter(connected).cloned());
+        idle = if walked.len() > before { 0 } else { idle + 1 };
+        let all = |found: Option<bool>| found != Some(false);
+        let found = all(driven.success) && all(driven.failure);
+        if (idle > IDLE && found) || (idle > IDLE / 2 && !patient) || (walked.len() == edges && found) {
+            break;
+        }
+    }
+    driven.edges.0 = walked.len();
+    driven
+}
+
+/// A journey that calls this one for a user it knows.
+fn caller(name: &str) -> Value {
+    let seed = json!({"script": "drive-seed", "outcomes": ["done"]});
+    let mut export = journey(
+        "drive",
+        &[
+            ("drive-seed", "ScriptedDecisionNode", seed, &[("done", "drive-call")]),
+            (
+                "drive-call",
+                "InnerTreeEvaluatorNode",
+                json!({"tree": name}),
+                &[("true", "SUCCESS"), ("false", "FAILURE")],
+            ),
+        ],
+    );
+    export["trees"]["drive"]["scripts"] = json!({"drive-seed": dummy_script("drive-seed")});
+    export
+}
+
+/// In place of a script: takes its outcomes in turn, and leaves the state that scripts of logins leave.
+fn stand_in(call: &mut ScriptCall<'_>, chosen: &Mutex<Chosen>, persona: Persona) -> ScriptAction {
+    let way = chosen.lock().unwrap().least(call.node, call.outcomes.len());
+    let user = persona.name();
+    call.shared.entry("username").or_insert_with(|| json!(user));
+    call.shared.entry("_id").or_insert_with(|| json!(format!("id-of-{user}")));
+    let mail = format!("{user}@example.com");
+    call.shared.entry("emailAddress").or_insert_with(|| json!(mail));
+    if let Value::Object(object) = call.shared.entry("objectAttributes").or_insert_with(|| Value::Object(Map::new())) {
+        for (name, value) in [("mail", mail.as_str()), ("userName", user), ("givenName", "Text"), ("sn", "Text")] {
+            object.entry(name).or_insert_with(|| json!(value));
+        }
+    }
+    if !call.secure.contains_key("password") {
+        let password = if persona == Persona::Thief { "wrong" } else { PASSWORD };
+        call.transient.entry("password").or_insert_with(|| json!(password));
+    }
+    ScriptAction::GoTo(call.outcomes.get(way).cloned().unwrap_or_default())
+}
+
+fn walk(world: &World, journey: &Journey, chosen: &Mutex<Chosen>, start: usize, persona: Persona) -> Option<Answer> {
+    let mut request = Request::default();
+    let header = |request: &mut Request, name: &str, value: &str| {
+        request.headers.insert(format!("x-openam-{name}"), vec![value.to_owned()]);
+    };
+    match start {
+        1 => {
+            header(&mut request, "username", persona.name());
+            header(&mut request, "password", if persona == Persona::Thief { "wrong" } else { PASSWORD });
+        }
+        2 => {
+            let properties = [("UserToken", json!("demo")), ("UserId", json!("id-of-demo"))];
+            let properties = properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            request.existing_session = Some(ExistingSession { username: "demo".to_owned(), properties });
+        }
+        3 => {
+            request.cookies.insert("session-jwt".to_owned(), "cookie".to_owned());
+            request.client_ip = Some("10.10.10.1".parse().unwrap());
+        }
+        _ => request.client_ip = Some("192.168.7.12".parse().unwrap()),
+    }
+    let engine = world.engine();
+    let name = if start == 4 { "drive" } else { journey.name.as_str() };
+    let mut answer = crate::support::now_or_never(engine.start(name, &request)).ok()?;
+    for _ in 0..STEPS {
+        answer = match answer {
+            Answer::Callbacks { state, .. } => {
+                let answers = answers(&state, chosen, persona, world);
+                world.step_with(&state, &answers, &request).ok()?
+            }
+            Answer::Suspended { state, .. } => world.resume(&state).ok()?,
+            end => return Some(end),
+        };
+    }
+    None
+}
+
+/// One answer for each input of the step.
+fn answers(state: &JourneyState, chosen: &Mutex<Chosen>, persona: Persona, world: &World) -> Vec<Value> {
+    let (_, node) = state.position();
+    let mut answers = Vec::new();
+    for (position, callback) in state.callbacks().iter().enumerate() {
+        let place = format!("{node}.{position}");
+        let prompt = callback.output("prompt").and_then(Value::as_str).unwrap_or_default();
+        let name = callback.output("name").and_then(Value::as_str).unwrap_or_default();
+        let least = |ways| chosen.lock().unwrap().least(&place, ways);
+        let user = persona.name();
+        let options = |name: &str| callback.output(name).and_then(Value::as_array).map_or(1, Vec::len);
+        match callback.kind() {
+            CallbackType::NameCallback if prompt == "Recovery Code" => {
+                answers.push(json!(if least(2) == 0 { "abcd" } else { "wrong" }));
+            }
+            CallbackType::NameCallback => answers.push(json!(user)),
+            CallbackType::PasswordCallback => answers.push(json!(password(state, prompt, persona))),
+            CallbackType::ValidatedCreateUsernameCallback => answers.extend([json!("newbie"), json!(false)]),
+            CallbackType::ValidatedCreatePasswordCallback => answers.extend([json!("Other-12345"), json!(false)]),
+            CallbackType::StringAttributeInputCallback => {
+                let text = match (name, persona) {
+                    ("mail", Persona::Demo | Persona::Thief) => "demo@example.com",
+                    ("mail", _) => "newbie@example.com",
+                    ("userName", _) => user,
+                    _ => "Text",
+                };
+                answers.extend([json!(text), json!(false)]);
+            }
+            CallbackType::NumberAttributeInputCallback => answers.extend([json!(41), json!(false)]),
+            CallbackType::BooleanAttributeInputCallback => answers.extend([json!(true), json!(false)]),
+            CallbackType::ChoiceCallback => answers.push(json!(least(options("choices")))),
+            CallbackType::ConfirmationCallback => {
+                let count = options("options");
+                // The button of a wait need not be pressed.
+                let untouched = callback.index().is_some_and(|index| index >= 100);
+                let way = least(count + usize::from(untouched));
+                answers.push(if way < count { json!(way) } else { Value::Null });
+            }
+            CallbackType::TermsAndConditionsCallback => answers.push(json!(true)),
+            CallbackType::KbaCreateCallback => {
+                answers.extend([json!(format!("Question {position}?")), json!("answer")]);
+            }
+            CallbackType::PollingWaitCallback => {
+                let wait = callback.output("waitTime").and_then(Value::as_str).unwrap_or_default();
+                if least(3) > 0 {
+                    world.pass(wait.parse().unwrap_or(0));
+                }
+            }
+            CallbackType::DeviceProfileCallback => answers.push(json!("{\"identifier\": \"i\"}")),
+            _ => answers.extend(callback.inputs().map(|_| Value::Null)),
+        }
+    }
+    answers
+}
+
+fn password(state: &JourneyState, prompt: &str, persona: Persona) -> String {
+    if prompt == "One Time Password" && persona != Persona::Thief {
+        // As it came by mail.
+        let state = serde_json::to_value(state).unwrap();
+        let frames = state["frames"].as_array().unwrap();
+        let code = frames.iter().rev().find_map(|frame| frame["secure"]["oneTimePassword"].as_str());
+        return code.unwrap_or("000000").to_owned();
+    }
+    let text = match (prompt, persona) {
+        (_, Persona::Thief) => "wrong",
+        ("What's your favourite colour?", _) => "Blue ",
+        ("Pet?", _) => "REX",
+        _ => PASSWORD,
+    };
+    text.to_owned()
+}
