@@ -126,7 +126,7 @@ impl Session {
         if self.hmac_secret.is_some() && !format.signing.is_some_and(SigningAlg::is_symmetric) {
             return Err(("session.statelessSigningHmacSecret", "is for HS256, HS384 and HS512 only".to_owned()));
         }
-        if self.aes_key.is_some() && !format.content.is_some_and(|(alg, _)| !alg.is_rsa()) {
+        if self.aes_key.is_some() && format.content.is_none_or(|(alg, _)| alg.is_rsa()) {
             return Err(("session.statelessEncryptionAesKey", "is for DIRECT and AES_KEYWRAP only".to_owned()));
         }
         let path = |secret: &Option<SecretFile>| secret.as_ref().map(|secret| base.join(&secret.file));
