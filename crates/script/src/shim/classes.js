@@ -44,8 +44,6 @@
     NameCallback: { getName: '', setName: '' },
     PasswordCallback: { setPassword: '' },
     TextInputCallback: { getText: '', setText: '' },
-    ChoiceCallback: { },
-    ConfirmationCallback: { },
     HiddenValueCallback: { getValue: '', setValue: '' },
   };
   const constants = {
@@ -55,9 +53,57 @@
       ...callbacks.message, UNSPECIFIED_OPTION: -1, YES_NO_OPTION: 0, YES_NO_CANCEL_OPTION: 1, OK_CANCEL_OPTION: 2, YES: 0, NO: 1, CANCEL: 2, OK: 3,
     },
   };
-  const callbackClasses = Object.create(null);
   const capital = (name) => name[0].toUpperCase() + name.slice(1);
-  for (const [type, build] of Object.entries(callbacks.build)) {
+  const index = (answer) => Number(answer.$.input['']) || 0;
+  const more = {
+    PasswordCallback: {
+      getPassword() {
+        const value = this.$.input[''];
+        return value === null || value === undefined ? null : charArray(value);
+      },
+      clearPassword() {
+        this.$.input[''] = '';
+      },
+    },
+    ChoiceCallback: {
+      getSelectedIndexes() {
+        return [index(this)];
+      },
+    },
+    ConfirmationCallback: {
+      getSelectedIndex() {
+        return index(this);
+      },
+      setSelectedIndex(value) {
+        this.$.input[''] = value;
+      },
+    },
+    KbaCreateCallback: {
+      getSelectedQuestion() {
+        return this.$.input.question ?? null;
+      },
+      getSelectedAnswer() {
+        return this.$.input.answer ?? null;
+      },
+    },
+    ValidatedCreateUsernameCallback: { getUsername() { return this.$.input['']; } },
+    ValidatedCreatePasswordCallback: { getPassword() { return charArray(this.$.input['']); } },
+    TermsAndConditionsCallback: { isAccepted() { return this.getValue(); } },
+    ConsentMappingCallback: { isAccepted() { return this.getValue(); } },
+    ReCaptchaCallback: { getResult() { return this.getValue(); } },
+    SelectIdPCallback: { getProvider() { return this.getValue(); } },
+    IdPCallback: {
+      getToken() {
+        return this.$.input.token ?? null;
+      },
+      getTokenType() {
+        return this.$.input.token_type ?? null;
+      },
+    },
+  };
+  // Made when it is first asked for: a script uses two or three of thirty.
+  const callbackClass = (type) => {
+    const build = callbacks.build[type];
     const made = class {
       constructor(...given) {
         built.set(this, build(...given));
@@ -86,59 +132,15 @@
       const getter = `get${capital(name)}`;
       if (!(getter in proto)) hide(proto, { [getter]() { return this.$.output[name] ?? null; } });
     }
-    callbackClasses[type] = javaClass(made);
-    Object.assign(callbackClasses[type], constants[type]);
-  }
-  const more = (type, members) => beans(hide(callbackClasses[type].prototype, members));
-  const index = (answer) => Number(answer.$.input['']) || 0;
-  more('PasswordCallback', {
-    getPassword() {
-      const value = this.$.input[''];
-      return value === null || value === undefined ? null : charArray(value);
-    },
-    clearPassword() {
-      this.$.input[''] = '';
-    },
-  });
-  more('ChoiceCallback', {
-    getSelectedIndexes() {
-      return [index(this)];
-    },
-  });
-  more('ConfirmationCallback', {
-    getSelectedIndex() {
-      return index(this);
-    },
-    setSelectedIndex(value) {
-      this.$.input[''] = value;
-    },
-  });
-  more('KbaCreateCallback', {
-    getSelectedQuestion() {
-      return this.$.input.question ?? null;
-    },
-    getSelectedAnswer() {
-      return this.$.input.answer ?? null;
-    },
-  });
-  more('ValidatedCreateUsernameCallback', { getUsername() { return this.$.input['']; } });
-  more('ValidatedCreatePasswordCallback', { getPassword() { return charArray(this.$.input['']); } });
-  more('TermsAndConditionsCallback', { isAccepted() { return this.getValue(); } });
-  more('ConsentMappingCallback', { isAccepted() { return this.getValue(); } });
-  more('ReCaptchaCallback', { getResult() { return this.getValue(); } });
-  more('SelectIdPCallback', { getProvider() { return this.getValue(); } });
-  more('IdPCallback', {
-    getToken() {
-      return this.$.input.token ?? null;
-    },
-    getTokenType() {
-      return this.$.input.token_type ?? null;
-    },
-  });
+    if (Object.hasOwn(more, type)) hide(proto, more[type]);
+    return Object.assign(javaClass(made), constants[type]);
+  };
+  const callbackClasses = Object.create(null);
+  const classOf = (type) => (callbackClasses[type] ??= callbackClass(type));
+
   const answer = (submitted) => {
-    const known = callbackClasses[submitted.type];
-    if (known === undefined) return submitted;
-    const made = Object.create(known.prototype);
+    if (!Object.hasOwn(callbacks.build, submitted.type)) return submitted;
+    const made = Object.create(classOf(submitted.type).prototype);
     return hide(made, { $: submitted });
   };
 
@@ -197,11 +199,12 @@
   named[`${NODE}.SharedStateConstants`] = { USERNAME: 'username', PASSWORD: 'password', REALM: 'realm', AUTH_LEVEL: 'authLevel', ONE_TIME_PASSWORD: 'oneTimePassword', EMAIL_ADDRESS: 'emailAddress', OBJECT_ATTRIBUTES: 'objectAttributes' };
   const JAVAX = ['NameCallback', 'PasswordCallback', 'TextInputCallback', 'TextOutputCallback', 'ChoiceCallback', 'ConfirmationCallback', 'LanguageCallback'];
   const NODE_CALLBACKS = ['SuspendedTextOutputCallback'];
-  for (const [type, made] of Object.entries(callbackClasses)) {
+  const later = (name, type) => Object.defineProperty(named, name, { get: () => classOf(type), enumerable: true });
+  for (const type of Object.keys(callbacks.build)) {
     // Most live in one of three packages; scripts name the right one, and the others do no harm.
-    if (JAVAX.includes(type)) named[`javax.security.auth.callback.${type}`] = made;
-    else for (const from of ['com.sun.identity.authentication.callbacks', 'com.sun.identity.authentication.spi', 'org.forgerock.openam.authentication.callbacks']) named[`${from}.${type}`] = made;
-    if (NODE_CALLBACKS.includes(type)) named[`${NODE}.${type}`] = made;
+    if (JAVAX.includes(type)) later(`javax.security.auth.callback.${type}`, type);
+    else for (const from of ['com.sun.identity.authentication.callbacks', 'com.sun.identity.authentication.spi', 'org.forgerock.openam.authentication.callbacks']) later(`${from}.${type}`, type);
+    if (NODE_CALLBACKS.includes(type)) later(`${NODE}.${type}`, type);
   }
 
   // Parts that hold classes, each evaluated when one of its packages is first asked for.
@@ -242,7 +245,10 @@
   const packages = Object.create(null);
   const resolve = (name) => {
     const found = lookup(name);
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      nameOf.set(found, name);
+      return found;
+    }
     if (name in packages) return packages[name];
     const proxy = new kit.Proxy(function () {}, {
       get(_, key) {
@@ -260,25 +266,11 @@
     packages[name] = proxy;
     return proxy;
   };
-  // Class by value, for those that are imported as values.
+  // The short name of a class, for those that are imported as values. `resolve` has given out each of them.
   const simple = (value) => {
-    const name = nameOf.get(value) ?? classNames().get(value);
+    const name = nameOf.get(value);
     return name === undefined ? undefined : name.slice(name.lastIndexOf('.') + 1);
   };
-  let byValue = null;
-  const classNames = () => {
-    if (byValue === null || byValue.parts !== loaded()) {
-      byValue = new Map(Object.entries(named).map(([name, made]) => [made, name]));
-      for (const part of WHERE.map(([, one]) => one)) {
-        if (!has(part)) continue;
-        for (const [name, made] of Object.entries(kit.part(part))) if (!byValue.has(made)) byValue.set(made, name);
-      }
-      byValue.parts = loaded();
-    }
-    return byValue;
-  };
-  const has = (part) => kit.loaded.has(part);
-  const loaded = () => kit.loaded.size;
 
   const importInto = (target, given) => {
     for (const one of given) {

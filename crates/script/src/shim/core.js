@@ -17,13 +17,11 @@
   };
 
   const parts = Object.create(null);
-  const loaded = new Set();
   const kit = {
     told: parse(told),
     global,
     parse,
     stringify,
-    loaded,
     hide,
     Proxy: global.Proxy,
     // Asks the host; its refusals are errors that a script can catch.
@@ -38,10 +36,7 @@
     },
     // Another part of the shim, by name; evaluated when first asked for.
     part(name) {
-      if (!(name in parts)) {
-        parts[name] = part('shim', name)(kit);
-        loaded.add(name);
-      }
+      if (!(name in parts)) parts[name] = part('shim', name)(kit);
       return parts[name];
     },
     library: (name) => part('library', name),
