@@ -349,8 +349,8 @@ export default {
       }
       const kind = answer & ANSWER;
       let blind = false;
-      if ((kind === ALLOW || kind === CHECKED) && Date.now() >= watch.relief) {
-        const now = Date.now();
+      const now = Date.now();
+      if ((kind === ALLOW || kind === CHECKED) && now >= watch.relief) {
         blind = now >= watch.until && now - watch.news > BLIND;
         if (!blind) keepWatch(context, hubOf(env, request, feedAuthorization));
       } else if (answer & POLL_DUE && kind !== BEHIND) {
