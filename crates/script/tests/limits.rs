@@ -183,7 +183,7 @@ fn nothing_makes_code_of_a_text() {
     ] {
         let error = ends(&sandbox, Next, absent);
         assert!(
-            matches!(error, Err(ScriptError::Threw { .. } | ScriptError::Syntax { .. } | ScriptError::Result(_))),
+            matches!(error, Err(ScriptError::Threw { .. } | ScriptError::Syntax { .. } | ScriptError::NoOutcome)),
             "{absent}: {error:?}"
         );
     }
