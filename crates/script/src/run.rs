@@ -134,6 +134,8 @@ fn decide(
     let runtime = Runtime::new().map_err(engine)?;
     runtime.set_memory_limit(limits.memory);
     runtime.set_max_stack_size(limits.stack);
+    // Most runs end before there is anything to collect; all of it goes with the engine.
+    runtime.set_gc_threshold(limits.memory / 4);
     runtime.set_interrupt_handler(Some(deadline.handler()));
     // Without `Eval`: nothing in here can make code of a text.
     type Intrinsics = (Date, RegExpCompiler, RegExp, Json, Proxy, MapSet, TypedArrays, Promise);
@@ -204,7 +206,9 @@ pub(crate) fn caught(ctx: &Ctx<'_>, error: &Error, deadline: &Deadline) -> Scrip
             }
         }
         // Where there was no memory left for the error itself, nothing is in its place.
-        None if matches!(value.type_of(), Type::Null | Type::Undefined | Type::Uninitialized) => return ScriptError::Memory,
+        None if matches!(value.type_of(), Type::Null | Type::Undefined | Type::Uninitialized) => {
+            return ScriptError::Memory;
+        }
         None => {
             (value.as_string().and_then(|text| text.to_string().ok()).unwrap_or_else(|| "no error".to_owned()), None)
         }

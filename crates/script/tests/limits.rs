@@ -183,7 +183,7 @@ fn nothing_makes_code_of_a_text() {
     ] {
         let error = ends(&sandbox, Next, absent);
         assert!(
-            matches!(error, Err(ScriptError::Threw { .. } | ScriptError::Syntax { .. } | ScriptError::Result(_))),
+            matches!(error, Err(ScriptError::Threw { .. } | ScriptError::Syntax { .. } | ScriptError::NoOutcome)),
             "{absent}: {error:?}"
         );
     }
@@ -335,7 +335,12 @@ fn memory_may_run_out_at_any_place() {
         sharedState.put('a', a); sharedState.put('u', java.util.UUID.randomUUID()); outcome = 'x'";
     let mut ends = std::collections::BTreeSet::new();
     for step in 0..80 {
-        let limits = Limits { memory: (100 << 10) + step * 14_009, time: Duration::from_secs(20), total: Duration::from_secs(30), ..Limits::default() };
+        let limits = Limits {
+            memory: (100 << 10) + step * 14_009,
+            time: Duration::from_secs(20),
+            total: Duration::from_secs(30),
+            ..Limits::default()
+        };
         let sandbox = Sandbox::new(limits, 1, 4).unwrap();
         let report = sandbox.submit(script(Legacy, rich), Input::default(), Arc::new(Nobody)).unwrap().wait();
         ends.insert(report.result.map_or_else(|error| error.to_string(), |_| "decided".to_owned()));
