@@ -10,7 +10,7 @@ use countersign_core::denylist::{
 };
 use countersign_core::gate::{Facts, Gate, Policy, Refusal, SessionCache, Verdict};
 use countersign_core::keys::{KeySet, KeyState, KeysDigest, Kid, MintingKeys, SigningKey};
-use countersign_core::replica::{Heartbeat, MAX_SKEW_MS, Nonce, Replica, ReplicaError, State, Step};
+use countersign_core::replica::{Heartbeat, MAX_SKEW_MS, Nonce, Relay, Replica, ReplicaError, State, Step};
 use countersign_core::session::{SessionClaims, SessionId, TokenId};
 use countersign_core::time::{UnixMillis, UnixSeconds};
 use countersign_core::token::{Envelope, Kind, Scratch, TokenError, mint::mint};
@@ -440,14 +440,13 @@ fn r23_after_a_proxy_that_held_everything_back_the_next_poll_recovers() {
 #[test]
 fn r26_a_relay_passes_on_what_is_left_and_cannot_add_to_it() {
     let mut authority = Authority::with(2);
-    let mut relay = Replica::new(Some(KEYS));
+    let mut relay = Relay::default();
     relay.poll(nonce(1), at(0));
     let signed = authority.heartbeat(nonce(1), at(0));
-    let step = take(&mut relay, &signed, at(0)).unwrap();
-    follow(&mut relay, &authority, step, at(0)).unwrap();
-    let passed = relay.relay(at(6_000)).unwrap();
-    assert_eq!((passed.of, passed.left_ms), (nonce(1), L - 60 - 6_000));
-    assert_eq!(relay.relay(at(L)), None, "nothing of a lease that is over");
+    relay.heartbeat(&signed, at(0)).unwrap();
+    let (passed, left_ms) = relay.answer(at(6_000), at(6_000)).unwrap();
+    assert_eq!((passed, left_ms), (signed.as_slice(), L - 60 - 6_000));
+    assert_eq!(relay.answer(at(L), at(L)), None, "nothing of a lease that is over");
 
     // The edge's clock is 20 s ahead, and only its own counts.
     let edge_at = |ms: u64| at(20_000 + ms);
@@ -460,13 +459,13 @@ fn r26_a_relay_passes_on_what_is_left_and_cannot_add_to_it() {
         }
         (taken, edge)
     };
-    let (taken, edge) = ask(passed.left_ms, &signed, &authority);
+    let (taken, edge) = ask(left_ms, &signed, &authority);
     assert!(taken.is_ok());
     assert_eq!(edge.state(edge_at(9_800)), State::Fresh);
     assert_eq!(edge.state(edge_at(L)), State::Stale, "the relay's lease ends then");
 
     // A relay that adds an hour gets what was signed, which ends a lease after the edge asked.
-    let (_, lied) = ask(passed.left_ms + HOUR, &signed, &authority);
+    let (_, lied) = ask(left_ms + HOUR, &signed, &authority);
     assert!(lied.lease_until().is_some_and(|until| until < edge_at(6_000 + L)));
     // It can make up no head and no longer lease.
     let mut bent = signed.clone();

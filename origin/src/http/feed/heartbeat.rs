@@ -41,7 +41,7 @@ pub(super) async fn get(State(app): State<Arc<App>>, RawQuery(query): RawQuery) 
             "With wait, in milliseconds, the query must have one each of epoch, head and keys.",
         ))?;
         if let Some(_place) = app.news.place() {
-            let wait = wait.min(app.settings.denylist.lease_ms / 2).min(MAX_WAIT_MS);
+            let wait = wait.min(app.settings().denylist.lease_ms / 2).min(MAX_WAIT_MS);
             news::wait(&app, &known, Duration::from_millis(wait)).await;
         }
     }

@@ -270,7 +270,7 @@ async fn held_polls_are_bounded_and_say_what_they_know() {
         assert_eq!(status, if wrong.ends_with("&wait=1") { 200 } else { 400 }, "{wrong}");
     }
     let places: Vec<_> = std::iter::from_fn(|| origin.app.news.place()).collect();
-    assert_eq!(places.len(), origin.app.settings.max_connections / 2);
+    assert_eq!(places.len(), origin.app.settings().max_connections / 2);
     let began = std::time::Instant::now();
     assert_eq!(edge.get(&origin, &good).await.status, 200);
     assert!(began.elapsed() < std::time::Duration::from_secs(2), "answered at once: {:?}", began.elapsed());
