@@ -6,8 +6,8 @@ use countersign_core::cookie::{self, Attributes, Lookup, SameSite};
 use countersign_core::denylist::{Chain, Epoch};
 use countersign_core::encoding::encode;
 use countersign_core::keys::{
-    Bundle, ContentAlg, ContentJwk, ContentKey, KeyAlg, KeySet, KeyState, KeysDigest, Kid, MintingKeys, SigningAlg, SigningKey,
-    VerificationJwk,
+    Bundle, ContentAlg, ContentJwk, ContentKey, KeyAlg, KeySet, KeyState, KeysDigest, Kid, MintingKeys, SigningAlg,
+    SigningKey, VerificationJwk,
 };
 use countersign_core::replica::{Heartbeat, Nonce};
 use countersign_core::session::{Properties, SessionClaims, SessionId, TokenId};

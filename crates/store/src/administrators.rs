@@ -9,11 +9,9 @@ pub struct Administrators<'a>(pub(crate) &'a Store);
 impl Administrators<'_> {
     /// Makes a user an administrator; one who is it already stays it.
     pub async fn grant(&self, realm: &str, username: &str, now: UnixSeconds) -> Result<(), StoreError> {
-        let done = sql(
-            "INSERT INTO administrators (realm, username, granted_at)
+        let done = sql("INSERT INTO administrators (realm, username, granted_at)
              SELECT realm, username, CAST($3 AS BIGINT) FROM identities WHERE realm = $1 AND username = $2
-             ON CONFLICT (realm, username) DO UPDATE SET granted_at = administrators.granted_at",
-        )
+             ON CONFLICT (realm, username) DO UPDATE SET granted_at = administrators.granted_at")
         .bind(realm)
         .bind(username)
         .bind(check::time_in(now)?)
