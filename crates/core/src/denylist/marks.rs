@@ -21,14 +21,17 @@ struct Mark {
 }
 
 impl Marks {
-    pub(super) fn insert(&mut self, seq: u64, entry: &Entry) {
-        let subject = (entry.kind, entry.fingerprint);
-        if self.by_position.insert(seq, subject).is_some() {
-            return; // applied before
+    /// Whether it is new. No position is ever given twice, so that one that is known was applied before.
+    pub(super) fn insert(&mut self, seq: u64, entry: &Entry) -> bool {
+        if self.by_position.contains_key(&seq) {
+            return false;
         }
+        let subject = (entry.kind, entry.fingerprint);
+        self.by_position.insert(seq, subject);
         let marks = self.by_subject.entry(subject).or_default();
         let place = marks.partition_point(|mark| mark.seq < seq);
         marks.insert(place, Mark { seq, slot: entry.slot });
+        true
     }
 
     pub(super) fn remove(&mut self, seq: u64) {

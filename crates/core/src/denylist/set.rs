@@ -145,7 +145,9 @@ impl Denylist {
         match entry.kind {
             Kind::Family => self.families.entry(entry.slot).or_default().insert(entry.fingerprint),
             Kind::UndoFamily => self.take_back_family(entry),
-            Kind::User | Kind::Realm | Kind::Key | Kind::Installation => self.marks.insert(seq, entry),
+            Kind::User | Kind::Realm | Kind::Key | Kind::Installation => {
+                self.marks.insert(seq, entry);
+            }
             Kind::Undo => self.marks.remove(entry.fingerprint.0),
         }
     }
@@ -251,7 +253,9 @@ impl Gathered {
     pub fn add(&mut self, seq: u64, entry: &Entry) {
         match entry.kind {
             Kind::Family => self.added.families.entry(entry.slot).or_default().gather(entry.fingerprint),
-            Kind::User | Kind::Realm | Kind::Key | Kind::Installation => self.added.marks.insert(seq, entry),
+            Kind::User | Kind::Realm | Kind::Key | Kind::Installation => {
+                self.added.marks.insert(seq, entry);
+            }
             Kind::UndoFamily | Kind::Undo => {
                 self.added.apply(seq, entry);
                 self.undone.push(*entry);

@@ -153,7 +153,9 @@ pub fn decode(bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
             return Err(SnapshotError::Framing);
         }
         last = Some((kind, fingerprint, seq));
-        list.marks_mut().insert(seq, &Entry { kind, slot: Slot(slot), fingerprint });
+        if !list.marks_mut().insert(seq, &Entry { kind, slot: Slot(slot), fingerprint }) {
+            return Err(SnapshotError::Framing);
+        }
     }
     if reader.0.is_empty() { Ok(Snapshot { epoch, seq, chain, list }) } else { Err(SnapshotError::Framing) }
 }
@@ -374,6 +376,21 @@ mod tests {
             bytes.extend_from_slice(&tail);
             let _ = decode(&bytes);
         }
+    }
+
+    #[test]
+    fn r07_two_marks_at_one_position_are_refused() {
+        let mut bytes = written(&Denylist::default());
+        *bytes.last_mut().unwrap() = 2;
+        for kind in [Kind::User, Kind::Realm] {
+            bytes.push(kind.code());
+            bytes.extend_from_slice(&[7; 8]);
+            bytes.extend_from_slice(&[5, 1]);
+        }
+        assert_eq!(decode(&bytes).err(), Some(SnapshotError::Framing));
+        let at = bytes.len() - 2;
+        bytes[at] = 6;
+        assert_eq!(decode(&bytes).unwrap().list.len(), 2);
     }
 
     #[test]

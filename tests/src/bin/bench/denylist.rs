@@ -52,7 +52,8 @@ fn at_size(name: &str, count: u64, slots: u32) -> Result<()> {
     for number in 0..count {
         gathered.add(number + 1, &entry(number, slots));
     }
-    let list = gathered.settle();
+    let mut list = Denylist::default();
+    list.absorb(gathered);
     let seconds = started.seconds();
     figure(&format!("denylist.{name}.gather"), seconds * 1e9 / f(count)?, "ns per entry", None, detail());
     let entries = list.len() as u64;
@@ -118,7 +119,7 @@ fn catch_up(name: &str, count: u64, slots: u32) -> Result<()> {
         }
     }
     let mut list = Denylist::default();
-    list.union(gathered.settle());
+    list.absorb(gathered);
     let seconds = started.seconds();
     ensure!(list.len() as u64 == count, "entries are missing");
     let bytes: usize = pieces.iter().map(Vec::len).sum();
@@ -150,7 +151,7 @@ fn storm() -> Result<()> {
         for number in piece * 5_000..(piece + 1) * 5_000 {
             gathered.add(number + 1, &entry(number, TWO_HOURS));
         }
-        list.union(gathered.settle());
+        list.absorb(gathered);
         worst = worst.max(began.seconds());
     }
     let seconds = started.seconds();

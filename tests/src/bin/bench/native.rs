@@ -15,7 +15,7 @@ use crate::feed;
 use crate::load::Stopwatch;
 use crate::peers::{Buffers, with_aws_lc, with_ring};
 use crate::report::{Goal, Quartiles, figure};
-use crate::tokens::{self, Mint};
+use crate::tokens::{self, Format, Mint};
 use crate::workers::{CHECK, COOKIE};
 
 const REPEATS: usize = 21;
@@ -29,6 +29,26 @@ pub(crate) fn run() -> Result<()> {
     for alg in [SigningAlg::Hs256, SigningAlg::EdDsa, SigningAlg::Es256] {
         openings(alg)?;
     }
+    Format::all().into_iter().try_for_each(pair)
+}
+
+/// Opening a token of one pair of algorithms.
+fn pair(format: Format) -> Result<()> {
+    let mut mint = Mint::new(format)?;
+    let claims = mint.claims_for(COOKIE)?;
+    let batch: Vec<String> = (0..TURNS).map(|_| mint.token(&claims)).collect::<Result<_>>()?;
+    let keys = tokens::bundle(format)?.check()?.session;
+    let mut scratch = Scratch::default();
+    let mut samples = Vec::new();
+    for repeat in 0..=REPEATS / 3 {
+        let time = per_token(&batch, |token| {
+            Ok(token::open::<SessionClaims>(token, Kind::Session, &keys, &mut scratch)?.into_claims())
+        })?;
+        samples.extend((repeat > 0).then_some(time));
+    }
+    let quartiles = Quartiles::of(samples);
+    let detail = json!({ "cookie_bytes": batch.first().map(String::len), "quartiles": quartiles.to_json() });
+    figure(&format!("native.pairs.{}.open", format.name()), quartiles.median, "us per token", None, detail);
     Ok(())
 }
 

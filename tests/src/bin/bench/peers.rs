@@ -65,8 +65,9 @@ macro_rules! peer {
 
             impl Peer {
                 pub(crate) fn new(alg: SigningAlg) -> Result<Self> {
-                    let content = aead::UnboundKey::new(&aead::AES_256_GCM, &tokens::CONTENT_SECRET).ok();
-                    let key = tokens::verifying_key_bytes(alg)?;
+                    let content =
+                        aead::UnboundKey::new(&aead::AES_256_GCM, tokens::Format::from(alg).content_secret()?).ok();
+                    let key = tokens::Format::from(alg).verifying_key_bytes()?;
                     let verifier = match alg {
                         SigningAlg::Hs256 => Verifier::Hmac(hmac::Key::new(hmac::HMAC_SHA256, &key)),
                         SigningAlg::Es256 => Verifier::Public(signature::UnparsedPublicKey::new(

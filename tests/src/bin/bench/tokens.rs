@@ -1,11 +1,13 @@
 //! Keys and sessions as an origin would make them. Nothing here is secret or random: figures can be repeated.
 
+use std::sync::OnceLock;
+
 use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::keys::{
     Bundle, ContentAlg, ContentJwk, ContentKey, KeyAlg, KeyState, Kid, MintingKeys, SigningAlg, SigningKey,
-    VerificationJwk,
+    VerificationJwk, generate_rsa,
 };
 use countersign_core::session::{Properties, SessionClaims, SessionId, TokenId};
 use countersign_core::time::UnixSeconds;
@@ -21,8 +23,10 @@ pub(crate) const COOKIE_NAME: &str = xtask::stack::COOKIE_NAME;
 /// As long as the origin's key identifiers.
 pub(crate) const SIGNING_KID: &str = "sig-0123456789ab";
 pub(crate) const CONTENT_KID: &str = "enc-0123456789ab";
-const SIGNING_SECRET: [u8; 32] = [1; 32];
-pub(crate) const CONTENT_SECRET: [u8; 32] = [2; 32];
+/// As much of it as the algorithm takes; also below the order of each curve.
+const SIGNING_SECRET: [u8; 66] = [1; 66];
+/// Likewise.
+pub(crate) const CONTENT_SECRET: [u8; 64] = [2; 64];
 const FEED_SECRET: [u8; 32] = [3; 32];
 const ASSERTION_SECRET: [u8; 32] = [4; 32];
 const DENYLIST_SECRET: [u8; 32] = [5; 32];
@@ -35,44 +39,116 @@ pub(crate) fn feed_key() -> Result<SigningKey> {
     Ok(SigningKey::ed25519(kid("feed-0123456789a")?, &FEED_SECRET))
 }
 
-fn signing_key(alg: SigningAlg) -> Result<SigningKey> {
-    Ok(SigningKey::new(kid(SIGNING_KID)?, alg, &SIGNING_SECRET)?)
+/// How tokens are made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Format {
+    pub(crate) signing: SigningAlg,
+    key: KeyAlg,
+    content: ContentAlg,
 }
 
-/// Both layers, as new realms have them.
-pub(crate) fn minting_keys(alg: SigningAlg) -> Result<MintingKeys> {
-    let content = ContentKey::a256gcm(kid(CONTENT_KID)?, &CONTENT_SECRET)?;
-    Ok(MintingKeys::new(Envelope::SignThenEncrypt, Some(signing_key(alg)?), Some(content))?)
+/// Both layers, as new realms have the second.
+impl From<SigningAlg> for Format {
+    fn from(signing: SigningAlg) -> Self {
+        Self { signing, key: KeyAlg::Dir, content: ContentAlg::A256Gcm }
+    }
 }
 
-/// What the edge and `jose` get of the signing key: the public half, or the secret.
-fn verifying_bytes(key: &SigningKey) -> Vec<u8> {
-    key.public_bytes().unwrap_or(SIGNING_SECRET.to_vec())
+impl Format {
+    /// Each algorithm that an origin mints with, beside those of a new realm.
+    pub(crate) fn all() -> Vec<Self> {
+        let plain = Self::from(SigningAlg::Hs256);
+        let signed = SigningAlg::ALL.into_iter().map(Self::from);
+        let sealed = ContentAlg::ALL.into_iter().map(|content| Self { content, ..plain });
+        let wrapped = KeyAlg::ALL.into_iter().filter(|key| *key != KeyAlg::RsaOaep).map(|key| Self { key, ..plain });
+        let mut all = Vec::new();
+        for format in signed.chain(sealed).chain(wrapped) {
+            if !all.contains(&format) {
+                all.push(format);
+            }
+        }
+        all
+    }
+
+    pub(crate) fn name(self) -> String {
+        let [signing, key, content] = [self.signing.name(), self.key.name(), self.content.name()];
+        let key = if self.key == KeyAlg::Dir { String::new() } else { format!("-{key}") };
+        format!("{signing}{key}-{content}").to_lowercase()
+    }
+
+    fn signing_key(self) -> Result<SigningKey> {
+        let secret = match self.signing {
+            SigningAlg::Rs256 => rsa_key()?,
+            SigningAlg::Hs512 => &SIGNING_SECRET[..64],
+            SigningAlg::Hs384 | SigningAlg::Es384 => &SIGNING_SECRET[..48],
+            SigningAlg::Es512 => &SIGNING_SECRET,
+            _ => &SIGNING_SECRET[..32],
+        };
+        Ok(SigningKey::new(kid(SIGNING_KID)?, self.signing, secret)?)
+    }
+
+    /// What the edge and `jose` get of the signing key: the public half, or the secret.
+    pub(crate) fn verifying_key_bytes(self) -> Result<Vec<u8>> {
+        let secret = if self.signing == SigningAlg::Hs512 {
+            64
+        } else if self.signing == SigningAlg::Hs384 {
+            48
+        } else {
+            32
+        };
+        Ok(self.signing_key()?.public_bytes().unwrap_or(SIGNING_SECRET[..secret].to_vec()))
+    }
+
+    pub(crate) fn content_secret(self) -> Result<&'static [u8]> {
+        let bytes = match self.key {
+            KeyAlg::Dir => self.content.key_len(),
+            KeyAlg::A128Kw => 16,
+            KeyAlg::A192Kw => 24,
+            KeyAlg::A256Kw => 32,
+            KeyAlg::RsaOaep | KeyAlg::RsaOaep256 => return rsa_key(),
+        };
+        CONTENT_SECRET.get(..bytes).context("no algorithm takes so much")
+    }
+
+    fn minting_keys(self) -> Result<MintingKeys> {
+        let content = ContentKey::new(kid(CONTENT_KID)?, self.key, self.content, self.content_secret()?)?;
+        Ok(MintingKeys::new(Envelope::SignThenEncrypt, Some(self.signing_key()?), Some(content))?)
+    }
 }
 
-pub(crate) fn verifying_key_bytes(alg: SigningAlg) -> Result<Vec<u8>> {
-    Ok(verifying_bytes(&signing_key(alg)?))
+/// One for the whole run: to make one takes its time.
+fn rsa_key() -> Result<&'static [u8]> {
+    static KEY: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+    let key = KEY.get_or_init(|| {
+        let mut count = 0_u64;
+        // Repeatable, and random enough to find primes.
+        let mut dice = |out: &mut [u8]| {
+            for byte in out {
+                count = count.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                *byte = (count >> 56).to_le_bytes()[0];
+            }
+        };
+        generate_rsa(2048, &mut dice).map(|key| key.to_vec())
+    });
+    key.as_deref().context("no RSA key")
 }
 
-pub(crate) fn bundle(alg: SigningAlg) -> Result<Bundle> {
+pub(crate) fn bundle(format: impl Into<Format>) -> Result<Bundle> {
+    let format = format.into();
     let feed = feed_key()?;
     let public = feed.public().context("the feed's key is no Ed25519 key")?;
+    let (signing, content) = (format.verifying_key_bytes()?, format.content_secret()?);
     Ok(Bundle {
         version: 1,
         realm: REALM.to_owned(),
         envelope: Envelope::SignThenEncrypt,
-        session_signing: vec![VerificationJwk::new(
-            kid(SIGNING_KID)?,
-            alg,
-            KeyState::Active,
-            &verifying_bytes(&signing_key(alg)?),
-        )],
+        session_signing: vec![VerificationJwk::new(kid(SIGNING_KID)?, format.signing, KeyState::Active, &signing)],
         session_content: vec![ContentJwk::new(
             kid(CONTENT_KID)?,
-            KeyAlg::Dir,
-            ContentAlg::A256Gcm,
+            format.key,
+            format.content,
             KeyState::Active,
-            &CONTENT_SECRET,
+            content,
         )],
         also: Vec::new(),
         feed: vec![VerificationJwk::new(feed.kid().clone(), SigningAlg::EdDsa, KeyState::Active, &public)],
@@ -81,8 +157,8 @@ pub(crate) fn bundle(alg: SigningAlg) -> Result<Bundle> {
 }
 
 /// The worker's binding `BUNDLE`: the keys and what the edge needs beside them.
-pub(crate) fn bundle_binding(alg: SigningAlg) -> Result<String> {
-    let mut bundle = serde_json::to_value(bundle(alg)?)?;
+pub(crate) fn bundle_binding(format: impl Into<Format>) -> Result<String> {
+    let mut bundle = serde_json::to_value(bundle(format)?)?;
     let assertion = SigningKey::ed25519(kid("assertion-01234")?, &ASSERTION_SECRET);
     let public = assertion.public().context("the assertion key is no Ed25519 key")?;
     let (d, x) = (URL_SAFE_NO_PAD.encode(ASSERTION_SECRET), URL_SAFE_NO_PAD.encode(public));
@@ -98,8 +174,8 @@ pub(crate) fn bundle_binding(alg: SigningAlg) -> Result<String> {
 pub(crate) fn jose_settings(alg: SigningAlg) -> Result<Vec<(&'static str, String)>> {
     Ok(vec![
         ("ALG", alg.name().to_owned()),
-        ("SIGNING_KEY", URL_SAFE_NO_PAD.encode(verifying_bytes(&signing_key(alg)?))),
-        ("CONTENT_KEY", URL_SAFE_NO_PAD.encode(CONTENT_SECRET)),
+        ("SIGNING_KEY", URL_SAFE_NO_PAD.encode(Format::from(alg).verifying_key_bytes()?)),
+        ("CONTENT_KEY", URL_SAFE_NO_PAD.encode(Format::from(alg).content_secret()?)),
         ("COOKIE_NAME", COOKIE_NAME.to_owned()),
         ("REALM", REALM.to_owned()),
     ])
@@ -205,8 +281,8 @@ pub(crate) struct Mint {
 }
 
 impl Mint {
-    pub(crate) fn new(alg: SigningAlg) -> Result<Self> {
-        Ok(Self { keys: minting_keys(alg)?, count: 0 })
+    pub(crate) fn new(format: impl Into<Format>) -> Result<Self> {
+        Ok(Self { keys: format.into().minting_keys()?, count: 0 })
     }
 
     pub(crate) fn token(&mut self, claims: &SessionClaims) -> Result<String> {

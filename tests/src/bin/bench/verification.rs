@@ -42,6 +42,19 @@ pub(crate) fn run(workers: &Workers) -> Result<()> {
         let typical = SessionClaims { fexp: typical.exp, rvs: 0, ..typical };
         measure(workers, family, &mut Mint::new(family.alg)?, &typical, times, None, None)?;
     }
+    say("in the worker: each pair of algorithms");
+    for (format, addr) in &workers.pairs {
+        let mut mint = Mint::new(*format)?;
+        let claims = mint.claims_for(COOKIE)?;
+        let cookies: Vec<String> =
+            (0..TURNS).map(|_| Ok(tokens::cookie(&mint.token(&claims)?))).collect::<Result<_>>()?;
+        let bytes = cookies.first().map_or(0, String::len);
+        for (what, cookies, times) in [("cold", &cookies[..], 64), ("cached", &cookies[..1], 5_000)] {
+            let (time, detail) = per_verification(workers, *addr, cookies, times, bytes)?;
+            let name = format!("worker.pairs.{}.{what}", format.name());
+            figure(&name, time, "us per verification", None, detail);
+        }
+    }
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use xtask::{npm, say, workspace_root};
 
 use crate::feed::Feed;
 use crate::load::Connection;
-use crate::tokens::{self, Mint};
+use crate::tokens::{self, Format, Mint};
 
 /// The workers for one signature algorithm.
 pub(crate) struct Family {
@@ -31,6 +31,8 @@ pub(crate) struct Workers {
     pub(crate) empty: SocketAddr,
     pub(crate) forward: SocketAddr,
     pub(crate) families: [Family; 2],
+    /// A loop like [`Family::repeat`] for each pair of algorithms.
+    pub(crate) pairs: Vec<(Format, SocketAddr)>,
     workerd: Workerd,
     _ports: Vec<Port>,
 }
@@ -60,6 +62,10 @@ impl Workers {
             });
         }
         let Ok(families) = <[Family; 2]>::try_from(families) else { bail!("two algorithms make two families") };
+        let mut pairs = Vec::new();
+        for format in Format::all() {
+            pairs.push((format, site.edge(&format!("pair-{}", format.name()), Some("loop.mjs"), format, 1)?));
+        }
         // The helper wants an edge of its own; one of ours would do, but it is not worth a second way to start one.
         let port = Port::free()?;
         let options = WorkerdOptions {
@@ -75,7 +81,7 @@ impl Workers {
         site.ports.push(port);
         std::fs::create_dir_all(&options.dir).with_context(|| format!("cannot create {}", options.dir.display()))?;
         let workerd = Workerd::start(&options)?;
-        let workers = Self { empty, forward, families, workerd, _ports: site.ports };
+        let workers = Self { empty, forward, families, pairs, workerd, _ports: site.ports };
         workers.check()?;
         Ok(workers)
     }
@@ -163,7 +169,7 @@ impl Site<'_> {
     }
 
     /// The edge's modules, with another main module around them when `main` names one.
-    fn edge(&mut self, name: &str, main: Option<&str>, alg: SigningAlg, cache: usize) -> Result<SocketAddr> {
+    fn edge(&mut self, name: &str, main: Option<&str>, format: impl Into<Format>, cache: usize) -> Result<SocketAddr> {
         let mut modules: Vec<_> = main
             .map(|main| (ModuleKind::EsModule, workspace_root().join("tests/bench").join(main)))
             .into_iter()
@@ -171,7 +177,7 @@ impl Site<'_> {
         modules.extend(Config::load()?.all_modules()?.into_iter().map(|(name, kind)| (kind, self.dist.join(name))));
         let settings = tokens::settings(&self.behind, "http://localhost", cache);
         let json = BTreeMap::from([("SETTINGS".to_owned(), settings)]);
-        let text = BTreeMap::from([("BUNDLE".to_owned(), tokens::bundle_binding(alg)?)]);
+        let text = BTreeMap::from([("BUNDLE".to_owned(), tokens::bundle_binding(format)?)]);
         self.add(name, modules, json, text)
     }
 }
