@@ -142,7 +142,9 @@ fn forged(ring: &Ring, rest: &[u8]) {
         let said: Value = serde_json::from_slice(payload).expect("claims that were taken are JSON");
         let read = serde_json::to_value(&claims).expect("claims");
         for (name, value) in read.as_object().expect("an object") {
-            assert_eq!(&said[name], value, "{name} was read as something else");
+            // Properties may be said in the plain form too, of tokens made before there was another.
+            let plain = (name == "p" && said[name].is_object()).then(|| json!(claims.properties));
+            assert_eq!(&said[name], plain.as_ref().unwrap_or(value), "{name} was read as something else");
         }
     }
     comes_back(&claims);

@@ -485,7 +485,8 @@ fn r26_a_relay_passes_on_what_is_left_and_cannot_add_to_it() {
     let step = take(&mut edge, &answer, now).unwrap();
     follow(&mut edge, &authority, step, now).unwrap();
     edge.poll(nonce(9), edge_at(8_000));
-    edge.relayed(nonce(9), &signed, 1_900, &Authority::keys(), &mut Scratch::default(), edge_at(8_000)).unwrap();
+    let old = edge.relayed(nonce(9), &signed, 1_900, &Authority::keys(), &mut Scratch::default(), edge_at(8_000));
+    assert_eq!(old, Err(ReplicaError::Overtaken));
     assert_eq!((edge.applied(), edge.state(edge_at(8_000))), (3, State::Fresh));
     assert!(ended(&edge, 3));
 }
