@@ -239,6 +239,10 @@ pub(crate) fn rotate(
     moment: (UnixSeconds, Times),
     entropy: &dyn Entropy,
 ) -> Result<Vec<Step>, Impossible> {
+    if at_once && place.0 == DENYLIST {
+        let why = "an origin that has not noticed the new denylist key would not find what is ended under it";
+        return Err(Impossible(format!("{why}; rotate without --now")));
+    }
     match at(keys, place, KeyState::Standby) {
         Some(waiting) if at_once => Ok(promote(keys, waiting, place, moment)),
         _ => introduce(keys, place, new_secret(place.0, entropy)?, at_once, moment),
@@ -277,12 +281,7 @@ impl Hanging {
 }
 
 /// What time has brought: standby keys whose time has come, verify-only keys that nothing hangs on any more.
-pub(crate) fn due(
-    keys: &[StoredKey],
-    hanging: &Hanging,
-    now: UnixSeconds,
-    times: Times,
-) -> Vec<Step> {
+pub(crate) fn due(keys: &[StoredKey], hanging: &Hanging, now: UnixSeconds, times: Times) -> Vec<Step> {
     let mut steps = Vec::new();
     for key in keys {
         let Some(place) = place_of(key) else { continue };
@@ -291,9 +290,7 @@ pub(crate) fn due(
             KeyState::Standby if key.activates_at.is_some_and(|at| at <= now) => {
                 steps.extend(promote(keys, key, &place, (now, times)));
             }
-            KeyState::VerifyOnly
-                if key.retires_at.is_some_and(|at| at <= now) && !hanging.on(key) =>
-            {
+            KeyState::VerifyOnly if key.retires_at.is_some_and(|at| at <= now) && !hanging.on(key) => {
                 steps.push(Step::Move { kid: key.kid.clone(), to: KeyState::Retired, retires_at: None });
             }
             _ => {}

@@ -106,9 +106,7 @@ fn plan(app: &App, keys: &[StoredKey], hanging: &Hanging, now: UnixSeconds) -> (
 async fn hanging(store: &Store, keys: &[StoredKey], now: UnixSeconds) -> Result<Hanging, StoreError> {
     let tokens = store.keys().live_tokens(now).await?;
     let asked = |key: &StoredKey| {
-        key.purpose == DENYLIST.name
-            && key.state == KeyState::VerifyOnly
-            && key.retires_at.is_some_and(|at| at <= now)
+        key.purpose == DENYLIST.name && key.state == KeyState::VerifyOnly && key.retires_at.is_some_and(|at| at <= now)
     };
     let mut oldest_entry = None;
     if keys.iter().any(asked) {

@@ -171,8 +171,7 @@ mod tests {
         for credential in ["", "two words", "line\nbreak", "ü"] {
             let bad = Delivery { feed_credential: credential.to_owned(), ..delivery() };
             let sealed = mint(&bad, Kind::EdgeKeys, &own.minting().unwrap(), &mut |_: &mut [u8]| {}).unwrap();
-            let opened =
-                Delivery::open(sealed.as_bytes(), &own.key_set().unwrap(), "/alpha", &mut Scratch::default());
+            let opened = Delivery::open(sealed.as_bytes(), &own.key_set().unwrap(), "/alpha", &mut Scratch::default());
             assert_eq!(opened.err(), Some(DeliveryError::Credential), "{credential:?}");
         }
         let bad = DeliveryKey { key: "AAAA".to_owned(), ..own };

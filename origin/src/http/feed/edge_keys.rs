@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use axum::extract::{Extension, RawQuery, State};
-use axum::http::{HeaderName, StatusCode};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use countersign_core::keys::{Delivery, DeliveryKey, Kid};
 use countersign_core::token::{Kind, mint};
