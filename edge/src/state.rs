@@ -111,7 +111,9 @@ impl Edge {
         self.gate.replace_keys(keys.session);
         self.gate.replace_denylist_key(keys.denylist);
         self.feed_keys = keys.feed;
-        self.feed_authorization = format!("Bearer {credential}");
+        if let Some(credential) = credential {
+            self.feed_authorization = format!("Bearer {credential}");
+        }
         let (named, authorization) = (encode(&digest.0), self.feed_authorization.as_str());
         let told = self.host.call3(&JsValue::NULL, &for_host.into(), &named.into(), &authorization.into());
         told.map_err(|_| "the host did not take its part of the keys".to_owned())?;

@@ -38,8 +38,9 @@ pub struct DeliveryKey {
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
     pub keys: KeysDigest,
-    /// With which the edge asks from now on.
-    pub feed_credential: String,
+    /// With which the edge asks from now on. An origin of before says nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed_credential: Option<String>,
     pub bundle: Bundle,
 }
 
@@ -102,11 +103,11 @@ impl Delivery {
         keys: &KeySet,
         realm: &str,
         scratch: &mut Scratch,
-    ) -> Result<(KeysDigest, EdgeKeys, String), DeliveryError> {
+    ) -> Result<(KeysDigest, EdgeKeys, Option<String>), DeliveryError> {
         let delivery: Self =
             token::open(bytes, Kind::EdgeKeys, keys, scratch).map_err(DeliveryError::Token)?.into_claims();
         let opened = delivery.bundle.check().map_err(DeliveryError::Bundle)?;
-        if !Self::is_credential(&delivery.feed_credential) {
+        if delivery.feed_credential.as_deref().is_some_and(|text| !Self::is_credential(text)) {
             return Err(DeliveryError::Credential);
         }
         if opened.realm == realm {
@@ -148,7 +149,7 @@ mod tests {
             denylist: encoding::encode(&[3; 32]),
             denylist_beside: None,
         };
-        Delivery { keys: KeysDigest([7; 16]), feed_credential: "secret".to_owned(), bundle }
+        Delivery { keys: KeysDigest([7; 16]), feed_credential: Some("secret".to_owned()), bundle }
     }
 
     fn key(id: &str, byte: u8) -> DeliveryKey {
@@ -163,13 +164,16 @@ mod tests {
             Delivery::open(sealed.as_bytes(), &key.key_set().unwrap(), realm, &mut Scratch::default())
         };
         let (digest, keys, credential) = open(&own, "/alpha").ok().unwrap();
-        assert_eq!((digest, keys.realm.as_str(), credential.as_str()), (KeysDigest([7; 16]), "/alpha", "secret"));
+        assert_eq!(
+            (digest, keys.realm.as_str(), credential.as_deref()),
+            (KeysDigest([7; 16]), "/alpha", Some("secret"))
+        );
         let _: DenylistKey = keys.denylist;
         assert_eq!(open(&own, "/beta").err(), Some(DeliveryError::Realm));
         assert_eq!(open(&key("b2", 9), "/alpha").err(), Some(DeliveryError::Token(TokenError::UnknownKey)));
         assert_eq!(open(&key("b1", 8), "/alpha").err(), Some(DeliveryError::Token(TokenError::Decryption)));
         for credential in ["", "two words", "line\nbreak", "ü"] {
-            let bad = Delivery { feed_credential: credential.to_owned(), ..delivery() };
+            let bad = Delivery { feed_credential: Some(credential.to_owned()), ..delivery() };
             let sealed = mint(&bad, Kind::EdgeKeys, &own.minting().unwrap(), &mut |_: &mut [u8]| {}).unwrap();
             let opened = Delivery::open(sealed.as_bytes(), &own.key_set().unwrap(), "/alpha", &mut Scratch::default());
             assert_eq!(opened.err(), Some(DeliveryError::Credential), "{credential:?}");

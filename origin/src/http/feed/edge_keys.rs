@@ -39,7 +39,7 @@ pub(super) async fn get(
         tracing::warn!(%bundle, %realm, credential = %credential.kid, "an edge has a bundle with an old feed credential");
     }
     let verification = keys.verification(realm, &app.settings()).map_err(Problem::internal)?;
-    let feed_credential = keys.feed_credential().map_err(Problem::internal)?.as_str().to_owned();
+    let feed_credential = Some(keys.feed_credential().map_err(Problem::internal)?.as_str().to_owned());
     let delivery = Delivery { keys: keys.digest, feed_credential, bundle: verification };
     let host = keys.host_delivery().map_err(Problem::internal)?;
     let host_key = keys.host_delivery_key(realm, bundle.clone()).map_err(Problem::internal)?;
