@@ -28,7 +28,7 @@ let input; // a view on the input buffer; memory that grows leaves it behind
 let urlInput; // its part for the URL
 let configured = false;
 let mistake = "";
-let assertionKey; // promise of { kid, key }; the private key never enters wasm memory
+let assertionKey; // promise of { header, key }; the private key never enters wasm memory, nor what it comes sealed under
 
 function configure(env) {
   let bundle;
@@ -42,7 +42,7 @@ function configure(env) {
   } else if (env.SETTINGS === undefined) {
     mistake = "the variable SETTINGS is missing; see wrangler.toml";
   } else {
-    const { assertion, feed_credential, issuer, cookie_name, delivery, ...verification } = bundle;
+    const { assertion, feed_credential, issuer, cookie_name, delivery, host, ...verification } = bundle;
     const settings = typeof env.SETTINGS === "string" ? env.SETTINGS : JSON.stringify(env.SETTINGS);
     assertionKey = importAssertionKey(assertion);
     assertionKey.catch((error) => {
@@ -50,8 +50,11 @@ function configure(env) {
       console.error(`countersign: ${mistake}`);
     });
     const strings = [settings, JSON.stringify(verification), String(feed_credential ?? ""), String(issuer ?? "")];
-    mistake = edge.configure(...strings, JSON.stringify(delivery ?? null));
-    feedAuthorization = `Bearer ${feed_credential}`;
+    const hostKey = importHostKey(host);
+    hostKey.catch((error) => console.error(`countersign: BUNDLE: the host's delivery key: ${error.message}`));
+    const take = (sealed, digest, authorization) => takeHostKeys(sealed, digest, authorization, hostKey, delivery.id);
+    mistake = edge.configure(...strings, JSON.stringify(delivery ?? null), take);
+    bundleAuthorization = currentAuthorization = `Bearer ${feed_credential}`;
     if (!mistake) {
       options = JSON.parse(settings);
       if (cookie_name !== undefined && cookie_name !== options.cookie_name) {
@@ -64,10 +67,52 @@ function configure(env) {
 }
 
 let options = {};
-let feedAuthorization = "";
+// The credential of the bundle, which a door of another process knows, and the one in use.
+let bundleAuthorization = "", currentAuthorization = "";
+
+const askHub = (env, request) => hubOf(env, request, bundleAuthorization, currentAuthorization);
+
+// null with a bundle of before there was such a key.
+async function importHostKey(host) {
+  if (host?.key === undefined) return null;
+  return crypto.subtle.importKey("raw", bytesOf(host.key), "AES-GCM", false, ["decrypt"]);
+}
+
+// The module got another key set, and with it came this, sealed for here alone. Requests that are to be signed wait until
+// it is open; where it cannot be opened, the key of before goes on, which applications accept for some minutes more.
+function takeHostKeys(sealed, digest, authorization, hostKey, id) {
+  currentAuthorization = authorization;
+  const before = assertionKey;
+  assertionKey = openHostKeys(sealed, digest, hostKey, id).catch((error) => {
+    console.error(`countersign: no new assertion key: ${error.message}`);
+    return before;
+  });
+}
+
+// A compact JWE (RFC 7516) with `dir` and A256GCM.
+async function openHostKeys(sealed, digest, hostKey, id) {
+  const key = await hostKey;
+  if (key === null) throw new Error("BUNDLE has no host key; make it anew with: countersign edge bundle");
+  const [head, wrapped, iv, text, tag, ...more] = (sealed ?? "").split(".");
+  if (tag === undefined || wrapped !== "" || more.length > 0) throw new Error("what came is no compact JWE");
+  const { alg, enc, kid, typ, ...others } = JSON.parse(new TextDecoder().decode(bytesOf(head)));
+  const fits = alg === "dir" && enc === "A256GCM" && kid === id && typ === "edge-keys+jwt";
+  if (!fits || Object.keys(others).length > 0) throw new Error("what came is not sealed to this bundle");
+  const algorithm = { name: "AES-GCM", iv: bytesOf(iv), additionalData: encoder.encode(head), tagLength: 128 };
+  const box = new Uint8Array([...bytesOf(text), ...bytesOf(tag)]);
+  if (algorithm.iv.length !== 12 || bytesOf(tag).length !== 16) throw new Error("what came has odd lengths");
+  const opened = await crypto.subtle.decrypt(algorithm, key, box);
+  const { keys, assertion } = JSON.parse(new TextDecoder().decode(opened));
+  if (keys !== digest) throw new Error("what came is of another key set");
+  return importAssertionKey(assertion);
+}
+
+function bytesOf(text) {
+  return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
+}
 
 async function importAssertionKey(assertion) {
-  if (!assertion?.kid || !assertion?.jwk) throw new Error("BUNDLE has no assertion key");
+  if (!assertion?.kid || !assertion?.jwk) throw new Error("there is none");
   const { kty, crv, x, d } = assertion.jwk;
   const key = await crypto.subtle.importKey("jwk", { kty, crv, x, d }, { name: "Ed25519" }, false, ["sign"]);
   const header = base64url(encoder.encode(JSON.stringify({ alg: "EdDSA", kid: assertion.kid, typ: "assertion+jwt" })));
@@ -352,12 +397,12 @@ export default {
       const now = Date.now();
       if ((kind === ALLOW || kind === CHECKED) && now >= watch.relief) {
         blind = now >= watch.until && now - watch.news > BLIND;
-        if (!blind) keepWatch(context, hubOf(env, request, feedAuthorization));
+        if (!blind) keepWatch(context, askHub(env, request));
       } else if (answer & POLL_DUE && kind !== BEHIND) {
-        context.waitUntil(edge.refresh(hubOf(env, request, feedAuthorization)));
+        context.waitUntil(edge.refresh(askHub(env, request)));
       }
       if (kind === CHECKED && !blind) return new Response(null, { status: 204, headers: NO_STORE });
-      const hub = blind || kind === BEHIND ? hubOf(env, request, feedAuthorization) : undefined;
+      const hub = blind || kind === BEHIND ? askHub(env, request) : undefined;
       return handle(request, context, hub, answer, started, blind).catch(failed);
     } catch (error) {
       return failed(error);

@@ -18,6 +18,9 @@ const PAUSE = 500;
 // The hub goes on polling for so long after the last question; the alarm sees to it that it does.
 const WARM = 30000, ALARM = 10000;
 
+// The asker's own credential at the origin.
+const CREDENTIAL = "countersign-feed-authorization";
+
 const MAX_HEARTBEAT = 4096, MAX_SEGMENT = 65536, MAX_SEGMENTS = 2048;
 
 // Where Cloudflare should put the hub of a continent.
@@ -27,13 +30,15 @@ const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 
 // How an isolate asks its hub: a function of path and abort signal, or undefined where the worker has no hub. HUB is the
 // Durable Object; HUB_DOOR, in plain workerd, a service that is another process's `door`.
-export function hubOf({ HUB, HUB_DOOR }, request, authorization) {
+// `current` is the credential in use, which may be newer than that of the bundle.
+export function hubOf({ HUB, HUB_DOOR }, request, authorization, current) {
   if (HUB === undefined && HUB_DOOR === undefined) return undefined;
   return (path, signal) => {
     const url = `http://hub${path}`;
-    if (HUB === undefined) return HUB_DOOR.fetch(url, { headers: { authorization }, signal });
+    const headers = { [CREDENTIAL]: current };
+    if (HUB === undefined) return HUB_DOOR.fetch(url, { headers: { ...headers, authorization }, signal });
     const continent = request.cf?.continent ?? "local";
-    return HUB.get(HUB.idFromName(continent), { locationHint: PLACES[continent] }).fetch(url, { signal });
+    return HUB.get(HUB.idFromName(continent), { locationHint: PLACES[continent] }).fetch(url, { headers, signal });
   };
 }
 
@@ -55,6 +60,7 @@ export class DenylistHub extends DurableObject {
     const settings = typeof env.SETTINGS === "string" ? JSON.parse(env.SETTINGS) : env.SETTINGS;
     this.origin = settings.origin;
     this.authorization = `Bearer ${JSON.parse(env.BUNDLE).feed_credential}`;
+    this.newer = undefined; // that of an isolate, tried when the origin refuses this one
     this.relay = new edge.HubRelay();
     this.waiting = new Set(); // those to be woken when a poll has ended
     this.fetching = new Map(); // segments on their way, by path
@@ -77,6 +83,8 @@ export class DenylistHub extends DurableObject {
     const arrived = Date.now();
     const { pathname, searchParams } = new URL(request.url);
     this.counts.questions++;
+    const credential = request.headers.get(CREDENTIAL);
+    if (credential !== null && credential !== this.authorization) this.newer = credential;
     if (pathname === HEARTBEAT) return this.heartbeat(searchParams, arrived);
     const segment = SEGMENT.exec(pathname);
     if (segment !== null) return this.segment(pathname, segment[1], Number(segment[3]));
@@ -180,8 +188,14 @@ export class DenylistHub extends DurableObject {
     this.news = { age: age === null ? undefined : Number(age), at: Date.now() };
   }
 
-  ask(path, init) {
-    return fetch(this.origin + path, { headers: { authorization: this.authorization }, redirect: "manual", ...init });
+  async ask(path, init) {
+    const { authorization, newer } = this;
+    const ask = (authorization) => fetch(this.origin + path, { headers: { authorization }, redirect: "manual", ...init });
+    const response = await ask(authorization);
+    if (response.status !== 401 || newer === undefined) return response;
+    const again = await ask(newer);
+    if (again.status !== 401) [this.authorization, this.newer] = [newer, undefined];
+    return again;
   }
 
   async segment(path, epoch, last) {

@@ -49,6 +49,9 @@ const MAX_KEYS: usize = 16 * 1024;
 /// A hub that works, and has no lease to give: the origin is in trouble.
 const HUB_DRY: &str = "the hub has no lease left";
 
+/// The credential is that of an old bundle, with which only the keys are given; or one that was withdrawn.
+const UNAUTHORIZED: &str = "the origin answered 401";
+
 /// How a refresh ended; `entry.mjs` has the same list.
 mod ended {
     pub(super) const FRESH: u32 = 0;
@@ -241,7 +244,14 @@ async fn follow(poll: &Poll, hub: Option<&Function>) -> Result<(), String> {
         path.push_str(&format!("&wait={wait}&epoch={epoch}&head={}&keys={keys}", known.head));
         limit = Duration::from_millis(*wait);
     }
-    let answer = get(hub, &path, Some(CacheMode::NoStore), MAX_HEARTBEAT, limit).await?;
+    let answer = match get(hub, &path, Some(CacheMode::NoStore), MAX_HEARTBEAT, limit).await {
+        Err(error) if error == UNAUTHORIZED => {
+            // With the keys comes the credential of today.
+            fetch_keys().await?;
+            get(hub, &path, Some(CacheMode::NoStore), MAX_HEARTBEAT, limit).await?
+        }
+        answer => answer?,
+    };
     let received = clock::now();
     // A hub's answer says what is left of its lease, and to whom it speaks.
     let left = match hub {
@@ -301,7 +311,8 @@ async fn follow(poll: &Poll, hub: Option<&Function>) -> Result<(), String> {
 async fn fetch_keys() -> Result<(), String> {
     let path = on_edge(|edge| edge.keys_path())?;
     let answer = get(None, &path, Some(CacheMode::NoStore), MAX_KEYS, Duration::ZERO).await?;
-    on_edge(|edge| edge.take_keys(&answer.body, clock::now()))
+    let for_host = answer.header("countersign-host-keys");
+    on_edge(|edge| edge.take_keys(&answer.body, for_host.as_deref(), clock::now()))
 }
 
 fn text(error: ReplicaError) -> String {

@@ -1,10 +1,13 @@
 use std::cell::RefCell;
 
+use countersign_core::encoding::encode;
 use countersign_core::gate::{Gate, SessionCache, percent_encode};
 use countersign_core::keys::{Bundle, Delivery, DeliveryKey, KeySet};
 use countersign_core::replica::Replica;
 use countersign_core::time::UnixMillis;
 use countersign_core::token::Scratch;
+use js_sys::Function;
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{console_error, console_log};
 
@@ -44,6 +47,7 @@ pub(crate) struct Edge {
     pub(crate) feed_keys: KeySet,
     /// What later key sets are sealed under, and the path that gives them; `None` with a bundle that has no delivery key.
     delivery: Option<(KeySet, String)>,
+    host: Function,
     pub(crate) replica: Replica,
     pub(crate) scratch: Scratch,
     /// The last complaint of the refresh, so that an outage is logged once and not on every poll.
@@ -66,10 +70,18 @@ pub(crate) fn with<T>(work: impl FnOnce(&mut Edge) -> T) -> Option<T> {
 }
 
 /// Takes the bindings. Called by `entry.mjs` before the first decision of an isolate; empty when all is well, else one
-/// line that names the mistake. The bundle comes without the assertion key: that one stays in WebCrypto.
+/// line that names the mistake. The bundle comes without the assertion key: that one stays in WebCrypto. So does the next
+/// one: `host` gets what came for it with a delivery, sealed as it is, and beside it the delivery's digest and credential.
 #[wasm_bindgen]
-pub fn configure(settings: &str, bundle: &str, feed_credential: &str, issuer: &str, delivery: &str) -> String {
-    match read(settings, bundle, feed_credential, issuer, delivery) {
+pub fn configure(
+    settings: &str,
+    bundle: &str,
+    feed_credential: &str,
+    issuer: &str,
+    delivery: &str,
+    host: Function,
+) -> String {
+    match read(settings, bundle, feed_credential, issuer, delivery, host) {
         Ok(edge) => {
             EDGE.set(Some(edge));
             String::new()
@@ -90,25 +102,40 @@ impl Edge {
         }
     }
 
-    /// Takes a key set that was fetched. Denylist and lease stay; what was verified with the old keys is forgotten.
-    pub(crate) fn take_keys(&mut self, bytes: &[u8], now: UnixMillis) -> Result<(), String> {
+    /// Takes a key set that was fetched, and gives the host its part. Denylist and lease stay; what was verified with the
+    /// old keys is forgotten.
+    pub(crate) fn take_keys(&mut self, bytes: &[u8], for_host: Option<&str>, now: UnixMillis) -> Result<(), String> {
         let (open_with, _) = self.delivery.as_ref().ok_or("BUNDLE has no delivery key")?;
-        let (digest, keys) = Delivery::open(bytes, open_with, &self.settings.realm, &mut self.scratch)
+        let (digest, keys, credential) = Delivery::open(bytes, open_with, &self.settings.realm, &mut self.scratch)
             .map_err(|error| error.to_string())?;
         self.gate.replace_keys(keys.session);
+        self.gate.replace_denylist_key(keys.denylist);
         self.feed_keys = keys.feed;
+        if let Some(credential) = credential {
+            self.feed_authorization = format!("Bearer {credential}");
+        }
+        let (named, authorization) = (encode(&digest.0), self.feed_authorization.as_str());
+        let told = self.host.call3(&JsValue::NULL, &for_host.into(), &named.into(), &authorization.into());
+        told.map_err(|_| "the host did not take its part of the keys".to_owned())?;
         console_log!("countersign: took a new key set");
         self.replica.keys(digest, now).map_err(|error| error.to_string())
     }
 }
 
-fn read(settings: &str, bundle: &str, feed_credential: &str, issuer: &str, delivery: &str) -> Result<Edge, String> {
+fn read(
+    settings: &str,
+    bundle: &str,
+    feed_credential: &str,
+    issuer: &str,
+    delivery: &str,
+    host: Function,
+) -> Result<Edge, String> {
     let settings = Settings::parse(settings)?;
     let keys = Bundle::parse(bundle).map_err(|error| format!("BUNDLE: {error}"))?;
     if keys.realm != settings.realm {
         return Err(format!("BUNDLE is for realm {:?}, SETTINGS for {:?}", keys.realm, settings.realm));
     }
-    if feed_credential.is_empty() || !feed_credential.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !Delivery::is_credential(feed_credential) {
         return Err("BUNDLE: no feed_credential".to_owned());
     }
     let delivery: Option<DeliveryKey> =
@@ -130,6 +157,7 @@ fn read(settings: &str, bundle: &str, feed_credential: &str, issuer: &str, deliv
         issuer: issuer.to_owned(),
         feed_keys: keys.feed,
         delivery,
+        host,
         replica,
         scratch: Scratch::default(),
         complaint: None,

@@ -95,7 +95,7 @@ pub async fn explain(app: &App, text: &str) -> Result<Explanation, StoreError> {
     explanation.times = told.into_iter().filter_map(|(name, at)| Some((name.to_owned(), readable(at?, now)))).collect();
     explanation.claims = Some(claims.clone());
     let log = app.store.denylist();
-    let lookup = log.lookup(&crate::sessions::probe(&session)).await?;
+    let lookup = sessions::lookup(&log, &session).await?;
     explanation.denylist = Some(json!({
         "family_ended": lookup.family_ended,
         "user_watermark": lookup.user_watermark,

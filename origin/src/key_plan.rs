@@ -7,18 +7,22 @@
 
 use std::collections::BTreeMap;
 
+use countersign_core::gate::ASSERTION_SECONDS;
 use countersign_core::keys::{KeyState, Kid};
 use countersign_core::time::UnixSeconds;
 use countersign_store::{Change, LiveTokens, NewKey, StoredKey};
 use zeroize::Zeroizing;
 
 use crate::ambient::Entropy;
-use crate::key_purpose::{self, Purpose, purpose_of};
+use crate::key_purpose::{self, ASSERTION, DENYLIST, EDGE_DELIVERY, FEED_CREDENTIAL, Purpose, purpose_of};
 use crate::keyring::{self, Place};
 use crate::settings::Settings;
 
 /// Clock skew that is tolerated, and room for what is under way.
 const MARGIN_SECONDS: u64 = 120;
+
+/// Until every origin publishes a new assertion key, and an answer from before has arrived where it is kept.
+const PUBLISHING_SECONDS: u64 = 10;
 
 /// The waiting times of these settings.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +31,8 @@ pub(crate) struct Times {
     pub(crate) propagation: u64,
     session: u64,
     journey: u64,
+    /// For how long the published keys may be kept.
+    jwks: u64,
 }
 
 impl Times {
@@ -36,6 +42,7 @@ impl Times {
             propagation: (2 * denylist.lease_ms.max(denylist.poll_ms)).div_ceil(1000),
             session: settings.all_realms().map(|realm| realm.session.max_seconds).max().unwrap_or_default(),
             journey: settings.all_realms().map(|realm| realm.journey.max_seconds).max().unwrap_or_default(),
+            jwks: settings.keys.jwks_max_age_seconds,
         }
     }
 
@@ -44,11 +51,23 @@ impl Times {
         Self { propagation: self.propagation.max((2 * lease_ms).div_ceil(1000)), ..self }
     }
 
+    /// How long a new key of the purpose is published before it is used: until all who must know it do.
+    fn publication(self, purpose: Purpose) -> u64 {
+        match purpose {
+            ASSERTION => self.propagation.max(self.jwks + PUBLISHING_SECONDS),
+            _ => self.propagation,
+        }
+    }
+
     /// How long what a key made may be in use after the last of it was made.
     fn overlap(self, purpose: Purpose) -> u64 {
         let lifetime = match purpose {
             _ if purpose.is_of_sessions() => self.session,
             _ if purpose.is_of_realm() => self.journey,
+            // The last edge hears of the new one, what it signed before expires, and caches may be behind.
+            ASSERTION => self.propagation + ASSERTION_SECONDS + self.jwks,
+            // Origins that have not yet noticed make entries under it. How long those live is in the log itself.
+            DENYLIST => 0,
             _ => self.propagation,
         };
         lifetime + MARGIN_SECONDS
@@ -165,9 +184,17 @@ pub(crate) fn introduce(
             span(when)
         )));
     }
+    if place.0 == DENYLIST
+        && let Some(old) = at(keys, place, KeyState::VerifyOnly)
+    {
+        return Err(Impossible(format!(
+            "entries of the denylist stand under the key {} still; it goes by itself when the last of them has expired",
+            old.kid
+        )));
+    }
     let (state, activates_at) = match at_once {
         true => (KeyState::Active, None),
-        false => (KeyState::Standby, Some(now.plus(times.propagation))),
+        false => (KeyState::Standby, Some(now.plus(times.publication(place.0)))),
     };
     let mut steps = vec![Step::Add { place: place.clone(), kid, state, activates_at, secret }];
     let active = at(keys, place, KeyState::Active).filter(|_| at_once);
@@ -212,6 +239,10 @@ pub(crate) fn rotate(
     moment: (UnixSeconds, Times),
     entropy: &dyn Entropy,
 ) -> Result<Vec<Step>, Impossible> {
+    if at_once && place.0 == DENYLIST {
+        let why = "an origin that has not noticed the new denylist key would not find what is ended under it";
+        return Err(Impossible(format!("{why}; rotate without --now")));
+    }
     match at(keys, place, KeyState::Standby) {
         Some(waiting) if at_once => Ok(promote(keys, waiting, place, moment)),
         _ => introduce(keys, place, new_secret(place.0, entropy)?, at_once, moment),
@@ -229,13 +260,28 @@ fn promote(keys: &[StoredKey], waiting: &StoredKey, place: &Place, (now, times):
     steps
 }
 
+/// What hangs on keys.
+pub(crate) struct Hanging {
+    pub(crate) tokens: BTreeMap<String, LiveTokens>,
+    /// When the oldest entry that is still in the denylist log was made.
+    pub(crate) oldest_entry: Option<UnixSeconds>,
+}
+
+impl Hanging {
+    /// Whether anything does on a key that makes nothing any more.
+    fn on(&self, key: &StoredKey) -> bool {
+        match purpose_of(&key.purpose, &key.algorithm) {
+            // Entries that were made under it, however long their sessions live: without it those would come back.
+            Some(DENYLIST) => key.retires_at.is_none_or(|at| self.oldest_entry.is_some_and(|oldest| oldest < at)),
+            // Bundles, which nobody counts; they are replaced by hand.
+            Some(FEED_CREDENTIAL) => true,
+            _ => self.tokens.contains_key(key.kid.as_str()),
+        }
+    }
+}
+
 /// What time has brought: standby keys whose time has come, verify-only keys that nothing hangs on any more.
-pub(crate) fn due(
-    keys: &[StoredKey],
-    live: &BTreeMap<String, LiveTokens>,
-    now: UnixSeconds,
-    times: Times,
-) -> Vec<Step> {
+pub(crate) fn due(keys: &[StoredKey], hanging: &Hanging, now: UnixSeconds, times: Times) -> Vec<Step> {
     let mut steps = Vec::new();
     for key in keys {
         let Some(place) = place_of(key) else { continue };
@@ -244,9 +290,7 @@ pub(crate) fn due(
             KeyState::Standby if key.activates_at.is_some_and(|at| at <= now) => {
                 steps.extend(promote(keys, key, &place, (now, times)));
             }
-            KeyState::VerifyOnly
-                if key.retires_at.is_some_and(|at| at <= now) && !live.contains_key(key.kid.as_str()) =>
-            {
+            KeyState::VerifyOnly if key.retires_at.is_some_and(|at| at <= now) && !hanging.on(key) => {
                 steps.push(Step::Move { kid: key.kid.clone(), to: KeyState::Retired, retires_at: None });
             }
             _ => {}
@@ -368,13 +412,23 @@ pub(crate) fn retire(
     let Some(key) = keys.iter().find(|key| key.kid.as_str() == kid) else {
         return refuse(format!("there is no key {kid}"));
     };
-    let place = place_of(key).filter(|place| place.0.is_of_realm() || place.0.name == "feed-signing");
-    let Some(place) = place else {
-        return refuse(format!(
-            "every edge bundle has the {} key, so it cannot go alone: an edge would not get another one",
-            key.purpose
-        ));
+    let Some(place) = place_of(key).filter(|place| place.0 != EDGE_DELIVERY) else {
+        return refuse(format!("what every edge gets later is sealed under the {} key; it cannot go", key.purpose));
     };
+    match (place.0, key.state) {
+        (DENYLIST, KeyState::Active | KeyState::VerifyOnly) => {
+            return refuse(format!(
+                "without the key {kid} sessions that were ended would come back; `keys rotate --purpose denylist`, and it \
+                 goes by itself when no entry stands under it"
+            ));
+        }
+        (FEED_CREDENTIAL, KeyState::Active) => {
+            return refuse(format!(
+                "with {kid} edges ask for the next one; `keys rotate --purpose feed-credential` first"
+            ));
+        }
+        _ => {}
+    }
     let kind = how == Retirement::Kind;
     match key.state {
         KeyState::Retired if how == Retirement::Revoked => {}
@@ -392,7 +446,7 @@ pub(crate) fn retire(
             }
             if let Some(at) = key.retires_at.filter(|at| *at > now && !place.0.is_of_sessions()) {
                 return refuse(format!(
-                    "logins or polls under way may hang on {kid} for {}; --force ends them",
+                    "logins, polls or assertions under way may hang on {kid} for {}; --force ends them",
                     span(at.0 - now.0)
                 ));
             }

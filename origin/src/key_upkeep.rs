@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_core::keys::{Kid, MintingKeys};
+use countersign_core::keys::{KeyState, Kid, MintingKeys};
 use countersign_core::time::UnixSeconds;
-use countersign_store::{Change, StoreError};
+use countersign_store::denylist::Filter;
+use countersign_store::{Change, Store, StoreError, StoredKey};
 
 use crate::app::App;
 use crate::key_files;
-use crate::key_plan::{self, Step};
+use crate::key_plan::{self, Hanging, Step};
+use crate::key_purpose::DENYLIST;
 use crate::keyring::KeyringError;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -59,30 +61,21 @@ pub(crate) async fn flush(app: &App) -> Result<(), StoreError> {
     written
 }
 
-pub(crate) async fn once(app: &App) -> Result<(), KeyringError> {
+pub(crate) async fn once(app: &Arc<App>) -> Result<(), KeyringError> {
     flush(app).await?;
     app.budgets.top_up(&app.store, app.keys().content_kids().iter()).await?;
     let now = app.clock.now().seconds();
     let store = app.store.keys();
     // Another origin may be doing the same; the one that comes second finds nothing left to do on the next tick.
     let rows = store.rows().await?;
-    let live = store.live_tokens(now).await?;
-    let settings = app.settings();
-    let times = app.times();
-    let mut steps = key_plan::due(&rows.keys, &live, now, times);
-    let mut trouble = None;
-    if steps.is_empty() {
-        (steps, trouble) = key_files::steps(&rows.keys, &settings, (now, times), &*app.entropy);
-    }
-    if steps.is_empty() {
-        steps = key_plan::switched(&rows.keys, &settings, (now, times), &*app.entropy);
-    }
-    if steps.is_empty() {
-        steps = key_plan::scheduled(&rows.keys, &settings, (now, times), &*app.entropy);
-    }
+    let hanging = hanging(&app.store, &rows.keys, now).await?;
+    let (planner, generation) = (Arc::clone(app), rows.generation);
+    // A new RSA key takes a second, and files are read.
+    let planned = tokio::task::spawn_blocking(move || plan(&planner, &rows.keys, &hanging, now)).await;
+    let (steps, trouble) = planned.map_err(|_| KeyringError::Planning)?;
     if !steps.is_empty() {
         let changes: Vec<Change<'_>> = steps.iter().map(Step::change).collect();
-        match store.change(&changes, Some(rows.generation), "schedule", now).await {
+        match store.change(&changes, Some(generation), "schedule", now).await {
             Ok(_) => steps.iter().for_each(|step| tracing::info!(change = step.text(now), "keys")),
             Err(StoreError::Outdated { .. }) => {}
             Err(error) => return Err(error.into()),
@@ -90,6 +83,39 @@ pub(crate) async fn once(app: &App) -> Result<(), KeyringError> {
     }
     app.keys_current().await?;
     trouble.map_or(Ok(()), |what| Err(KeyringError::File(what)))
+}
+
+/// The first of these that there is something of: what is due, what the files say, what the settings say, the schedule.
+fn plan(app: &App, keys: &[StoredKey], hanging: &Hanging, now: UnixSeconds) -> (Vec<Step>, Option<String>) {
+    let settings = app.settings();
+    let moment = (now, app.times());
+    let mut steps = key_plan::due(keys, hanging, now, moment.1);
+    let mut trouble = None;
+    if steps.is_empty() {
+        (steps, trouble) = key_files::steps(keys, &settings, moment, &*app.entropy);
+    }
+    if steps.is_empty() {
+        steps = key_plan::switched(keys, &settings, moment, &*app.entropy);
+    }
+    if steps.is_empty() {
+        steps = key_plan::scheduled(keys, &settings, moment, &*app.entropy);
+    }
+    (steps, trouble)
+}
+
+async fn hanging(store: &Store, keys: &[StoredKey], now: UnixSeconds) -> Result<Hanging, StoreError> {
+    let tokens = store.keys().live_tokens(now).await?;
+    let asked = |key: &StoredKey| {
+        key.purpose == DENYLIST.name && key.state == KeyState::VerifyOnly && key.retires_at.is_some_and(|at| at <= now)
+    };
+    let mut oldest_entry = None;
+    if keys.iter().any(asked) {
+        let log = store.denylist();
+        let first = log.head().await?.floor_seq.saturating_add(1);
+        let filter = Filter { before: Some(first.saturating_add(1)), ..Filter::default() };
+        oldest_entry = log.find(filter, 1).await?.first().map(|line| line.created_at);
+    }
+    Ok(Hanging { tokens, oldest_entry })
 }
 
 /// Forgets the counts of what has expired.

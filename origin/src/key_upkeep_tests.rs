@@ -8,8 +8,9 @@ use countersign_store::{Change, StoredKey};
 
 use crate::SystemEntropy;
 use crate::key_plan::{self, Retirement, Step, Times};
+use crate::key_purpose::{ASSERTION, DENYLIST};
 use crate::key_upkeep::once;
-use crate::keyring;
+use crate::keyring::{self, Place};
 use crate::testing::Origin;
 
 fn now(origin: &Origin) -> UnixSeconds {
@@ -111,8 +112,16 @@ async fn k01_retiring_waits_for_live_sessions_unless_forced() {
     once(&origin.app).await.unwrap();
     assert!(!origin.is_valid(&token).await);
     assert!(why(retire(&kid, Retirement::Forced).await).contains("is retired already"));
-    let denylist = rows(&origin).await.iter().find(|key| key.purpose == "denylist").unwrap().kid.to_string();
-    assert!(why(retire(&denylist, Retirement::Revoked).await).contains("every edge bundle has"));
+    for (purpose, reason) in [
+        ("denylist", "sessions that were ended would come back"),
+        ("feed-credential", "edges ask for the next one"),
+        ("edge-delivery", "it cannot go"),
+    ] {
+        let kid = rows(&origin).await.iter().find(|key| key.purpose == purpose).unwrap().kid.to_string();
+        for how in [Retirement::Kind, Retirement::Forced, Retirement::Revoked] {
+            assert!(why(retire(&kid, how).await).contains(reason), "{purpose}");
+        }
+    }
     assert!(why(retire("none", Retirement::Kind).await).contains("no key"));
 }
 
@@ -173,11 +182,130 @@ async fn keys_of_an_age_are_followed_by_new_ones() {
     origin.clock.advance(7 * 24 * 3600);
     once(&origin.app).await.unwrap();
     assert_eq!(states(&origin, "session-signing", "EdDSA").await, [KeyState::Active, KeyState::Standby]);
-    assert_eq!(states(&origin, "denylist", "HS256").await, [KeyState::Active], "it is in every bundle");
+    assert_eq!(states(&origin, "assertion-signing", "EdDSA").await, [KeyState::Active, KeyState::Standby]);
+    assert_eq!(states(&origin, "denylist", "HS256").await, [KeyState::Active], "only by name");
+    assert_eq!(states(&origin, "feed-credential", "bearer").await, [KeyState::Active], "only by name");
     once(&origin.app).await.unwrap();
     origin.clock.advance(20);
     once(&origin.app).await.unwrap();
     assert_eq!(states(&origin, "session-signing", "EdDSA").await, [KeyState::VerifyOnly, KeyState::Active]);
+}
+
+async fn rotate_one(origin: &Origin, place: &Place, at_once: bool) -> Result<(), key_plan::Impossible> {
+    let moment = (now(origin), origin.app.times());
+    let steps = key_plan::rotate(&rows(origin).await, place, at_once, moment, &SystemEntropy)?;
+    apply(origin, &steps).await;
+    Ok(())
+}
+
+/// The assertion key that an edge gets, and the keys that are published, oldest first.
+fn assertions(origin: &Origin) -> (String, Vec<String>) {
+    let ring = origin.app.keys();
+    let used = ring.host_delivery().unwrap()["assertion"]["kid"].as_str().unwrap().to_owned();
+    let jwks = ring.jwks();
+    let published = jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned());
+    (used, published.collect())
+}
+
+/// Published before it is used, for as long as applications may keep what was published; and after, until the last
+/// assertion made with it has expired. With a lease of 10 s and a minute in caches.
+#[tokio::test]
+async fn an_assertion_key_is_published_before_its_use_and_after() {
+    use KeyState::{Active, Retired, Standby, VerifyOnly};
+    let origin = Origin::new().await;
+    origin.clock.advance(1);
+    let (old, _) = assertions(&origin);
+    let digest = origin.app.keys().digest;
+    rotate_one(&origin, &(ASSERTION, None), false).await.unwrap();
+    once(&origin.app).await.unwrap();
+    let (used, published) = assertions(&origin);
+    assert_eq!((&used, published.len()), (&old, 2));
+    assert!(published.contains(&old));
+    assert_eq!(origin.app.keys().digest, digest, "edges have nothing to fetch yet");
+    origin.clock.advance(60 + 9);
+    once(&origin.app).await.unwrap();
+    assert_eq!(states(&origin, "assertion-signing", "EdDSA").await, [Active, Standby]);
+    origin.clock.advance(1);
+    once(&origin.app).await.unwrap();
+    assert_eq!(states(&origin, "assertion-signing", "EdDSA").await, [VerifyOnly, Active]);
+    assert_ne!(origin.app.keys().digest, digest, "now they have");
+    let (used, published) = assertions(&origin);
+    assert!(used != old && published.contains(&old) && published.contains(&used));
+    // Two leases, the life of an assertion, a minute in caches, and the margin.
+    origin.clock.advance(20 + 60 + 60 + 120 - 1);
+    once(&origin.app).await.unwrap();
+    assert_eq!(assertions(&origin).1.len(), 2);
+    origin.clock.advance(1);
+    once(&origin.app).await.unwrap();
+    assert_eq!(states(&origin, "assertion-signing", "EdDSA").await, [Retired, Active]);
+    assert_eq!(assertions(&origin), (used.clone(), vec![used]));
+}
+
+/// What was ended stays ended: under the key of before, for as long as one of its entries stands in the log, and under
+/// the one that follows.
+#[tokio::test]
+async fn a_denylist_key_is_kept_until_no_entry_stands_under_it() {
+    use KeyState::{Active, Retired, VerifyOnly};
+    let origin = Origin::new().await;
+    let other = origin.second().await;
+    let place = (DENYLIST, None);
+    let [before, lagging, after, kept] =
+        [origin.log_in().await, origin.log_in().await, origin.log_in().await, origin.log_in().await];
+    origin.clock.advance(1);
+    origin.log_out(&before).await;
+    assert!(rotate_one(&origin, &place, true).await.err().unwrap().0.contains("without --now"));
+    rotate_one(&origin, &place, false).await.unwrap();
+    once(&origin.app).await.unwrap();
+    once(&other.app).await.unwrap();
+    origin.clock.advance(20);
+    once(&origin.app).await.unwrap();
+    assert_eq!(states(&origin, "denylist", "HS256").await, [VerifyOnly, Active]);
+    // An origin that has not looked since makes its entry under the key of before.
+    other.log_out(&lagging).await;
+    origin.log_out(&after).await;
+    for token in [&before, &lagging, &after] {
+        assert!(!origin.is_valid(token).await && !other.is_valid(token).await);
+    }
+    assert!(origin.is_valid(&kept).await);
+    // What an edge looks for is what the origin writes.
+    let bundle = origin.app.keys().verification("/alpha", &origin.app.settings()).unwrap();
+    assert!(bundle.denylist_beside.is_some());
+    // One at a time.
+    let refused = rotate_one(&origin, &place, false).await.err().unwrap();
+    assert!(refused.0.contains("goes by itself"), "{refused}");
+
+    // Long after every waiting time, with an entry still there.
+    origin.clock.advance(7000);
+    crate::prune::once(&origin.app).await;
+    once(&origin.app).await.unwrap();
+    assert_eq!(states(&origin, "denylist", "HS256").await, [VerifyOnly, Active]);
+    assert!(!origin.is_valid(&before).await);
+    // And when the last of them has gone.
+    origin.clock.advance(2000);
+    crate::prune::once(&origin.app).await;
+    once(&origin.app).await.unwrap();
+    assert_eq!(states(&origin, "denylist", "HS256").await, [Retired, Active]);
+    rotate_one(&origin, &place, false).await.unwrap();
+}
+
+/// An entry of a session that outlives today's settings keeps the key that it was made under.
+#[tokio::test]
+async fn a_denylist_key_outlives_shorter_settings() {
+    let before = Origin::with("[session]\nmax_time_minutes = 720\nmax_idle_minutes = 0\n").await;
+    let (token, kept) = (before.log_in().await, before.log_in().await);
+    let origin = before.again_with("[session]\nmax_time_minutes = 5\nmax_idle_minutes = 0\n").await;
+    origin.clock.advance(1);
+    origin.log_out(&token).await;
+    rotate_one(&origin, &(DENYLIST, None), false).await.unwrap();
+    origin.clock.advance(20);
+    once(&origin.app).await.unwrap();
+    for _ in 0..7 {
+        origin.clock.advance(5000);
+        crate::prune::once(&origin.app).await;
+        once(&origin.app).await.unwrap();
+        assert_eq!(states(&origin, "denylist", "HS256").await, [KeyState::VerifyOnly, KeyState::Active]);
+        assert_eq!((origin.is_valid(&token).await, origin.is_valid(&kept).await), (false, true));
+    }
 }
 
 #[tokio::test]

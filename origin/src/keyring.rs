@@ -38,16 +38,19 @@ pub(crate) fn realms(rows: &[StoredKey]) -> Vec<String> {
     realms
 }
 
-/// The purposes whose keys are changed in place, in use under these settings. The others are in every edge's bundle or
-/// in every line of the log, and change with those.
+/// The purposes whose keys change when they are old, in use under these settings.
 pub(crate) fn rotatable(rows: &[StoredKey], settings: &Settings) -> Vec<Place> {
-    let mut places: Vec<Place> = vec![(FEED, None)];
+    let mut places: Vec<Place> = vec![(FEED, None), (ASSERTION, None)];
     for realm in realms(rows) {
         let purposes = key_purpose::of_realm(settings.realm(&realm));
         places.extend(purposes.into_iter().map(|purpose| (purpose, Some(realm.clone()))));
     }
     places
 }
+
+/// The purposes whose keys change when somebody says so, by name: every bundle has the credential, and with two denylist
+/// keys each session is looked up twice.
+pub(crate) const BY_NAME: [Place; 2] = [(FEED_CREDENTIAL, None), (DENYLIST, None)];
 
 /// Makes and stores one active key of each of the purposes.
 pub(crate) async fn generate(
@@ -113,6 +116,8 @@ pub(crate) enum KeyringError {
     NoRealm,
     /// A file that the settings name does not hold a key.
     File(String),
+    /// The upkeep's own fault: it panicked while it made a plan.
+    Planning,
     /// The settings name an envelope or algorithm that is read but not minted.
     Minting(MintError),
 }
@@ -131,6 +136,7 @@ impl std::fmt::Display for KeyringError {
             Self::Material { kid } => write!(f, "the key {kid} does not fit its algorithm"),
             Self::Minting(error) => error.fmt(f),
             Self::File(what) => f.write_str(what),
+            Self::Planning => f.write_str("no plan for the keys could be made"),
             Self::NoRealm => f.write_str("the database has no realm"),
         }
     }
@@ -166,8 +172,23 @@ pub(crate) struct Keyring {
     pub(crate) realms: BTreeMap<String, RealmKeys>,
     pub(crate) feed: Pair,
     pub(crate) denylist: DenylistKey,
-    /// SHA-256 of the feed credential's text.
-    pub(crate) feed_credential: [u8; 32],
+    pub(crate) credentials: Vec<Credential>,
+}
+
+/// A feed credential that is taken.
+#[derive(Clone)]
+pub(crate) struct Credential {
+    pub(crate) kid: Kid,
+    /// SHA-256 of its text.
+    pub(crate) hash: [u8; 32],
+    /// From when on it is taken for the edge keys alone, with which comes the one of today: it is in old bundles.
+    pub(crate) keys_only_from: Option<UnixSeconds>,
+}
+
+impl Credential {
+    pub(crate) fn is_for_keys_only(&self, now: UnixSeconds) -> bool {
+        self.keys_only_from.is_some_and(|from| from <= now)
+    }
 }
 
 impl Keyring {
@@ -194,11 +215,19 @@ impl Keyring {
         let feed = pair(&stored, None, &[(Envelope::Sign, &[FEED.name])], &[FEED], budgets)?;
         active(&stored, None, ASSERTION)?;
         active(&stored, None, EDGE_DELIVERY)?;
-        let denylist = DenylistKey::new(&*secret(active(&stored, None, DENYLIST)?)?);
-        let credential = credential_text(active(&stored, None, FEED_CREDENTIAL)?);
-        let feed_credential = Sha256::digest(credential.as_bytes()).into();
+        let mut denylist = DenylistKey::new(&*secret(active(&stored, None, DENYLIST)?)?);
+        if let Some(other) = denylist_beside(&stored) {
+            denylist = denylist.beside(&*secret(other)?);
+        }
+        active(&stored, None, FEED_CREDENTIAL)?;
+        let credentials = of(&stored, None, FEED_CREDENTIAL).filter(|key| key.state.verifies()).map(|key| Credential {
+            kid: key.kid.clone(),
+            hash: Sha256::digest(credential_text(key).as_bytes()).into(),
+            keys_only_from: key.retires_at.filter(|_| key.state == KeyState::VerifyOnly),
+        });
+        let credentials = credentials.collect();
         let digest = digest(&stored, settings);
-        Ok(Self { stored, generation, digest, realms, feed, denylist, feed_credential })
+        Ok(Self { stored, generation, digest, realms, feed, denylist, credentials })
     }
 
     /// The published keys that verify assertions (RFC 7517, RFC 8037).
@@ -237,26 +266,40 @@ impl Keyring {
             also: formats.collect::<Result<_, _>>()?,
             feed: feed.collect::<Result<_, _>>()?,
             denylist: encoding::encode(&active(&self.stored, None, DENYLIST)?.secret),
+            denylist_beside: denylist_beside(&self.stored).map(|key| encoding::encode(&key.secret)),
         })
     }
 
     /// What `countersign edge bundle` prints, but for the delivery key: core's bundle, and beside it what the worker's
     /// JavaScript keeps to itself.
     pub(crate) fn edge_bundle(&self, realm: &str, settings: &Settings) -> Result<Value, KeyringError> {
-        let assertion = active(&self.stored, None, ASSERTION)?;
-        let public = signing_key(assertion)?.public().ok_or(KeyringError::Material { kid: assertion.kid.clone() })?;
         let mut bundle = json!(self.verification(realm, settings)?);
         if let Some(members) = bundle.as_object_mut() {
-            let credential = active(&self.stored, None, FEED_CREDENTIAL)?;
-            members.insert("feed_credential".into(), credential_text(credential).as_str().into());
-            let (x, d) = (encoding::encode(&public), encoding::encode(&assertion.secret));
-            let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": x, "d": d});
-            members.insert("assertion".into(), json!({"kid": assertion.kid, "jwk": jwk}));
+            members.insert("feed_credential".into(), self.feed_credential()?.as_str().into());
+            members.insert("assertion".into(), self.assertion()?);
             members.insert("issuer".into(), settings.public_url.issuer().into());
             let cookie_name = settings.realm(realm).session.cookie_name.as_str();
             members.insert("cookie_name".into(), cookie_name.into());
         }
         Ok(bundle)
+    }
+
+    /// With which an edge asks.
+    pub(crate) fn feed_credential(&self) -> Result<Zeroizing<String>, KeyringError> {
+        Ok(credential_text(active(&self.stored, None, FEED_CREDENTIAL)?))
+    }
+
+    /// The key with which an edge signs what it tells the application, for WebCrypto.
+    fn assertion(&self) -> Result<Value, KeyringError> {
+        let key = active(&self.stored, None, ASSERTION)?;
+        let public = signing_key(key)?.public().ok_or(KeyringError::Material { kid: key.kid.clone() })?;
+        let (x, d) = (encoding::encode(&public), encoding::encode(&key.secret));
+        Ok(json!({"kid": key.kid, "jwk": {"kty": "OKP", "crv": "Ed25519", "x": x, "d": d}}))
+    }
+
+    /// What an edge gets for its JavaScript alone, beside a delivery.
+    pub(crate) fn host_delivery(&self) -> Result<Value, KeyringError> {
+        Ok(json!({"keys": self.digest, "assertion": self.assertion()?}))
     }
 
     /// Whether an edge of the realm holds a key with which session tokens can be made, now or as soon as the settings are
@@ -275,10 +318,20 @@ impl Keyring {
 
     /// The delivery key of the bundle `id` for an edge of `realm`. Derived, so that nothing need be kept of a bundle.
     pub(crate) fn delivery_key(&self, realm: &str, id: Kid) -> Result<DeliveryKey, KeyringError> {
+        self.derived("edge delivery", realm, id)
+    }
+
+    /// Likewise what [`Keyring::host_delivery`] is sealed under. Another one, because the module knows the first, and the
+    /// assertion key never is where the module could see it.
+    pub(crate) fn host_delivery_key(&self, realm: &str, id: Kid) -> Result<DeliveryKey, KeyringError> {
+        self.derived("edge host delivery", realm, id)
+    }
+
+    fn derived(&self, what: &str, realm: &str, id: Kid) -> Result<DeliveryKey, KeyringError> {
         let master = active(&self.stored, None, EDGE_DELIVERY)?;
         let mac = Hmac::<Sha256>::new_from_slice(&master.secret);
         let mut mac = mac.map_err(|_| KeyringError::Material { kid: master.kid.clone() })?;
-        for part in ["edge delivery", realm, id.as_str()] {
+        for part in [what, realm, id.as_str()] {
             mac.update(part.as_bytes());
             mac.update(&[0]); // in none of the parts
         }
@@ -392,8 +445,13 @@ fn formats<'a>(
     Ok(formats)
 }
 
-/// Of what [`Keyring::verification`] tells, in all realms. Which key is active is in it only as far as it says which
-/// format comes first.
+/// The denylist key under which entries are looked for beside the active one.
+fn denylist_beside(stored: &[StoredKey]) -> Option<&StoredKey> {
+    of(stored, None, DENYLIST).find(|key| key.state.verifies() && key.state != KeyState::Active)
+}
+
+/// Of what [`Keyring::verification`] tells, in all realms, and of what is delivered beside it. Which key is active is in
+/// it only as far as that says which format comes first, or which key an edge is to use.
 fn digest(stored: &[StoredKey], settings: &Settings) -> KeysDigest {
     let mut hash = Sha256::new();
     let mut line = |fields: &[&str]| {
@@ -413,7 +471,11 @@ fn digest(stored: &[StoredKey], settings: &Settings) -> KeysDigest {
         key.state.verifies()
             && purpose.is_some_and(|purpose| purpose.is_of_sessions() || [FEED, DENYLIST].contains(&purpose))
     };
-    for key in stored.iter().filter(told) {
+    let used = |key: &&StoredKey| {
+        let purpose = purpose_of(&key.purpose, &key.algorithm);
+        key.state == KeyState::Active && purpose.is_some_and(|purpose| [ASSERTION, FEED_CREDENTIAL].contains(&purpose))
+    };
+    for key in stored.iter().filter(|key| told(key) || used(key)) {
         line(&[&key.purpose, &key.algorithm, key.realm.as_deref().unwrap_or_default(), key.kid.as_str()]);
     }
     let mut short = [0; 16];

@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 use countersign_core::cookie::{MAX_SET_COOKIE, SetCookieError};
 use countersign_core::denylist::{Entry, Fingerprint, Kind as EntryKind, Slot};
 use countersign_core::gate::{self, DenylistView, Judgement, Refusal};
-use countersign_core::session::{Properties, Session, SessionClaims, SessionId, TokenId};
+use countersign_core::session::{Marks, Properties, Session, SessionClaims, SessionId, TokenId};
 use countersign_core::time::{UnixMillis, UnixSeconds};
 use countersign_core::token::mint::MintError;
 use countersign_core::token::{self, Kind, Scratch, TokenError, mint};
-use countersign_store::denylist::{Lookup, NewEntry, Probe};
+use countersign_store::denylist::{DenylistLog, Lookup, NewEntry, Probe};
 use countersign_store::{Attributes, Identity, StoreError};
 
 use crate::ambient::{Entropy, random};
@@ -276,10 +276,18 @@ impl DenylistView for Authority {
     }
 }
 
-/// What the log knows a session by. What was made with an ended key does not get this far: the key is gone.
-pub(crate) fn probe(session: &Session) -> Probe {
-    let (family, user, realm) = (session.family(), session.user(), session.realm());
-    Probe { slot: session.slot(), family, user, realm, key: None }
+/// What the log says of a session, under each denylist key that there may be entries of. What was made with an ended key
+/// does not get this far: the key is gone.
+pub(crate) async fn lookup(log: &DenylistLog<'_>, session: &Session) -> Result<Lookup, StoreError> {
+    let mut all = Lookup { family_ended: false, key_ended: false, user_watermark: None, realm_watermark: None };
+    for Marks { family, user, realm } in session.marks() {
+        let one = log.lookup(&Probe { slot: session.slot(), family, user, realm, key: None }).await?;
+        all.family_ended |= one.family_ended;
+        all.key_ended |= one.key_ended;
+        all.user_watermark = all.user_watermark.max(one.user_watermark);
+        all.realm_watermark = all.realm_watermark.max(one.realm_watermark);
+    }
+    Ok(all)
 }
 
 /// Judges a token as the edge does, but on the log itself.
@@ -297,7 +305,7 @@ pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreErro
         }
     };
     let log = app.store.denylist();
-    let lookup = log.lookup(&probe(&session)).await?;
+    let lookup = lookup(&log, &session).await?;
     let view = Authority { lookup, head: log.head().await?.seq };
     let realm = session.claims().realm.clone();
     Ok(match gate::judge(&session, &realm, &view, || app.clock.now()) {

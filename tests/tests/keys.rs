@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use countersign_tests::{World, eventually};
+use countersign_tests::{World, eventually, send};
 use xtask::stack::{DenylistProfile, Stack};
 
 /// Runs `countersign keys …` and gives what it printed.
@@ -41,6 +41,8 @@ fn rotation_under_load_loses_no_session_and_lets_nothing_back_in() {
 
     let planned = keys(&world.stack, &["rotate"]);
     assert_eq!(planned.matches("standby, active in 4s").count(), 5, "{planned}");
+    // The assertion key waits for what keeps the published keys.
+    assert!(planned.contains("new assertion-signing EdDSA key, standby, active in 1m 10s"), "{planned}");
     let new = kid(&world.stack, "session-signing", "EdDSA", "standby").unwrap();
     // K02: a second rotation does not push the first along.
     let mut again = world.stack.countersign();
@@ -91,6 +93,81 @@ fn an_edge_with_an_old_bundle_catches_up() {
     world.stack.start_workerd_with(stale).unwrap();
     let token = world.log_in();
     eventually("the edge has the new keys", Duration::from_secs(5), || world.check(&token) == 204);
+}
+
+/// The key that the edge signed with for the application, which verified it.
+fn signed_with(world: &World, token: &str) -> String {
+    let page = world.page(token).json();
+    assert_eq!(page["assertion"]["verified"], true, "{page}");
+    let assertion = page["headers"]["x-countersign-assertion"].as_str().unwrap().split('.').next().unwrap().to_owned();
+    let header: serde_json::Value =
+        serde_json::from_slice(&countersign_core::encoding::decode(assertion.as_bytes()).unwrap()).unwrap();
+    header["kid"].as_str().unwrap().to_owned()
+}
+
+/// The application verifies by the published keys all the time, and no request fails, while the keys that only edges have
+/// are followed by others: assertion, feed credential, denylist. With published keys that may be kept for 5 s.
+#[test]
+fn what_every_bundle_has_is_rotated_under_traffic() {
+    let mut world = World::with(DenylistProfile::Strict, |options| {
+        options.origin_env.push(("COUNTERSIGN__KEYS__JWKS_MAX_AGE_SECONDS".to_owned(), "5".to_owned()));
+    });
+    let stale = world.stack.bundle().unwrap();
+    let (token, ended) = (world.log_in(), world.log_in());
+    assert_eq!(world.log_out(&ended).status, 200);
+    eventually("the logout arrives", DenylistProfile::Strict.bound(), || world.check(&ended) == 401);
+    let jwks = |world: &World| {
+        let set = send("GET", &world.edge("/am/.well-known/jwks.json"), &[], "").json();
+        let kids: Vec<_> = set["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect();
+        kids
+    };
+    let pages = |world: &World, what: &str| {
+        let page = world.page(&token);
+        assert_eq!(page.status, 200, "{what}: {page:?}");
+        assert_eq!(page.json()["assertion"]["verified"], true, "{what}: {page:?}");
+        assert_eq!(world.check(&ended), 401, "{what}");
+    };
+    pages(&world, "before");
+    let active = |stack: &Stack| {
+        [("assertion-signing", "EdDSA"), ("feed-credential", "bearer"), ("denylist", "HS256")]
+            .map(|(purpose, algorithm)| kid(stack, purpose, algorithm, "active"))
+    };
+    let before = active(&world.stack);
+    for purpose in ["assertion-signing", "feed-credential", "denylist"] {
+        keys(&world.stack, &["rotate", "--purpose", purpose]);
+    }
+    let mut requests = 0;
+    eventually("all three are in use", Duration::from_secs(40), || {
+        for _ in 0..20 {
+            pages(&world, "during");
+            requests += 1;
+        }
+        active(&world.stack).iter().zip(&before).all(|(now, then)| now != then)
+    });
+    assert!(requests > 50, "{requests}");
+    // What the edge signs with now is what was published before.
+    let new = active(&world.stack)[0].clone().unwrap();
+    assert_eq!(jwks(&world).len(), 2);
+    eventually("the edge signs with the new key", Duration::from_secs(40), || {
+        let fresh = world.log_in();
+        signed_with(&world, &fresh) == new
+    });
+    // Under the new denylist key sessions end as before.
+    let later = world.log_in();
+    assert_eq!(world.check(&later), 204);
+    assert_eq!(world.log_out(&later).status, 200);
+    eventually("a logout arrives", DenylistProfile::Strict.bound(), || world.check(&later) == 401);
+    pages(&world, "after");
+
+    // An edge that starts anew with the bundle of before has none of the three, and fetches them before it answers.
+    world.stack.stop_workerd();
+    world.stack.start_workerd_with(stale).unwrap();
+    eventually("the edge has the new keys", Duration::from_secs(5), || world.check(&token) == 204);
+    let fresh = world.log_in();
+    assert_eq!(signed_with(&world, &fresh), new);
+    for token in [&ended, &later] {
+        assert_eq!(world.check(token), 401);
+    }
 }
 
 /// K03: a key that may be in other hands. All it made is dead everywhere within `T`, and people can log in again.

@@ -232,6 +232,7 @@ proptest! {
             also: Vec::new(),
             feed: vec![VerificationJwk::new(kid("s"), SigningAlg::EdDsa, KeyState::Active, &public)],
             denylist: encode(&denylist),
+            denylist_beside: None,
         };
         let json = serde_json::to_string(&bundle).unwrap();
         let again: Bundle = serde_json::from_str(&json).unwrap();

@@ -154,6 +154,14 @@ async fn store(report: &mut Report, settings: &Settings) {
                     report.fail(format_args!("keys: {what} does not verify what it mints"));
                 }
             }
+            for old in keys.credentials.iter().filter(|old| old.keys_only_from.is_some()) {
+                report.warn(format_args!(
+                    "edge bundles of before the last change of the feed credential may be in use: {} is taken from them, soon \
+                     for edge keys alone. The server's log names those that still come with it; make new ones, then \
+                     `countersign keys retire {}`",
+                    old.kid, old.kid
+                ));
+            }
             for realm in keys.realms.keys() {
                 match keys.edge_bundle(realm, settings).and_then(|_| keys.edge_could_mint(realm, settings)) {
                     Err(error) => report.fail(format_args!("edge bundle of {realm}: {error}")),

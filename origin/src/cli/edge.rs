@@ -47,8 +47,10 @@ impl Edge {
         }
         let mut bundle = keys.edge_bundle(&realm, &settings)?;
         let id = Kid::try_from(encoding::encode(&random::<12>(&SystemEntropy)))?;
+        let host = keys.host_delivery_key(&realm, id.clone())?.key;
         if let Some(members) = bundle.as_object_mut() {
             members.insert("delivery".into(), serde_json::to_value(keys.delivery_key(&realm, id)?)?);
+            members.insert("host".into(), serde_json::json!({ "key": host }));
         }
         println!("{bundle}");
         Ok(ExitCode::SUCCESS)

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{Failure, Outcome, open_store, realm_path};
 use crate::key_files;
 use crate::key_plan::{self, Retirement, Step, Times, place_name, span, state_name};
-use crate::key_purpose::{Purpose, purpose_of};
+use crate::key_purpose::{DENYLIST, FEED_CREDENTIAL, Purpose, purpose_of};
 use crate::keyring::{self, Place};
 use crate::settings::Settings;
 use crate::{Clock as _, SystemClock, SystemEntropy};
@@ -42,10 +42,12 @@ pub(super) struct Rotate {
     /// Only keys of this realm.
     #[arg(long)]
     realm: Option<String>,
-    /// Only keys of this purpose: journey-signing, journey-content, session-signing, session-content, feed-signing.
+    /// Only keys of this purpose: journey-signing, journey-content, session-signing, session-content, feed-signing,
+    /// assertion-signing; or, only when named: feed-credential, denylist.
     #[arg(long)]
     purpose: Option<String>,
-    /// Does not wait until every edge has the new key. An edge that meets it fetches it first.
+    /// Does not wait until every edge has the new key. An edge that meets it fetches it first. (An application does so
+    /// with a new assertion-signing key only if it asks for keys that it does not know.)
     #[arg(long)]
     now: bool,
     /// Says what would be done.
@@ -111,6 +113,10 @@ async fn list(store: &Store, now: UnixSeconds, all: bool) -> Result<(), Failure>
         let until = |at: UnixSeconds| span(at.0.saturating_sub(now.0));
         let next = match (key.activates_at, key.retires_at) {
             (Some(at), _) => format!("active in {}", until(at)),
+            // By hand, when no bundle has it any more; until then for edge keys alone.
+            (_, Some(at)) if purpose == Some(FEED_CREDENTIAL) && at <= now => "edge keys only".to_owned(),
+            (_, Some(at)) if purpose == Some(FEED_CREDENTIAL) => format!("edge keys only in {}", until(at)),
+            (_, Some(at)) if purpose == Some(DENYLIST) && at <= now => "retired with its entries".to_owned(),
             (_, Some(at)) => format!("retired in {}", until(at)),
             _ => "-".to_owned(),
         };
@@ -163,6 +169,8 @@ impl Rotate {
         let KeyRows { generation, keys } = store.keys().rows().await?;
         let realm = self.realm.as_deref().map(realm_path);
         let mut places = keyring::rotatable(&keys, settings);
+        let named = |place: &Place| self.purpose.as_deref() == Some(place.0.name);
+        places.extend(keyring::BY_NAME.into_iter().filter(named));
         places.retain(|(purpose, of)| {
             self.purpose.as_deref().is_none_or(|name| name == purpose.name) && (realm.is_none() || *of == realm)
         });

@@ -10,7 +10,8 @@ use axum::response::IntoResponse;
 use crate::app::App;
 
 pub(super) async fn get(State(app): State<Arc<App>>) -> impl IntoResponse {
-    ([(CACHE_CONTROL, "public, max-age=60")], Json(app.keys().jwks()))
+    let max_age = format!("public, max-age={}", app.settings().keys.jwks_max_age_seconds);
+    ([(CACHE_CONTROL, max_age)], Json(app.keys().jwks()))
 }
 
 #[cfg(test)]

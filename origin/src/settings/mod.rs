@@ -90,6 +90,8 @@ pub(crate) struct Keys {
     pub(crate) rotate_after_seconds: Option<u64>,
     /// How often one key may encrypt.
     pub(crate) max_seals: u64,
+    /// For how long applications and caches may keep the keys that verify assertions.
+    pub(crate) jwks_max_age_seconds: u64,
 }
 
 /// Scheme, host and port, without a path.

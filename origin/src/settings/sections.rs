@@ -152,11 +152,12 @@ impl Denylist {
 pub(super) struct Keys {
     pub(super) rotate_after_days: u64,
     pub(super) max_seals: u64,
+    pub(super) jwks_max_age_seconds: u64,
 }
 
 impl Default for Keys {
     fn default() -> Self {
-        Self { rotate_after_days: 0, max_seals: 1 << 32 }
+        Self { rotate_after_days: 0, max_seals: 1 << 32, jwks_max_age_seconds: 60 }
     }
 }
 
@@ -165,8 +166,13 @@ impl Keys {
         within("keys.rotate_after_days", self.rotate_after_days, 0, 3650)?;
         // More would break the bound of NIST SP 800-38D section 8.3 for random IVs.
         within("keys.max_seals", self.max_seals, 64, 1 << 32)?;
+        within("keys.jwks_max_age_seconds", self.jwks_max_age_seconds, 5, 24 * 3600)?;
         let after = Some(self.rotate_after_days * 24 * 3600).filter(|after| *after > 0);
-        Ok(super::Keys { rotate_after_seconds: after, max_seals: self.max_seals })
+        Ok(super::Keys {
+            rotate_after_seconds: after,
+            max_seals: self.max_seals,
+            jwks_max_age_seconds: self.jwks_max_age_seconds,
+        })
     }
 }
 

@@ -13,24 +13,48 @@ use super::Kind;
 pub struct Fingerprint(pub u64);
 
 /// The denylist key `k_deny`: it can tell whether a session is listed; it can mint nothing.
+///
+/// While one follows another there are two: entries are made under one, and looked for under both, because an entry is
+/// never made anew. The other one is that of before, or the one to come.
 #[derive(Clone)]
-pub struct DenylistKey(Hmac<Sha256>);
+pub struct DenylistKey {
+    key: Hmac<Sha256>,
+    other: Option<Hmac<Sha256>>,
+}
 
 impl DenylistKey {
     pub fn new(secret: &[u8; 32]) -> Self {
-        #[allow(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104 §2)")]
-        Self(Hmac::new_from_slice(secret).expect("any length"))
+        Self { key: mac(secret), other: None }
+    }
+
+    /// With another one under which there may be entries too.
+    #[must_use]
+    pub fn beside(self, other: &[u8; 32]) -> Self {
+        Self { other: Some(mac(other)), ..self }
     }
 
     /// Fingerprint of a session family (`id` = the 16 bytes of `sid`), of a user (`id` = the UTF-8 of `sub`), of a realm
     /// (`id` is empty) or of a key (`id` = the UTF-8 of `kid`, with the empty realm).
     pub fn fingerprint(&self, kind: Kind, realm: &str, id: &[u8]) -> Fingerprint {
-        let mut mac = self.0.clone();
-        mac.update(&[kind.code()]);
-        mac.update(&(realm.len() as u64).to_be_bytes());
-        mac.update(realm.as_bytes());
-        mac.update(id);
-        let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = mac.finalize().into_bytes().into();
-        Fingerprint(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+        fingerprint(self.key.clone(), kind, realm, id)
     }
+
+    /// The same under the other key, where there is one.
+    pub fn other_fingerprint(&self, kind: Kind, realm: &str, id: &[u8]) -> Option<Fingerprint> {
+        self.other.as_ref().map(|key| fingerprint(key.clone(), kind, realm, id))
+    }
+}
+
+#[allow(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104 §2)")]
+fn mac(secret: &[u8; 32]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(secret).expect("any length")
+}
+
+fn fingerprint(mut mac: Hmac<Sha256>, kind: Kind, realm: &str, id: &[u8]) -> Fingerprint {
+    mac.update(&[kind.code()]);
+    mac.update(&(realm.len() as u64).to_be_bytes());
+    mac.update(realm.as_bytes());
+    mac.update(id);
+    let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = mac.finalize().into_bytes().into();
+    Fingerprint(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }

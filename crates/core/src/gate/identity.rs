@@ -44,7 +44,7 @@ pub fn is_reserved_header(name: &str) -> bool {
 }
 
 /// Lifetime of an assertion, in seconds.
-const ASSERTION_SECONDS: u64 = 60;
+pub const ASSERTION_SECONDS: u64 = 60;
 
 /// The claims of the signed assertion that the application verifies: who is behind this request, said by the edge.
 /// `typ` is `assertion+jwt`; the key is in the JWKS that the origin publishes.

@@ -12,7 +12,7 @@ mod refusal;
 mod tests;
 
 pub use cache::SessionCache;
-pub use identity::{Assertion, IDENTITY_HEADERS, is_reserved_header, percent_encode};
+pub use identity::{ASSERTION_SECONDS, Assertion, IDENTITY_HEADERS, is_reserved_header, percent_encode};
 pub use path::AmbiguousPath;
 pub use policy::{Access, Policy, PolicyError, RouteSettings};
 pub use refusal::{Action, Refusal};
@@ -22,7 +22,7 @@ use crate::denylist::fingerprint::DenylistKey;
 use crate::denylist::{Fingerprint, Slot};
 use crate::keys::KeySet;
 use crate::replica::{Replica, State};
-use crate::session::{Session, SessionClaims};
+use crate::session::{Marks, Session, SessionClaims};
 use crate::time::{UnixMillis, UnixSeconds};
 use crate::token::{self, Kind, Scratch, TokenError};
 
@@ -111,9 +111,11 @@ pub fn judge(
         return Err(Judgement::Refuse(Refusal::Realm));
     }
     judge_times(claims, clock().seconds())?;
-    if view.user_watermark(session.user).max(view.realm_watermark(session.realm)).is_some_and(|seq| claims.rvs < seq)
-        || view.family_ended(session.slot(), session.family)
-    {
+    let ended = |Marks { family, user, realm }| {
+        view.user_watermark(user).max(view.realm_watermark(realm)).is_some_and(|seq| claims.rvs < seq)
+            || view.family_ended(session.slot(), family)
+    };
+    if session.marks().any(ended) {
         return Err(Judgement::Refuse(Refusal::Ended));
     }
     if claims.rvs > view.applied() || !view.current(clock()) {
@@ -193,6 +195,12 @@ impl Gate {
     /// From now on these keys and no others; what was verified with others is forgotten.
     pub fn replace_keys(&mut self, keys: KeySet) {
         self.keys = keys;
+        self.cache.clear();
+    }
+
+    /// Likewise the denylist key.
+    pub fn replace_denylist_key(&mut self, key: DenylistKey) {
+        self.denylist_key = key;
         self.cache.clear();
     }
 

@@ -252,6 +252,38 @@ fn an_ended_family_is_refused_even_when_cached_or_stale() {
     assert_eq!(outcome(&mut gate, "/", &renewed, &view, NOW), "ended");
 }
 
+/// A denylist key is followed by another: what was ended under either is ended, before the change and after it.
+#[test]
+fn entries_are_found_under_both_denylist_keys() {
+    let (old, new) = ([3; 32], [33; 32]);
+    let mut gate = gate(8);
+    let good = cookie(&claims());
+    for (listed_under, kind, id) in [
+        (old, EntryKind::Family, &[4; 16][..]),
+        (new, EntryKind::Family, &[4; 16]),
+        (old, EntryKind::User, b"demo"),
+        (new, EntryKind::User, b"demo"),
+        (old, EntryKind::Realm, b""),
+        (new, EntryKind::Realm, b""),
+    ] {
+        let fingerprint = DenylistKey::new(&listed_under).fingerprint(kind, "/alpha", id);
+        let mut view = view();
+        view.list.apply(101, &Entry { kind, slot: Slot::of(claims().fexp), fingerprint });
+        view.applied = 101;
+        for (key, ended) in [
+            (DenylistKey::new(&old), listed_under == old),
+            (DenylistKey::new(&old).beside(&new), true),
+            (DenylistKey::new(&new).beside(&old), true),
+            (DenylistKey::new(&new), listed_under == new),
+        ] {
+            // What the key before made of the token is forgotten.
+            gate.replace_denylist_key(key);
+            let expected = if ended { "ended" } else { "allow demo" };
+            assert_eq!(outcome(&mut gate, "/", &good, &view, NOW), expected, "{kind:?}");
+        }
+    }
+}
+
 #[test]
 fn s06_a_watermark_ends_what_was_minted_before_it_and_nothing_after() {
     let mut gate = gate(8);

@@ -33,6 +33,9 @@ pub struct Bundle {
     pub feed: Vec<VerificationJwk>,
     /// The denylist key `k_deny`.
     pub denylist: String,
+    /// Another one, under which entries are looked for too: that of before, or the one to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denylist_beside: Option<String>,
 }
 
 /// What a session token may look like, and the keys of such tokens.
@@ -130,8 +133,13 @@ impl Bundle {
         })?;
         let feed =
             KeySet::new(Envelope::Sign, verification_keys(&self.feed)?, Vec::new()).map_err(BundleError::Keys)?;
-        let secret = decode_array(self.denylist.as_bytes()).map_err(|_| BundleError::NotBase64Url("denylist"))?;
-        Ok(EdgeKeys { realm: self.realm.clone(), session, feed, denylist: DenylistKey::new(&secret) })
+        let secret = |text: &str, member| decode_array(text.as_bytes()).map_err(|_| BundleError::NotBase64Url(member));
+        let denylist = DenylistKey::new(&secret(&self.denylist, "denylist")?);
+        let denylist = match &self.denylist_beside {
+            Some(other) => denylist.beside(&secret(other, "denylist_beside")?),
+            None => denylist,
+        };
+        Ok(EdgeKeys { realm: self.realm.clone(), session, feed, denylist })
     }
 }
 

@@ -38,6 +38,9 @@ pub struct DeliveryKey {
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
     pub keys: KeysDigest,
+    /// With which the edge asks from now on. An origin of before says nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed_credential: Option<String>,
     pub bundle: Bundle,
 }
 
@@ -49,6 +52,8 @@ pub enum DeliveryError {
     /// Not sealed to this bundle.
     Token(TokenError),
     Bundle(BundleError),
+    /// The feed credential cannot stand in a header.
+    Credential,
     /// For another realm than the bundle.
     Realm,
 }
@@ -59,6 +64,7 @@ impl std::fmt::Display for DeliveryError {
             Self::Key => f.write_str("the bundle's delivery key is not 32 bytes in base64url"),
             Self::Token(error) => write!(f, "edge keys: {error}"),
             Self::Bundle(error) => error.fmt(f),
+            Self::Credential => f.write_str("edge keys: the feed credential is not printable ASCII"),
             Self::Realm => f.write_str("edge keys: they are for another realm"),
         }
     }
@@ -86,17 +92,29 @@ impl DeliveryKey {
 }
 
 impl Delivery {
-    /// Opens and checks what came. `keys` is [`DeliveryKey::key_set`].
+    /// Whether a text can follow `Bearer ` in a header.
+    pub fn is_credential(text: &str) -> bool {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+    }
+
+    /// Opens and checks what came; gives the feed credential last. `keys` is [`DeliveryKey::key_set`].
     pub fn open(
         bytes: &[u8],
         keys: &KeySet,
         realm: &str,
         scratch: &mut Scratch,
-    ) -> Result<(KeysDigest, EdgeKeys), DeliveryError> {
+    ) -> Result<(KeysDigest, EdgeKeys, Option<String>), DeliveryError> {
         let delivery: Self =
             token::open(bytes, Kind::EdgeKeys, keys, scratch).map_err(DeliveryError::Token)?.into_claims();
         let opened = delivery.bundle.check().map_err(DeliveryError::Bundle)?;
-        if opened.realm == realm { Ok((delivery.keys, opened)) } else { Err(DeliveryError::Realm) }
+        if delivery.feed_credential.as_deref().is_some_and(|text| !Self::is_credential(text)) {
+            return Err(DeliveryError::Credential);
+        }
+        if opened.realm == realm {
+            Ok((delivery.keys, opened, delivery.feed_credential))
+        } else {
+            Err(DeliveryError::Realm)
+        }
     }
 }
 
@@ -129,8 +147,9 @@ mod tests {
             also: Vec::new(),
             feed: vec![jwk("f")],
             denylist: encoding::encode(&[3; 32]),
+            denylist_beside: None,
         };
-        Delivery { keys: KeysDigest([7; 16]), bundle }
+        Delivery { keys: KeysDigest([7; 16]), feed_credential: Some("secret".to_owned()), bundle }
     }
 
     fn key(id: &str, byte: u8) -> DeliveryKey {
@@ -144,12 +163,21 @@ mod tests {
         let open = |key: &DeliveryKey, realm| {
             Delivery::open(sealed.as_bytes(), &key.key_set().unwrap(), realm, &mut Scratch::default())
         };
-        let (digest, keys) = open(&own, "/alpha").ok().unwrap();
-        assert_eq!((digest, keys.realm.as_str()), (KeysDigest([7; 16]), "/alpha"));
+        let (digest, keys, credential) = open(&own, "/alpha").ok().unwrap();
+        assert_eq!(
+            (digest, keys.realm.as_str(), credential.as_deref()),
+            (KeysDigest([7; 16]), "/alpha", Some("secret"))
+        );
         let _: DenylistKey = keys.denylist;
         assert_eq!(open(&own, "/beta").err(), Some(DeliveryError::Realm));
         assert_eq!(open(&key("b2", 9), "/alpha").err(), Some(DeliveryError::Token(TokenError::UnknownKey)));
         assert_eq!(open(&key("b1", 8), "/alpha").err(), Some(DeliveryError::Token(TokenError::Decryption)));
+        for credential in ["", "two words", "line\nbreak", "ü"] {
+            let bad = Delivery { feed_credential: Some(credential.to_owned()), ..delivery() };
+            let sealed = mint(&bad, Kind::EdgeKeys, &own.minting().unwrap(), &mut |_: &mut [u8]| {}).unwrap();
+            let opened = Delivery::open(sealed.as_bytes(), &own.key_set().unwrap(), "/alpha", &mut Scratch::default());
+            assert_eq!(opened.err(), Some(DeliveryError::Credential), "{credential:?}");
+        }
         let bad = DeliveryKey { key: "AAAA".to_owned(), ..own };
         assert_eq!(bad.key_set().err(), Some(DeliveryError::Key));
     }

@@ -100,3 +100,55 @@ fn names_are_known_by_name() {
         assert_eq!(SigningAlg::named(name), None, "{name}");
     }
 }
+
+/// Each set of several takes its own tokens on its own terms, and none on another's.
+#[test]
+fn sets_stand_side_by_side() {
+    use crate::token::mint::mint;
+    use crate::token::{Envelope, Kind, Scratch, TokenError, open};
+    use serde_json::{Value, json};
+
+    let named = |name: &str| Kid::try_from(name.to_owned()).unwrap();
+    let content = |name: &str| ContentKey::a256gcm(named(name), &[7; 32]).unwrap();
+    let signing = |name: &str| SigningKey::ed25519(named(name), &[1; 32]);
+    let secret = |name: &str| SigningKey::new(named(name), SigningAlg::Hs256, &[2; 32]).unwrap();
+    let verifies = |state, key: SigningKey| vec![(state, key.verification_key().unwrap())];
+    let opens = |name| vec![(KeyState::Active, content(name))];
+    let sets = |state| {
+        KeySet::new(Envelope::SignThenEncrypt, verifies(state, signing("s")), opens("e"))
+            .unwrap()
+            .or(KeySet::new(Envelope::Sign, verifies(KeyState::Active, secret("h")), Vec::new()).unwrap())
+            .or(KeySet::new(Envelope::Encrypt, Vec::new(), opens("a")).unwrap())
+    };
+    let minted = |envelope, signing, content| {
+        let keys = MintingKeys::new(envelope, signing, content).unwrap();
+        mint(&json!({"of": "it"}), Kind::Session, &keys, &mut |_: &mut [u8]| {}).unwrap()
+    };
+    let outcome = |token: &str, keys: &KeySet| {
+        open::<Value>(token.as_bytes(), Kind::Session, keys, &mut Scratch::default()).map(drop)
+    };
+    let nested = minted(Envelope::SignThenEncrypt, Some(signing("s")), Some(content("e")));
+    for token in [
+        &nested,
+        &minted(Envelope::Sign, Some(secret("h")), None),
+        &minted(Envelope::Encrypt, None, Some(content("a"))),
+    ] {
+        assert_eq!(outcome(token, &sets(KeyState::Active)), Ok(()));
+    }
+    // A key stays in its set: the content key of two layers, which an edge has, makes no token of one.
+    for token in [
+        minted(Envelope::Encrypt, None, Some(content("e"))),
+        minted(Envelope::Sign, Some(signing("s")), None),
+        minted(Envelope::SignThenEncrypt, Some(signing("s")), Some(content("a"))),
+        minted(Envelope::SignThenEncrypt, Some(secret("h")), Some(content("e"))),
+        minted(Envelope::Sign, Some(secret("none")), None),
+    ] {
+        let refused = outcome(&token, &sets(KeyState::Active)).unwrap_err();
+        assert!(matches!(refused, TokenError::Format | TokenError::UnknownKey | TokenError::Type), "{refused:?}");
+    }
+    // What one set refuses as its own is not shown to the next.
+    assert_eq!(outcome(&nested, &sets(KeyState::Retired)), Err(TokenError::RetiredKey));
+    let forger = SigningKey::ed25519(named("s"), &[9; 32]);
+    let forged = minted(Envelope::SignThenEncrypt, Some(forger), Some(content("e")));
+    assert_eq!(outcome(&forged, &sets(KeyState::Active)), Err(TokenError::Signature));
+}

@@ -186,18 +186,42 @@ impl SessionClaims {
 #[derive(Clone, Debug)]
 pub struct Session {
     claims: SessionClaims,
-    pub(crate) family: Fingerprint,
-    pub(crate) user: Fingerprint,
-    pub(crate) realm: Fingerprint,
+    marks: Marks,
+    other: Option<Marks>,
+}
+
+/// What one denylist key makes of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Marks {
+    pub family: Fingerprint,
+    pub user: Fingerprint,
+    pub realm: Fingerprint,
 }
 
 impl Session {
     pub fn new(verified: Verified<SessionClaims>, key: &DenylistKey) -> Self {
         let claims = verified.into_claims();
-        let family = key.fingerprint(Kind::Family, &claims.realm, &claims.sid.0);
-        let user = key.fingerprint(Kind::User, &claims.realm, claims.sub.as_bytes());
-        let realm = key.fingerprint(Kind::Realm, &claims.realm, &[]);
-        Self { claims, family, user, realm }
+        let realm = claims.realm.as_str();
+        let marks = Marks {
+            family: key.fingerprint(Kind::Family, realm, &claims.sid.0),
+            user: key.fingerprint(Kind::User, realm, claims.sub.as_bytes()),
+            realm: key.fingerprint(Kind::Realm, realm, &[]),
+        };
+        let other = |kind, id: &[u8]| key.other_fingerprint(kind, realm, id);
+        let other = match (
+            other(Kind::Family, &claims.sid.0),
+            other(Kind::User, claims.sub.as_bytes()),
+            other(Kind::Realm, &[]),
+        ) {
+            (Some(family), Some(user), Some(realm)) => Some(Marks { family, user, realm }),
+            _ => None,
+        };
+        Self { claims, marks, other }
+    }
+
+    /// All that entries which end the session may be listed under.
+    pub fn marks(&self) -> impl Iterator<Item = Marks> {
+        [self.marks].into_iter().chain(self.other)
     }
 
     pub fn claims(&self) -> &SessionClaims {
@@ -209,16 +233,17 @@ impl Session {
         Slot::of(self.claims.fexp)
     }
 
+    /// Under the key that entries are made with, as the two that follow.
     pub fn family(&self) -> Fingerprint {
-        self.family
+        self.marks.family
     }
 
     pub fn user(&self) -> Fingerprint {
-        self.user
+        self.marks.user
     }
 
     pub fn realm(&self) -> Fingerprint {
-        self.realm
+        self.marks.realm
     }
 }
 

@@ -2,7 +2,7 @@ use countersign_core::encoding;
 use countersign_core::keys::{Bundle, Delivery, KeySet};
 use countersign_core::replica::{Nonce, Replica, State, Step};
 use countersign_core::time::UnixMillis;
-use countersign_core::token::Scratch;
+use countersign_core::token::{self, Kind, Scratch};
 
 use crate::testing::{Answer, Origin};
 
@@ -163,8 +163,26 @@ async fn edge_keys_are_sealed_to_the_bundle_that_asks() {
     let open = |key: &countersign_core::keys::DeliveryKey| {
         Delivery::open(&answer.body, &key.key_set().unwrap(), "/alpha", &mut Scratch::default())
     };
-    assert_eq!(open(&own).ok().unwrap().0, ring.digest);
+    let (digest, _, credential) = open(&own).ok().unwrap();
+    assert_eq!((digest, format!("Bearer {}", credential.unwrap())), (ring.digest, edge.authorization.clone()));
     assert!(open(&other).is_err());
+    // The assertion key is under a key that the module does not have, and not in what the module opens.
+    let b1 = || "b1".to_owned().try_into().unwrap();
+    let for_host = answer.header("countersign-host-keys").to_owned();
+    let host_open = |key: &countersign_core::keys::DeliveryKey| {
+        let keys = key.key_set().unwrap();
+        token::open::<serde_json::Value>(for_host.as_bytes(), Kind::EdgeKeys, &keys, &mut Scratch::default())
+    };
+    assert!(host_open(&own).is_err());
+    let told = host_open(&ring.host_delivery_key("/alpha", b1()).unwrap()).ok().unwrap().into_claims();
+    assert_eq!(told["assertion"]["jwk"]["crv"], "Ed25519");
+    assert_eq!(told["keys"], encoding::encode(&ring.digest.0));
+    let opened: serde_json::Value =
+        token::open(&answer.body, Kind::EdgeKeys, &own.key_set().unwrap(), &mut Scratch::default())
+            .ok()
+            .unwrap()
+            .into_claims();
+    assert!(!opened.to_string().contains(told["assertion"]["jwk"]["d"].as_str().unwrap()));
     for (query, status) in [
         ("", 400),
         ("?bundle=b1", 400),
@@ -274,4 +292,56 @@ async fn held_polls_are_bounded_and_say_what_they_know() {
     let began = std::time::Instant::now();
     assert_eq!(edge.get(&origin, &good).await.status, 200);
     assert!(began.elapsed() < std::time::Duration::from_secs(2), "answered at once: {:?}", began.elapsed());
+}
+
+/// Both credentials are taken while edges change over. After that the one of before gives the keys, with which comes the
+/// one of today, until somebody retires it.
+#[tokio::test]
+async fn an_old_credential_gives_the_keys_and_nothing_else() {
+    use crate::key_plan::{self, Retirement};
+    use crate::key_purpose::FEED_CREDENTIAL;
+    let origin = Origin::new().await;
+    let app = &origin.app;
+    let edge = Edge::of(&origin);
+    let rows = async || app.store.keys().list().await.ok().unwrap();
+    let carry_out = async |steps: Vec<key_plan::Step>| {
+        let changes: Vec<_> = steps.iter().map(key_plan::Step::change).collect();
+        app.store.keys().change(&changes, None, "test", app.clock.now().seconds()).await.unwrap();
+        crate::key_upkeep::once(app).await.unwrap();
+    };
+    let (heartbeat, keys) = (format!("{HEARTBEAT}?nonce={}", encoding::encode(&[5; 16])), "/countersign/v1/edge-keys");
+    let keys = format!("{keys}?bundle=b1&realm=/alpha");
+    let statuses =
+        async |edge: &Edge| (edge.get(&origin, &heartbeat).await.status, edge.get(&origin, &keys).await.status);
+    let old = rows().await.into_iter().find(|key| key.purpose == "feed-credential").unwrap().kid;
+    let (digest, moment) = (app.keys().digest, (app.clock.now().seconds(), app.times()));
+    let place = (FEED_CREDENTIAL, None);
+    carry_out(key_plan::rotate(&rows().await, &place, false, moment, &crate::SystemEntropy).ok().unwrap()).await;
+    assert_eq!((statuses(&edge).await, app.keys().digest), ((200, 200), digest));
+    origin.clock.advance(20);
+    crate::key_upkeep::once(app).await.unwrap();
+    assert_ne!(app.keys().digest, digest);
+    let own = app.keys().delivery_key("/alpha", "b1".to_owned().try_into().unwrap()).unwrap();
+    let answer = edge.get(&origin, &keys).await;
+    let opened = Delivery::open(&answer.body, &own.key_set().unwrap(), "/alpha", &mut Scratch::default());
+    let newer = Edge { authorization: format!("Bearer {}", opened.ok().unwrap().2.unwrap()), ..Edge::of(&origin) };
+    assert_ne!(newer.authorization, edge.authorization);
+    assert_eq!((statuses(&edge).await, statuses(&newer).await), ((200, 200), (200, 200)));
+    origin.clock.advance(20 + 120);
+    for _ in 0..2 {
+        crate::key_upkeep::once(app).await.unwrap();
+        assert_eq!((statuses(&edge).await, statuses(&newer).await), ((401, 200), (200, 200)));
+        origin.clock.advance(365 * 24 * 3600);
+    }
+    let now = app.clock.now().seconds();
+    let retire = key_plan::retire(
+        &rows().await,
+        old.as_str(),
+        Retirement::Kind,
+        &std::collections::BTreeMap::new(),
+        now,
+        &crate::SystemEntropy,
+    );
+    carry_out(retire.ok().unwrap()).await;
+    assert_eq!((statuses(&edge).await, statuses(&newer).await), ((401, 401), (200, 200)));
 }

@@ -153,6 +153,7 @@ pub(crate) fn bundle(format: impl Into<Format>) -> Result<Bundle> {
         also: Vec::new(),
         feed: vec![VerificationJwk::new(feed.kid().clone(), SigningAlg::EdDsa, KeyState::Active, &public)],
         denylist: URL_SAFE_NO_PAD.encode(DENYLIST_SECRET),
+        denylist_beside: None,
     })
 }
 
