@@ -1,7 +1,5 @@
 //! Authenticated sessions: issue, judge, revoke.
 
-use std::sync::atomic::Ordering;
-
 use countersign_core::cookie::{MAX_SET_COOKIE, SetCookieError};
 use countersign_core::denylist::{Entry, Fingerprint, Kind as EntryKind, Slot};
 use countersign_core::gate::{self, DenylistView, Judgement, Refusal};
@@ -328,11 +326,7 @@ pub(crate) async fn revoke(app: &App, session: &Session, reason: &str) -> Result
     let entry = Entry { kind: EntryKind::Family, slot: session.slot(), fingerprint: session.family() };
     let new =
         NewEntry::new(entry, &claims.realm, reason, &claims.sub).username(&claims.sub).object(&claims.sid.to_string());
-    let appended = app.store.denylist().append(new, app.clock.now().seconds()).await;
-    if appended == Err(StoreError::Closed) {
-        app.log_closed.store(true, Ordering::Relaxed);
-    }
-    let appended = appended?;
+    let appended = app.store.denylist().append(new, app.clock.now().seconds()).await?;
     app.news.committed(appended.seq, app.clock.now());
     Ok(())
 }

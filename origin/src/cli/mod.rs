@@ -100,8 +100,8 @@ async fn open_store(settings: &Settings) -> Result<Store, Failure> {
         std::fs::read_to_string(path).map_err(|error| Failure(format!("cannot read {}: {error}", path.display())))?,
     );
     let master = MasterKey::from_text(&text).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
-    if !settings.database.exists() {
-        return Err(Failure(format!("there is no database {}; run `countersign init`", settings.database.display())));
+    if settings.database.file().is_some_and(|file| !file.exists()) {
+        return Err(Failure(format!("there is no database {}; run `countersign init`", settings.database)));
     }
     Ok(Store::open(&settings.database, master).await?)
 }
