@@ -265,6 +265,10 @@ impl DenylistView for Authority {
         self.lookup.realm_watermark
     }
 
+    fn key_ended(&self, _: Fingerprint) -> bool {
+        self.lookup.key_ended
+    }
+
     fn applied(&self) -> u64 {
         self.head
     }
@@ -274,10 +278,10 @@ impl DenylistView for Authority {
     }
 }
 
-/// What the log knows a session by. What was made with an ended key does not get this far: the key is gone.
+/// What the log knows a session by.
 pub(crate) fn probe(session: &Session) -> Probe {
     let (family, user, realm) = (session.family(), session.user(), session.realm());
-    Probe { slot: session.slot(), family, user, realm, key: None }
+    Probe { slot: session.slot(), family, user, realm, keys: session.keys() }
 }
 
 /// Judges a token as the edge does, but on the log itself.

@@ -215,3 +215,71 @@ fn two_and_three_origins_on_one_postgresql() {
         assert_eq!(origin.send("GET", "/health/ready", "", "").0, 200);
     }
 }
+
+/// Password change, disable and delete; and the log of it.
+#[test]
+fn s07_what_becomes_of_a_user_ends_the_sessions() {
+    let site = Site::new(None);
+    site.add_user("alpha", "demo", &[]);
+    site.add_user("alpha", "ben", &[]);
+    let origin = site.serve();
+    let alpha = "/realms/root/realms/alpha";
+    let whom = ["--realm", "alpha", "--username", "demo"];
+    let user = |what: &str| site.does(&[&["user", what], &whom[..]].concat());
+    let (demo, ben) = (origin.demo(), origin.log_in(alpha, "ben", PASSWORD).unwrap());
+
+    let passwd = [&["user", "passwd"], &whom[..], &["--password-stdin"]].concat();
+    let changed = site.with_input(&passwd, "An0ther1\n");
+    assert!(changed.status.success(), "{}", stderr(&changed));
+    assert!(!origin.is_valid(&demo) && origin.is_valid(&ben));
+    assert!(origin.log_in(alpha, "demo", PASSWORD).is_none());
+    let demo = origin.log_in(alpha, "demo", "An0ther1").unwrap();
+    assert!(origin.is_valid(&demo));
+
+    user("disable");
+    assert!(!origin.is_valid(&demo) && origin.log_in(alpha, "demo", "An0ther1").is_none());
+    user("enable");
+    let demo = origin.log_in(alpha, "demo", "An0ther1").unwrap();
+    assert!(origin.is_valid(&demo));
+    user("delete");
+    assert!(!origin.is_valid(&demo) && origin.is_valid(&ben));
+    assert_eq!(site.run(&[&["user", "delete"], &whom[..]].concat()).status.code(), Some(1));
+
+    let end = |args: &[&str]| site.does(&[&["sessions", "end", "--reason", "a drill"], args].concat());
+    end(&["--user", "ben"]);
+    assert!(!origin.is_valid(&ben));
+    let listed = site.does(&["denylist", "list", "--kind", "user"]);
+    for reason in ["the password was changed", "the user was disabled", "the user was deleted", "a drill"] {
+        assert!(listed.contains(reason), "{listed}");
+    }
+    let undone = site.does(&["denylist", "undo", "4", "--reason", "a mistake"]);
+    assert_eq!(undone, "Line 4 is taken back by line 5.\n");
+    assert!(origin.is_valid(&ben));
+
+    let kid = site.does(&["keys", "list"]);
+    let kid = kid.lines().find(|line| line.contains("session-signing")).unwrap();
+    let kid = kid.split_whitespace().next().unwrap();
+    end(&["--kid", kid]);
+    assert!(!origin.is_valid(&ben));
+    site.does(&["denylist", "undo", "6", "--reason", "a mistake"]);
+    end(&["--whole-realm"]);
+    assert!(!origin.is_valid(&ben));
+    let exported = site.does(&["denylist", "export"]);
+    assert_eq!(exported.lines().count(), 8);
+    assert!(exported.lines().all(|line| line.starts_with("{\"seq\":") && line.contains("\"actor\":\"command line")));
+    assert_eq!(site.run(&["sessions", "end", "--reason", "x"]).status.code(), Some(2));
+
+    drop(origin);
+    site.does(&["denylist", "new-epoch", "--end-all-sessions"]);
+    let origin = site.serve();
+    assert!(!origin.is_valid(&ben));
+    let ben = origin.log_in(alpha, "ben", PASSWORD).unwrap();
+    assert!(origin.is_valid(&ben));
+    // One session by its handle.
+    let explained = site.with_input(&["session", "decode"], &ben);
+    let explained = stdout(&explained);
+    let (_, rest) = explained.split_once("\"sid\": \"").unwrap();
+    let sid = rest.split('"').next().unwrap();
+    assert!(end(&["--sid", sid]).starts_with("Ended "));
+    assert!(!origin.is_valid(&ben));
+}

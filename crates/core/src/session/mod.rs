@@ -189,15 +189,19 @@ pub struct Session {
     pub(crate) family: Fingerprint,
     pub(crate) user: Fingerprint,
     pub(crate) realm: Fingerprint,
+    pub(crate) keys: [Option<Fingerprint>; 2],
 }
 
 impl Session {
     pub fn new(verified: Verified<SessionClaims>, key: &DenylistKey) -> Self {
+        let mut kids = verified.kids().map(|kid| key.fingerprint(Kind::Key, "", kid.as_str().as_bytes()));
+        let keys = [kids.next(), kids.next()];
+        drop(kids);
         let claims = verified.into_claims();
         let family = key.fingerprint(Kind::Family, &claims.realm, &claims.sid.0);
         let user = key.fingerprint(Kind::User, &claims.realm, claims.sub.as_bytes());
         let realm = key.fingerprint(Kind::Realm, &claims.realm, &[]);
-        Self { claims, family, user, realm }
+        Self { claims, family, user, realm, keys }
     }
 
     pub fn claims(&self) -> &SessionClaims {
@@ -219,6 +223,11 @@ impl Session {
 
     pub fn realm(&self) -> Fingerprint {
         self.realm
+    }
+
+    /// Of the keys that its token was made with.
+    pub fn keys(&self) -> [Option<Fingerprint>; 2] {
+        self.keys
     }
 }
 

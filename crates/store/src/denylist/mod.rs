@@ -106,8 +106,8 @@ pub struct Probe {
     pub family: Fingerprint,
     pub user: Fingerprint,
     pub realm: Fingerprint,
-    /// Of the key that its token was made with; `None` for a server-side session.
-    pub key: Option<Fingerprint>,
+    /// Of the keys that its token was made with; none for a server-side session.
+    pub keys: [Option<Fingerprint>; 2],
 }
 
 /// What the log says of one session.
