@@ -1,6 +1,5 @@
 //! Everything that the handlers share.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use countersign_core::denylist::Epoch;
@@ -35,8 +34,6 @@ pub struct App {
     /// The realm of a URL that names none, as AM finds it by a DNS alias of the host: the root realm where there is
     /// one, else the only one.
     pub(crate) default_realm: Option<String>,
-    /// The denylist log took no entry any more because its writer is gone. It does not come back in this process.
-    pub(crate) log_closed: AtomicBool,
     /// What polls of the feed that are held wait for.
     pub(crate) news: News,
 }
@@ -124,7 +121,6 @@ impl App {
             entropy,
             epoch,
             default_realm,
-            log_closed: AtomicBool::new(false),
             news,
         }))
     }

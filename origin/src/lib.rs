@@ -11,6 +11,9 @@
 mod ambient;
 mod app;
 pub mod cli;
+mod endings;
+#[cfg(test)]
+mod endings_tests;
 mod explain;
 mod goto;
 mod http;

@@ -1,7 +1,5 @@
 //! Authenticated sessions: issue, judge, revoke.
 
-use std::sync::atomic::Ordering;
-
 use countersign_core::cookie::{MAX_SET_COOKIE, SetCookieError};
 use countersign_core::denylist::{Entry, Fingerprint, Kind as EntryKind, Slot};
 use countersign_core::gate::{self, DenylistView, Judgement, Refusal};
@@ -267,6 +265,10 @@ impl DenylistView for Authority {
         self.lookup.realm_watermark
     }
 
+    fn key_ended(&self, _: Fingerprint) -> bool {
+        self.lookup.key_ended
+    }
+
     fn applied(&self) -> u64 {
         self.head
     }
@@ -276,12 +278,11 @@ impl DenylistView for Authority {
     }
 }
 
-/// What the log says of a session, under each denylist key that there may be entries of. What was made with an ended key
-/// does not get this far: the key is gone.
+/// What the log says of a session, under each denylist key that there may be entries of.
 pub(crate) async fn lookup(log: &DenylistLog<'_>, session: &Session) -> Result<Lookup, StoreError> {
     let mut all = Lookup { family_ended: false, key_ended: false, user_watermark: None, realm_watermark: None };
-    for Marks { family, user, realm } in session.marks() {
-        let one = log.lookup(&Probe { slot: session.slot(), family, user, realm, key: None }).await?;
+    for Marks { family, user, realm, keys } in session.marks() {
+        let one = log.lookup(&Probe { slot: session.slot(), family, user, realm, keys }).await?;
         all.family_ended |= one.family_ended;
         all.key_ended |= one.key_ended;
         all.user_watermark = all.user_watermark.max(one.user_watermark);
@@ -336,11 +337,7 @@ pub(crate) async fn revoke(app: &App, session: &Session, reason: &str) -> Result
     let entry = Entry { kind: EntryKind::Family, slot: session.slot(), fingerprint: session.family() };
     let new =
         NewEntry::new(entry, &claims.realm, reason, &claims.sub).username(&claims.sub).object(&claims.sid.to_string());
-    let appended = app.store.denylist().append(new, app.clock.now().seconds()).await;
-    if appended == Err(StoreError::Closed) {
-        app.log_closed.store(true, Ordering::Relaxed);
-    }
-    let appended = appended?;
+    let appended = app.store.denylist().append(new, app.clock.now().seconds()).await?;
     app.news.committed(appended.seq, app.clock.now());
     Ok(())
 }

@@ -32,6 +32,11 @@ mod store;
 mod testing;
 mod transfer;
 
+/// Whether a text may be the name of a realm.
+pub fn check_realm_name(name: &str) -> Result<(), StoreError> {
+    check::realm_name(name)
+}
+
 pub use administrators::Administrators;
 pub use attempts::{AttemptCounters, Attempts};
 pub use audit::{Audit, AuditEvent, AuditFilter, AuditLine};

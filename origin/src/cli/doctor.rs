@@ -47,8 +47,15 @@ pub(super) async fn run(config: &Path) -> Outcome {
             report.ok(format_args!("settings {}", config.display()));
             clock(&mut report);
             cookie(&report, &settings);
-            for (what, path) in [("master key", &settings.master_key_file), ("database", &settings.database)] {
-                permissions(&mut report, what, path);
+            let files = [
+                ("master key", Some(settings.master_key_file.as_path())),
+                ("database", settings.database.file()),
+                ("database URL", settings.database_url_file.as_deref()),
+            ];
+            for (what, path) in files {
+                if let Some(path) = path {
+                    permissions(&mut report, what, path);
+                }
             }
             argon2(&mut report, &settings).await;
             store(&mut report, &settings).await;
@@ -128,7 +135,10 @@ async fn store(report: &mut Report, settings: &Settings) {
         Ok(store) => store,
         Err(super::Failure(what)) => return report.fail(what),
     };
-    report.ok("database opens, its schema is current, and the master key fits");
+    match settings.database.file() {
+        Some(_) => report.ok("database opens, its schema is current, and the master key fits"),
+        None => report.ok(format_args!("{} opens, its schema is current, and the master key fits", settings.database)),
+    }
     match store.denylist().head().await {
         Ok(head) => {
             report.ok(format_args!("denylist log: {} entries, {} pruned", head.seq - head.floor_seq, head.floor_seq))

@@ -27,6 +27,9 @@ pub(super) struct Init {
     public_url: String,
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     listen: SocketAddr,
+    /// PostgreSQL instead of a file: a file with the database's URL. (COUNTERSIGN__DATABASE__URL does it as well.)
+    #[arg(long, value_name = "FILE")]
+    database_url_file: Option<PathBuf>,
 }
 
 impl Init {
@@ -44,7 +47,11 @@ impl Init {
             }
         }
         let new: Vec<&Path> = self.dir.ancestors().take_while(|dir| !exists(dir)).collect();
-        let made = self.make(&public_url, &config, &master_key, &database).await;
+        let text = self.settings_text(&public_url)?;
+        // Before anything is made: with PostgreSQL, what is half made cannot be taken away again.
+        let settings = Settings::of_text(&text, &self.dir, environment())?;
+        countersign_store::check_realm_name(&realm_path(&self.realm))?;
+        let made = self.make(&text, &settings, &config, &master_key, &database).await;
         if made.is_err() {
             // The deepest first. One that has something in it by now stays.
             for dir in new {
@@ -53,7 +60,7 @@ impl Init {
         }
         made?;
 
-        println!("Made {}, {} and {}.", config.display(), master_key.display(), database.display());
+        println!("Made {}, {} and {}.", config.display(), master_key.display(), settings.database);
         println!(
             "Next: countersign --config {} user add --realm {} --username … --password-stdin",
             config.display(),
@@ -62,13 +69,26 @@ impl Init {
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn make(&self, public_url: &str, config: &Path, master_key: &Path, database: &Path) -> Result<(), Failure> {
+    fn settings_text(&self, public_url: &str) -> Result<String, Failure> {
+        let url_file = self.database_url_file.as_deref().map(std::path::absolute).transpose()?;
+        let url_file = url_file.map(|file| file.to_str().map(str::to_owned).ok_or("--database-url-file is not UTF-8"));
+        Ok(template(&self.listen.to_string(), public_url, url_file.transpose()?.as_deref()))
+    }
+
+    async fn make(
+        &self,
+        text: &str,
+        settings: &Settings,
+        config: &Path,
+        master_key: &Path,
+        database: &Path,
+    ) -> Result<(), Failure> {
         std::fs::create_dir_all(&self.dir)
             .map_err(|error| Failure(format!("cannot make the directory {}: {error}", self.dir.display())))?;
         // Only one of two attempts at once gets past this; what comes after is its own.
         let master = MasterKey::generate()?;
         create(master_key, 0o600, &format!("{}\n", master.to_text().as_str()))?;
-        let filled = self.fill(public_url, master, config, database).await;
+        let filled = self.fill(text, settings, master, config).await;
         if filled.is_err() {
             // What is half made would only stand in the way of the next attempt.
             let beside = ["countersign.db-wal", "countersign.db-shm"].map(|name| self.dir.join(name));
@@ -79,18 +99,16 @@ impl Init {
         filled
     }
 
-    async fn fill(&self, public_url: &str, master: MasterKey, config: &Path, database: &Path) -> Result<(), Failure> {
+    async fn fill(&self, text: &str, settings: &Settings, master: MasterKey, config: &Path) -> Result<(), Failure> {
         let (now, entropy) = (SystemClock.now().seconds(), SystemEntropy);
-        let store = Store::open(database, master).await?;
+        let store = Store::open(&settings.database, master).await?;
         store.installation().initialise(Epoch(random(&entropy)), now).await?;
         let realm = store.realms().create(&realm_path(&self.realm), now).await?.name;
         keyring::generate(&store, None, now, &entropy).await?;
-        let text = template(&self.listen.to_string(), public_url);
-        let settings = Settings::of_text(&text, environment())?;
         keyring::generate(&store, Some((&realm, settings.realm(&realm))), now, &entropy).await?;
         store.close().await;
         // Last: a directory with settings is a finished one.
-        create(config, 0o644, &text)
+        create(config, 0o644, text)
     }
 }
 

@@ -151,7 +151,7 @@ async fn history(store: &Store, limit: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-fn table<const N: usize>(rows: &[[String; N]]) {
+pub(super) fn table<const N: usize>(rows: &[[String; N]]) {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -272,7 +272,7 @@ async fn carry_out(
 }
 
 /// Who sits at the terminal, as far as the environment says.
-fn actor() -> String {
+pub(super) fn actor() -> String {
     let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
     let name: String = name.unwrap_or_default().chars().filter(|c| !c.is_control()).take(64).collect();
     if name.is_empty() { "command line".to_owned() } else { format!("command line, {name}") }

@@ -1,12 +1,15 @@
 //! The command line. Errors are one line on stderr and exit code 1; usage errors are clap's, with 2.
 
+mod denylist;
 mod doctor;
 mod edge;
 mod init;
 mod keys;
 mod serve;
 mod session;
+mod sessions_end;
 mod user;
+mod user_change;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,12 +40,15 @@ enum Command {
     /// Manages users.
     #[command(subcommand)]
     User(user::User),
-    /// Looks into sessions.
-    #[command(subcommand)]
+    /// Looks into sessions, and ends them.
+    #[command(subcommand, visible_alias = "sessions")]
     Session(session::Session),
     /// Shows, rotates, imports and ends keys.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Shows the log of what was ended, and mends it.
+    #[command(subcommand)]
+    Denylist(denylist::Denylist),
     /// What an edge needs.
     #[command(subcommand)]
     Edge(edge::Edge),
@@ -69,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::User(user) => settings(&cli.config).and_then(|settings| block_on(user.run(settings))),
         Command::Session(session) => settings(&cli.config).and_then(|settings| block_on(session.run(settings))),
         Command::Keys(keys) => settings(&cli.config).and_then(|settings| block_on(keys.run(settings))),
+        Command::Denylist(log) => settings(&cli.config).and_then(|settings| block_on(log.run(settings))),
         Command::Edge(edge) => settings(&cli.config).and_then(|settings| block_on(edge.run(settings))),
     };
     outcome.unwrap_or_else(|Failure(what)| {
@@ -100,8 +107,8 @@ async fn open_store(settings: &Settings) -> Result<Store, Failure> {
         std::fs::read_to_string(path).map_err(|error| Failure(format!("cannot read {}: {error}", path.display())))?,
     );
     let master = MasterKey::from_text(&text).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
-    if !settings.database.exists() {
-        return Err(Failure(format!("there is no database {}; run `countersign init`", settings.database.display())));
+    if settings.database.file().is_some_and(|file| !file.exists()) {
+        return Err(Failure(format!("there is no database {}; run `countersign init`", settings.database)));
     }
     Ok(Store::open(&settings.database, master).await?)
 }

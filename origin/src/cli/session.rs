@@ -14,6 +14,8 @@ use crate::{App, SystemClock, SystemEntropy, explain};
 pub(super) enum Session {
     /// Explains a session cookie: its layers, keys and claims, and whether it holds, as JSON. No key leaves this machine.
     Decode(Decode),
+    /// Ends sessions: all of a user, of a realm, or made with a key; or one.
+    End(super::sessions_end::End),
 }
 
 #[derive(Args)]
@@ -27,7 +29,10 @@ pub(super) struct Decode {
 
 impl Session {
     pub(super) async fn run(self, settings: Settings) -> Outcome {
-        let Self::Decode(Decode { file, token }) = self;
+        let Decode { file, token } = match self {
+            Self::Decode(decode) => decode,
+            Self::End(end) => return end.run(settings).await,
+        };
         let text = match (token, file) {
             (Some(token), _) => Zeroizing::new(token),
             (None, Some(path)) if path.as_os_str() != "-" => {

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use countersign_store::{Attributes, IdentityStatus, NewIdentity};
 use zeroize::Zeroizing;
 
+use super::user_change::{Change, Passwd, Whom};
 use super::{Failure, Outcome, open_store, realm_path};
 use crate::keyring::{self, Keyring, RealmKeys};
 use crate::passwords::{self, MAX_PASSWORD};
@@ -17,6 +18,14 @@ use crate::{Clock as _, SystemClock, SystemEntropy};
 pub(super) enum User {
     /// Adds a user.
     Add(Add),
+    /// Sets another password, and ends all sessions of the user.
+    Passwd(Passwd),
+    /// Lets the user log in no more, and ends all sessions.
+    Disable(Whom),
+    /// Lets a disabled user log in again.
+    Enable(Whom),
+    /// Removes the user, and ends all sessions.
+    Delete(Whom),
 }
 
 #[derive(Args)]
@@ -45,7 +54,24 @@ fn attribute(text: &str) -> Result<(String, String), String> {
 
 impl User {
     pub(super) async fn run(self, settings: Settings) -> Outcome {
-        let Self::Add(add) = self;
+        let change = match self {
+            Self::Add(add) => return add.run(settings).await,
+            Self::Passwd(passwd) => Change::Password(passwd),
+            Self::Disable(whom) => Change::Disable(whom),
+            Self::Enable(whom) => Change::Enable(whom),
+            Self::Delete(whom) => Change::Delete(whom),
+        };
+        let store = open_store(&settings).await?;
+        let done = change.run(&store, &settings).await;
+        store.close().await;
+        println!("{}", done?);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Add {
+    async fn run(self, settings: Settings) -> Outcome {
+        let add = self;
         let password = read_password()?;
         let hash = passwords::hash(&passwords::hasher(&settings.argon2)?, password.as_bytes(), &SystemEntropy)?;
         let mut attributes = Attributes::new();
@@ -94,7 +120,7 @@ fn fits(settings: &settings::Session, keys: &RealmKeys, new: &NewIdentity<'_>) -
     }
 }
 
-fn read_password() -> Result<Zeroizing<String>, Failure> {
+pub(super) fn read_password() -> Result<Zeroizing<String>, Failure> {
     let mut text = Zeroizing::new(String::new());
     let limit = u64::try_from(MAX_PASSWORD).unwrap_or(u64::MAX) + 3;
     std::io::stdin().take(limit).read_to_string(&mut text).map_err(|_| Failure("the password is not UTF-8".into()))?;

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use countersign_core::cookie::Attributes;
+use countersign_store::Location;
 use url::Url;
 
 pub(crate) use format::Format;
@@ -34,7 +35,9 @@ pub struct Settings {
     pub(crate) public_url: PublicUrl,
     pub(crate) shutdown_grace: Duration,
     pub(crate) max_connections: usize,
-    pub(crate) database: PathBuf,
+    pub(crate) database: Location,
+    /// Where the database's URL was read from.
+    pub(crate) database_url_file: Option<PathBuf>,
     pub(crate) master_key_file: PathBuf,
     pub(crate) argon2: Argon2,
     /// Of every realm that has none of its own.
@@ -42,6 +45,7 @@ pub struct Settings {
     /// By name.
     realms: BTreeMap<String, Realm>,
     pub(crate) denylist: Denylist,
+    pub(crate) audit_seconds: u64,
     pub(crate) keys: Keys,
     pub(crate) destinations: Destinations,
     pub(crate) log_format: LogFormat,
@@ -157,12 +161,13 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Settings that are in no file yet.
+    /// Settings that are in no file yet, for one in the directory `base`.
     pub(crate) fn of_text(
         text: &str,
+        base: &Path,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, SettingsError> {
-        Self::build(load::overridden(text, Path::new(""), environment)?, Path::new(""))
+        Self::build(load::overridden(text, Path::new(""), environment)?, base)
     }
 
     /// What holds in a realm.
@@ -178,7 +183,7 @@ impl Settings {
             ("server.listen", self.listen != new.listen),
             ("server.max_connections", self.max_connections != new.max_connections),
             ("server.shutdown_grace_seconds", self.shutdown_grace != new.shutdown_grace),
-            ("database.path", self.database != new.database),
+            ("database", self.database.to_string() != new.database.to_string()),
             ("secrets.master_key_file", self.master_key_file != new.master_key_file),
             ("argon2", argon2(self) != argon2(new)),
             ("keys.max_seals", self.keys.max_seals != new.keys.max_seals),
@@ -206,8 +211,20 @@ impl Settings {
 
     /// The rules that are not of one key's type. Relative paths are relative to `base`.
     fn check(document: Document, base: &Path) -> Result<Self, (&'static str, String)> {
-        let Document { server, database, secrets, argon2, session, journey, realm: _, denylist, keys, validation, log } =
-            document;
+        let Document {
+            server,
+            database,
+            secrets,
+            argon2,
+            session,
+            journey,
+            realm: _,
+            denylist,
+            audit,
+            keys,
+            validation,
+            log,
+        } = document;
         let said = |key: &'static str| move |rule: &str| (key, rule.to_owned());
 
         let public_url = server.public_url.ok_or(("server.public_url", "is missing".to_owned()))?;
@@ -220,6 +237,8 @@ impl Settings {
         within("server.max_connections", u64::from(server.max_connections), 1, 65536)?;
         argon2.check()?;
         let denylist = denylist.check()?;
+        within("audit.keep_days", audit.keep_days, 1, 36500)?;
+        let (database, database_url_file) = database.check(base)?;
         let keys = keys.check()?;
         let destinations = Destinations::parse(&public_url, &validation.valid_goto_destinations)
             .map_err(|rule| ("validation.valid_goto_destinations", rule))?;
@@ -228,12 +247,14 @@ impl Settings {
             public_url,
             shutdown_grace: Duration::from_secs(server.shutdown_grace_seconds),
             max_connections: server.max_connections as usize,
-            database: base.join(database.path),
+            database,
+            database_url_file,
             master_key_file: base.join(secrets.master_key_file),
             argon2,
             everywhere,
             realms: BTreeMap::new(),
             denylist,
+            audit_seconds: audit.keep_days * 24 * 3600,
             keys,
             destinations,
             log_format: log.format,

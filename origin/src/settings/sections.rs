@@ -1,14 +1,19 @@
 //! The file's sections as they are written.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use countersign_store::Location;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use super::session::{Journey, Session};
 use super::within;
 
-#[derive(Deserialize, Default, Debug)]
+/// Longest text in `url_file`.
+const MAX_URL: u64 = 4096;
+
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Document {
     pub(super) server: Server,
@@ -20,6 +25,7 @@ pub(super) struct Document {
     /// By name, such as "/alpha".
     pub(super) realm: BTreeMap<String, Realm>,
     pub(super) denylist: Denylist,
+    pub(super) audit: Audit,
     pub(super) keys: Keys,
     pub(super) validation: Validation,
     pub(super) log: Log,
@@ -54,15 +60,57 @@ impl Default for Server {
     }
 }
 
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Database {
-    pub(super) path: PathBuf,
+    pub(super) path: Option<PathBuf>,
+    pub(super) url: Option<String>,
+    pub(super) url_file: Option<PathBuf>,
 }
 
-impl Default for Database {
+impl Database {
+    /// Where it is, and the file that says so when there is one.
+    pub(super) fn check(self, base: &Path) -> Result<(Location, Option<PathBuf>), (&'static str, String)> {
+        let Self { path, url, url_file } = self;
+        match (path, url, url_file) {
+            (None, Some(url), None) => Ok((location("database.url", &url)?, None)),
+            (None, None, Some(file)) => {
+                let key = "database.url_file";
+                let file = base.join(file);
+                let cannot = |error: std::io::Error| (key, format!("cannot be read, {}: {error}", file.display()));
+                if std::fs::metadata(&file).map_err(cannot)?.len() > MAX_URL {
+                    return Err((key, format!("names a file above {MAX_URL} bytes")));
+                }
+                let text = Zeroizing::new(std::fs::read_to_string(&file).map_err(cannot)?);
+                Ok((location(key, text.trim())?, Some(file)))
+            }
+            (path, None, None) => {
+                let path = path.unwrap_or_else(|| "countersign.db".into());
+                Ok((Location::from(&base.join(path)), None))
+            }
+            _ => Err(("database", "must have one of path, url and url_file".to_owned())),
+        }
+    }
+}
+
+/// The text is never quoted: it may have a password.
+fn location(key: &'static str, url: &str) -> Result<Location, (&'static str, String)> {
+    let wrong = "must be postgres://user:password@host:port/database with special characters percent-encoded";
+    match Location::parse(url) {
+        Ok(location) if location.file().is_none() => Ok(location),
+        _ => Err((key, wrong.to_owned())),
+    }
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Audit {
+    pub(super) keep_days: u64,
+}
+
+impl Default for Audit {
     fn default() -> Self {
-        Self { path: "countersign.db".into() }
+        Self { keep_days: 365 }
     }
 }
 

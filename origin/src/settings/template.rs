@@ -1,7 +1,12 @@
 /// The file that `countersign init` writes: every setting with its default, as a comment unless `init` was told it.
-/// The two arguments were checked and are written as TOML strings.
-pub(crate) fn template(listen: &str, public_url: &str) -> String {
-    let [listen, public_url] = [listen, public_url].map(|text| toml::Value::String(text.to_owned()).to_string());
+/// The arguments were checked and are written as TOML strings. `url_file` has the database's URL.
+pub(crate) fn template(listen: &str, public_url: &str, url_file: Option<&str>) -> String {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let [listen, public_url] = [listen, public_url].map(quoted);
+    let url_file = match url_file {
+        Some(file) => format!("url_file = {}", quoted(file)),
+        None => "#   url_file = \"database.url\"".to_owned(),
+    };
     format!(
         r#"# Countersign. Relative paths are relative to this file. Lines that begin with # show the defaults.
 # Any setting can be given in the environment instead: COUNTERSIGN__SERVER__LISTEN=0.0.0.0:8080
@@ -15,7 +20,11 @@ public_url = {public_url}
 # max_connections = 1024
 
 [database]
+# One of three: the path of a file, for one machine; or PostgreSQL, for any number of origins: a file with its URL, or the
+# URL, which is better given as COUNTERSIGN__DATABASE__URL when it has a password (libpq's password file will do too).
 # path = "countersign.db"
+{url_file}
+#   url = "postgres://countersign@db.example.com/countersign?sslmode=verify-full"
 
 [secrets]
 # 32 bytes in base64url. Every other secret is in the database, sealed under this key. Keep a copy elsewhere.
@@ -78,6 +87,9 @@ public_url = {public_url}
 # profile = "default"
 # poll_ms = 2000
 # lease_ms = 10000   # at least twice poll_ms, at most 10 minutes
+
+[audit]
+# keep_days = 365
 
 [keys]
 # Keys of this age are followed by new ones, without any session noticing; 0 for never. See also `countersign keys`.

@@ -17,7 +17,7 @@ const HTTPS: &str = "[server]\npublic_url = \"https://login.example.com\"\n";
 
 #[test]
 fn the_template_loads_and_shows_the_defaults() {
-    let text = template("127.0.0.1:9000", "https://login.example.com");
+    let text = template("127.0.0.1:9000", "https://login.example.com", None);
     let settings = load(&text, &[]).unwrap();
     assert_eq!(settings.listen.to_string(), "127.0.0.1:9000");
     assert_eq!(settings.everywhere.session.cookie_name, "__Host-iPlanetDirectoryPro");
@@ -35,7 +35,7 @@ fn the_template_loads_and_shows_the_defaults() {
     let shown = load(&shown, &[]).unwrap();
     let neutral = |settings: Settings| {
         let text = format!("{settings:?}");
-        let base = settings.database.parent().unwrap().display().to_string();
+        let base = settings.database.file().unwrap().parent().unwrap().display().to_string();
         text.replace(&base, "")
     };
     assert_eq!(neutral(shown), neutral(settings));
@@ -287,6 +287,36 @@ fn paths_are_relative_to_the_file() {
     )
     .unwrap();
     let settings = Settings::load(&path, std::iter::empty()).unwrap();
-    assert_eq!(settings.database, dir.path().join("data/x.db"));
+    assert_eq!(settings.database.file(), Some(dir.path().join("data/x.db").as_path()));
     assert_eq!(settings.master_key_file, Path::new("/etc/k"));
+}
+
+#[test]
+fn the_database_may_be_postgresql_and_its_password_elsewhere() {
+    let url = "postgres://anna:s3cr3t@db.example.com/countersign";
+    let shown = "postgres://anna@db.example.com:5432/countersign";
+    let from_variable = load(MINIMAL, &[("COUNTERSIGN__DATABASE__URL", url)]).unwrap();
+    assert_eq!(from_variable.database.to_string(), shown);
+    assert!(!format!("{from_variable:?}").contains("s3cr3t"));
+
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("database.url"), format!("{url}\n")).unwrap();
+    let path = dir.path().join("c.toml");
+    std::fs::write(&path, format!("{MINIMAL}[database]\nurl_file = \"database.url\"\n")).unwrap();
+    let from_file = Settings::load(&path, std::iter::empty()).unwrap();
+    assert_eq!(from_file.database.to_string(), shown);
+    assert_eq!(from_file.database_url_file, Some(dir.path().join("database.url")));
+
+    for (section, text) in [
+        ("url = \"mysql://anna:s3cr3t@db/x\"", "setting database.url must be postgres://user:password@"),
+        ("url = \"anna:s3cr3t@db/x\"", "setting database.url must be postgres://user:password@"),
+        ("url_file = \"missing\"", "setting database.url_file cannot be read, missing: "),
+        (
+            "url = \"postgres://a:s3cr3t@b/c\"\npath = \"x.db\"",
+            "setting database must have one of path, url and url_file",
+        ),
+    ] {
+        let error = load(&format!("{MINIMAL}[database]\n{section}\n"), &[]).unwrap_err();
+        assert!(error.starts_with(text) && !error.contains("s3cr3t"), "{error}");
+    }
 }

@@ -56,6 +56,10 @@ impl DenylistView for View {
         None
     }
 
+    fn key_ended(&self, _: Fingerprint) -> bool {
+        false
+    }
+
     fn applied(&self) -> u64 {
         100
     }

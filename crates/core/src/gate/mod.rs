@@ -37,6 +37,8 @@ pub trait DenylistView {
     fn user_watermark(&self, user: Fingerprint) -> Option<u64>;
     /// Likewise of the realm, or of the whole installation.
     fn realm_watermark(&self, realm: Fingerprint) -> Option<u64>;
+    /// Whether everything made with the key is ended.
+    fn key_ended(&self, key: Fingerprint) -> bool;
     /// The log position up to which this view is complete.
     fn applied(&self) -> u64;
     /// Whether the view may be trusted at `now`.
@@ -58,6 +60,10 @@ impl DenylistView for Replica {
 
     fn realm_watermark(&self, realm: Fingerprint) -> Option<u64> {
         self.list().realm_watermark(realm)
+    }
+
+    fn key_ended(&self, key: Fingerprint) -> bool {
+        self.list().key_ended(key)
     }
 
     fn applied(&self) -> u64 {
@@ -99,7 +105,7 @@ pub enum Verdict<'a> {
     Refuse(Refusal),
 }
 
-/// Judges whether a verified session holds: times, then watermarks, then the family's entry, then the view itself.
+/// Judges whether a verified session holds: times, then watermarks and ended keys, then the family's entry, then the view itself.
 pub fn judge(
     session: &Session,
     realm: &str,
@@ -111,8 +117,9 @@ pub fn judge(
         return Err(Judgement::Refuse(Refusal::Realm));
     }
     judge_times(claims, clock().seconds())?;
-    let ended = |Marks { family, user, realm }| {
+    let ended = |Marks { family, user, realm, keys }| {
         view.user_watermark(user).max(view.realm_watermark(realm)).is_some_and(|seq| claims.rvs < seq)
+            || keys.into_iter().flatten().any(|key| view.key_ended(key))
             || view.family_ended(session.slot(), family)
     };
     if session.marks().any(ended) {

@@ -29,6 +29,10 @@ impl DenylistView for View {
         self.list.realm_watermark(realm)
     }
 
+    fn key_ended(&self, key: Fingerprint) -> bool {
+        self.list.key_ended(key)
+    }
+
     fn applied(&self) -> u64 {
         self.applied
     }
@@ -281,6 +285,19 @@ fn entries_are_found_under_both_denylist_keys() {
             let expected = if ended { "ended" } else { "allow demo" };
             assert_eq!(outcome(&mut gate, "/", &good, &view, NOW), expected, "{kind:?}");
         }
+    }
+}
+
+#[test]
+fn an_ended_key_ends_what_either_layer_was_made_with() {
+    for (kid, ended) in [("s", true), ("e", true), ("other", false)] {
+        let mut view = view();
+        let fingerprint = denylist_key().fingerprint(EntryKind::Key, "", kid.as_bytes());
+        // Whatever the token says of its place in the log: whoever has the key chooses that.
+        view.list.apply(1, &Entry { kind: EntryKind::Key, slot: Slot(u32::MAX), fingerprint });
+        view.current_until = UnixMillis(u64::MAX);
+        let expected = if ended { "ended" } else { "allow demo" };
+        assert_eq!(outcome(&mut gate(8), "/", &cookie(&claims()), &view, NOW), expected, "{kid}");
     }
 }
 

@@ -196,16 +196,26 @@ pub struct Marks {
     pub family: Fingerprint,
     pub user: Fingerprint,
     pub realm: Fingerprint,
+    /// Of the keys that the token was made with.
+    pub keys: [Option<Fingerprint>; 2],
 }
 
 impl Session {
     pub fn new(verified: Verified<SessionClaims>, key: &DenylistKey) -> Self {
+        let kids = {
+            let mut kids = verified.kids().map(|kid| {
+                let id = kid.as_str().as_bytes();
+                (key.fingerprint(Kind::Key, "", id), key.other_fingerprint(Kind::Key, "", id))
+            });
+            [kids.next(), kids.next()]
+        };
         let claims = verified.into_claims();
         let realm = claims.realm.as_str();
         let marks = Marks {
             family: key.fingerprint(Kind::Family, realm, &claims.sid.0),
             user: key.fingerprint(Kind::User, realm, claims.sub.as_bytes()),
             realm: key.fingerprint(Kind::Realm, realm, &[]),
+            keys: kids.map(|kid| kid.map(|(own, _)| own)),
         };
         let other = |kind, id: &[u8]| key.other_fingerprint(kind, realm, id);
         let other = match (
@@ -213,7 +223,10 @@ impl Session {
             other(Kind::User, claims.sub.as_bytes()),
             other(Kind::Realm, &[]),
         ) {
-            (Some(family), Some(user), Some(realm)) => Some(Marks { family, user, realm }),
+            (Some(family), Some(user), Some(realm)) => {
+                let keys = kids.map(|kid| kid.and_then(|(_, other)| other));
+                Some(Marks { family, user, realm, keys })
+            }
             _ => None,
         };
         Self { claims, marks, other }
@@ -244,6 +257,11 @@ impl Session {
 
     pub fn realm(&self) -> Fingerprint {
         self.marks.realm
+    }
+
+    /// Of the keys that its token was made with.
+    pub fn keys(&self) -> [Option<Fingerprint>; 2] {
+        self.marks.keys
     }
 }
 

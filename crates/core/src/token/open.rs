@@ -2,19 +2,27 @@ use serde::de::DeserializeOwned;
 
 use super::{Envelope, Kind, MAX_TOKEN, TokenError, header};
 use crate::encoding::decode_into;
-use crate::keys::KeySet;
+use crate::keys::{KeySet, Kid};
 
 /// Claims whose token was verified. Only [`open`] makes one, so what takes a `Verified` cannot be given anything else.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Verified<T>(T);
+pub struct Verified<T> {
+    claims: T,
+    kids: [Option<Kid>; 2],
+}
 
 impl<T> Verified<T> {
     pub fn claims(&self) -> &T {
-        &self.0
+        &self.claims
+    }
+
+    /// The keys that it was made with: one for each of its layers.
+    pub fn kids(&self) -> impl Iterator<Item = &Kid> {
+        self.kids.iter().flatten()
     }
 
     pub fn into_claims(self) -> T {
-        self.0
+        self.claims
     }
 }
 
@@ -71,27 +79,28 @@ fn open_with<T: DeserializeOwned>(
     scratch: &mut Scratch,
 ) -> Result<Verified<T>, TokenError> {
     let Scratch { header, outer, inner } = scratch;
-    let payload = match keys.envelope() {
+    let (payload, kids) = match keys.envelope() {
         Envelope::Sign => {
-            verify_jws(token, kind, None, keys, header, inner)?;
-            inner
+            let kid = verify_jws(token, kind, None, keys, header, inner)?;
+            (inner, [Some(kid), None])
         }
         Envelope::Encrypt => {
-            open_jwe(token, kind, None, keys, header, outer)?;
-            outer
+            let kid = open_jwe(token, kind, None, keys, header, outer)?;
+            (outer, [Some(kid), None])
         }
         Envelope::SignThenEncrypt => {
-            open_jwe(token, kind, Some(header::NESTED), keys, header, outer)?;
-            verify_jws(outer, kind, None, keys, header, inner)?;
-            inner
+            let content = open_jwe(token, kind, Some(header::NESTED), keys, header, outer)?;
+            let signing = verify_jws(outer, kind, None, keys, header, inner)?;
+            (inner, [Some(signing), Some(content)])
         }
         Envelope::EncryptThenSign => {
-            verify_jws(token, kind, Some(header::NESTED), keys, header, outer)?;
-            open_jwe(outer, kind, None, keys, header, inner)?;
-            inner
+            let signing = verify_jws(token, kind, Some(header::NESTED), keys, header, outer)?;
+            let content = open_jwe(outer, kind, None, keys, header, inner)?;
+            (inner, [Some(signing), Some(content)])
         }
     };
-    serde_json::from_slice(payload).map(Verified).map_err(|_| TokenError::Claims)
+    let claims = serde_json::from_slice(payload).map_err(|_| TokenError::Claims)?;
+    Ok(Verified { claims, kids })
 }
 
 /// Splits into exactly `N` parts at dots.
@@ -111,7 +120,7 @@ fn verify_jws(
     keys: &KeySet,
     header: &mut Vec<u8>,
     payload: &mut Vec<u8>,
-) -> Result<(), TokenError> {
+) -> Result<Kid, TokenError> {
     let [protected, body, signature] = parts(token)?;
     decode_into(protected, header).map_err(|_| TokenError::Format)?;
     let fields: header::Jws<'_> = header::parse(header)?;
@@ -125,7 +134,8 @@ fn verify_jws(
     }
     let signing_input = token.get(..protected.len() + 1 + body.len()).ok_or(TokenError::Format)?;
     key.verify(signing_input, signature)?;
-    decode_into(body, payload).map_err(|_| TokenError::Format)
+    decode_into(body, payload).map_err(|_| TokenError::Format)?;
+    Ok(key.kid().clone())
 }
 
 fn open_jwe(
@@ -135,7 +145,7 @@ fn open_jwe(
     keys: &KeySet,
     header: &mut Vec<u8>,
     plaintext: &mut Vec<u8>,
-) -> Result<(), TokenError> {
+) -> Result<Kid, TokenError> {
     let [protected, encrypted_key, iv, ciphertext, tag] = parts(token)?;
     decode_into(protected, header).map_err(|_| TokenError::Format)?;
     let fields: header::Jwe<'_> = header::parse(header)?;
@@ -159,5 +169,5 @@ fn open_jwe(
         #[cfg(feature = "deflate")]
         super::jwe::deflate::inflate(plaintext)?;
     }
-    Ok(())
+    Ok(key.kid().clone())
 }

@@ -22,6 +22,7 @@ mod writer;
 use countersign_core::denylist::{Chain, Entry, Epoch, Fingerprint, Kind, Slot};
 use countersign_core::time::UnixSeconds;
 
+use crate::db::sql;
 use crate::{Store, StoreError, check};
 
 pub use changes::Changes;
@@ -105,8 +106,8 @@ pub struct Probe {
     pub family: Fingerprint,
     pub user: Fingerprint,
     pub realm: Fingerprint,
-    /// Of the key that its token was made with; `None` for a server-side session.
-    pub key: Option<Fingerprint>,
+    /// Of the keys that its token was made with; none for a server-side session.
+    pub keys: [Option<Fingerprint>; 2],
 }
 
 /// What the log says of one session.
@@ -164,6 +165,19 @@ impl DenylistLog<'_> {
     /// Since when no commit has succeeded although some were tried, by the monotonic clock; `None` while all is well.
     pub fn failing_since(&self) -> Option<std::time::Instant> {
         self.0.denylist_writer().failing_since()
+    }
+}
+
+impl DenylistLog<'_> {
+    /// Commits something that changes nothing: whether the log would take an entry now. After a success the log counts
+    /// as working again.
+    pub async fn rehearse(&self) -> Result<(), StoreError> {
+        let mut tx = self.0.db().begin().await?;
+        tx.lock(LOCK).await?;
+        sql("UPDATE denylist_floor SET seq = seq WHERE id = 1").run(&mut tx).await?;
+        tx.commit().await?;
+        self.0.denylist_writer().works_again();
+        Ok(())
     }
 }
 

@@ -64,9 +64,10 @@ impl DenylistLog<'_> {
     pub async fn lookup(&self, probe: &Probe) -> Result<Lookup, StoreError> {
         type Row = (bool, bool, Option<i64>, Option<i64>, Option<i64>);
         let kind = |kind: Kind| i64::from(kind.code());
+        let [one, other] = probe.keys.map(|key| key.map(|Fingerprint(bits)| bits.cast_signed()));
         let (family_ended, key_ended, user, realm, all): Row = sql("SELECT EXISTS (SELECT 1 FROM denylist
                             WHERE kind = $1 AND fingerprint = $2 AND slot = $3 AND undone_by IS NULL),
-                    EXISTS (SELECT 1 FROM denylist WHERE kind = $4 AND fingerprint = $5 AND undone_by IS NULL),
+                    EXISTS (SELECT 1 FROM denylist WHERE kind = $4 AND fingerprint IN ($5, $11) AND undone_by IS NULL),
                     (SELECT MAX(seq) FROM denylist WHERE kind = $6 AND fingerprint = $7 AND undone_by IS NULL),
                     (SELECT MAX(seq) FROM denylist WHERE kind = $8 AND fingerprint = $9 AND undone_by IS NULL),
                     (SELECT MAX(seq) FROM denylist WHERE kind = $10 AND fingerprint = 0 AND undone_by IS NULL)")
@@ -74,12 +75,13 @@ impl DenylistLog<'_> {
         .bind(probe.family.0.cast_signed())
         .bind(i64::from(probe.slot.0))
         .bind(kind(Kind::Key))
-        .bind(probe.key.map(|Fingerprint(bits)| bits.cast_signed()))
+        .bind(one)
         .bind(kind(Kind::User))
         .bind(probe.user.0.cast_signed())
         .bind(kind(Kind::Realm))
         .bind(probe.realm.0.cast_signed())
         .bind(kind(Kind::Installation))
+        .bind(other)
         .one(&mut self.0.db().read().await?)
         .await?;
         let user_watermark = user.map(seq_out).transpose()?;

@@ -37,7 +37,7 @@ on_both!(
 on_both!(threads: r14_no_reader_ever_skips_a_number, two_stores_on_one_file_leave_no_gap_and_no_fork);
 
 const NONE: Probe =
-    Probe { slot: Slot(0), family: Fingerprint(0), user: Fingerprint(0), realm: Fingerprint(0), key: None };
+    Probe { slot: Slot(0), family: Fingerprint(0), user: Fingerprint(0), realm: Fingerprint(0), keys: [None; 2] };
 
 fn new(kind: Kind, slot: u32, fingerprint: u64) -> NewEntry {
     let entry = Entry { kind, slot: Slot(slot), fingerprint: Fingerprint(fingerprint) };
@@ -354,7 +354,7 @@ async fn every_scope_is_found_and_can_be_undone(site: Site) {
         family: Fingerprint(1),
         user: Fingerprint(2),
         realm: Fingerprint(3),
-        key: Some(Fingerprint(u64::MAX)),
+        keys: [None, Some(Fingerprint(u64::MAX))],
     };
     for (kind, fingerprint) in [
         (Kind::Family, 1),
@@ -370,7 +370,7 @@ async fn every_scope_is_found_and_can_be_undone(site: Site) {
         Ok(Lookup { family_ended, key_ended, user_watermark, realm_watermark })
     };
     assert_eq!(log.lookup(&probe).await, found(true, true, Some(3), Some(6)));
-    assert_eq!(log.lookup(&Probe { key: None, ..probe }).await, found(true, false, Some(3), Some(6)));
+    assert_eq!(log.lookup(&Probe { keys: [None; 2], ..probe }).await, found(true, false, Some(3), Some(6)));
 
     let undo = async |seq| log.undo(seq, "a mistake", "admin", NOW).await;
     let at = |seq, already| Ok(Appended { seq, already });

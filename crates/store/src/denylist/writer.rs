@@ -87,6 +87,10 @@ impl Writer {
         self.running.has_changed().is_ok() && !self.queue.is_closed()
     }
 
+    pub(super) fn works_again(&self) {
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     pub(super) fn failing_since(&self) -> Option<Instant> {
         *self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }

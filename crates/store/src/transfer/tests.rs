@@ -127,7 +127,7 @@ async fn a_copy_comes_back_the_same(site: Site) {
             family: Fingerprint(u64::MAX - 601),
             user: Fingerprint(1),
             realm: Fingerprint(0),
-            key: None,
+            keys: [None; 2],
         };
         let found = moved.denylist().lookup(&probe).await.unwrap();
         assert!(found.family_ended && found.user_watermark.is_some());

@@ -1,7 +1,7 @@
 //! What held polls wait for: the log moved, or the keys changed.
 //!
-//! The writer's side of this process says so at once. What other processes commit is noticed by a look at the database
-//! every [`LOOK`], which one of the waiting polls takes for all of them; nobody looks while nobody waits.
+//! The writer's side of this process says so at once. Of what other processes commit the store's signal tells; one of the
+//! waiting polls then looks at the database for all of them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::app::App;
 
-/// Between two looks for what other processes did.
+/// Between two looks at the key ring in memory.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The highest position that this process knows to be committed, and when it learnt of it.
@@ -93,17 +93,26 @@ async fn until_news(app: &App, known: &Known) {
 /// Ends when the caller has its news. Others hear of it by the channel.
 async fn look_for_all(app: &App, known: &Known) {
     let _looking = app.news.looking.lock().await;
+    let mut changes = app.store.changes();
     loop {
         match commits_elsewhere(app).await {
             Some(head) if head == known.head && app.keys().digest == known.keys => {}
             // Also when the log went back, or cannot be read: the answer will tell.
             _ => return,
         }
-        tokio::time::sleep(LOOK).await;
+        let other_keys = async {
+            while app.keys().digest == known.keys {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::select! {
+            grown = changes.changed() => if !grown { return },
+            () = other_keys => return,
+        }
     }
 }
 
-/// The one place that asks the database. A store that wakes its readers can take it over.
+/// The one place that asks the database.
 async fn commits_elsewhere(app: &App) -> Option<u64> {
     let head = app.store.denylist().head().await.ok()?.seq;
     app.news.committed(head, app.clock.now());

@@ -2,6 +2,8 @@
 
 use axum::http::StatusCode;
 
+use countersign_core::session::Session;
+
 use super::Call;
 use super::error::Crest;
 use crate::session_cookie::Presented;
@@ -9,8 +11,8 @@ use crate::sessions;
 
 const ROOT: &str = "/";
 
-/// An administrator of `realm`: one of its own, or of the root realm, who may do so everywhere.
-pub(super) async fn require(call: &Call, realm: &str) -> Result<(), Crest> {
+/// Whoever calls, with a session of `realm` or of the root realm.
+pub(super) async fn caller(call: &Call, realm: &str) -> Result<Session, Crest> {
     let settings = call.app.settings();
     // The caller's own realm may have another cookie than the one it administers.
     let token = match call.presented() {
@@ -23,14 +25,23 @@ pub(super) async fn require(call: &Call, realm: &str) -> Result<(), Crest> {
     };
     let session = session.ok_or_else(Crest::access_denied)?;
     let claims = session.claims();
-    let reaches = claims.realm == realm || claims.realm == ROOT;
-    if reaches && call.app.store.administrators().has(&claims.realm, &claims.sub).await? {
-        return Ok(());
+    if claims.realm == realm || claims.realm == ROOT {
+        return Ok(session);
+    }
+    Err(Crest::new(StatusCode::FORBIDDEN, "Forbidden"))
+}
+
+/// An administrator of `realm`: one of its own, or of the root realm, who may do so everywhere.
+pub(super) async fn require(call: &Call, realm: &str) -> Result<Session, Crest> {
+    let session = caller(call, realm).await?;
+    let claims = session.claims();
+    if call.app.store.administrators().has(&claims.realm, &claims.sub).await? {
+        return Ok(session);
     }
     Err(Crest::new(StatusCode::FORBIDDEN, "Forbidden"))
 }
 
 /// An administrator of the whole installation.
-pub(super) async fn require_root(call: &Call) -> Result<(), Crest> {
+pub(super) async fn require_root(call: &Call) -> Result<Session, Crest> {
     require(call, ROOT).await
 }

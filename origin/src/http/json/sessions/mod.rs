@@ -1,7 +1,9 @@
 //! `POST …/sessions?_action=…`: which session is meant, and what is to be done with it.
 
+mod end;
 mod get_session_info;
 mod logout;
+mod logout_by_user;
 mod refresh;
 mod validate;
 
@@ -30,6 +32,8 @@ pub(super) async fn action(call: &Call, path_token: Option<&str>) -> Answer {
     };
     match action {
         "logout" => logout::post(call, subject(call, path_token)?).await,
+        "logoutByUser" => logout_by_user::post(call).await,
+        "end" => end::post(call).await,
         "validate" => validate::post(call, subject(call, path_token)?).await,
         "getSessionInfo" => get_session_info::post(call, subject(call, path_token)?, None).await,
         "getSessionInfoAndResetIdleTime" => {

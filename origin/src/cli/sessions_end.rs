@@ -1,0 +1,75 @@
+use std::process::ExitCode;
+
+use clap::{ArgGroup, Args};
+use countersign_core::encoding;
+use countersign_core::session::SessionId;
+
+use super::keys::actor;
+use super::{Failure, Outcome, open_store, realm_path};
+use crate::endings::{self, Order, Scope};
+use crate::keyring::Keyring;
+use crate::seal_budgets::SealBudgets;
+use crate::settings::Settings;
+use crate::{Clock as _, SystemClock};
+
+#[derive(Args)]
+#[command(group(ArgGroup::new("scope").required(true).args(["user", "whole_realm", "kid", "sid"])))]
+pub(super) struct End {
+    /// The realm of the user or of the session.
+    #[arg(long, default_value = "alpha")]
+    realm: String,
+    /// All sessions of this user.
+    #[arg(long, value_name = "USERNAME")]
+    user: Option<String>,
+    /// All sessions of the realm.
+    #[arg(long)]
+    whole_realm: bool,
+    /// All sessions that were made with this key. (`keys retire --revoke` ends the key itself.)
+    #[arg(long)]
+    kid: Option<String>,
+    /// One session by its handle, as the audit and `session decode` show it.
+    #[arg(long)]
+    sid: Option<String>,
+    /// Says why; it stands in the log.
+    #[arg(long)]
+    reason: String,
+}
+
+impl End {
+    pub(super) async fn run(self, settings: Settings) -> Outcome {
+        let store = open_store(&settings).await?;
+        let ended = self.end(&store, &settings).await;
+        store.close().await;
+        println!("{}", ended?);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn end(&self, store: &countersign_store::Store, settings: &Settings) -> Result<String, Failure> {
+        let (now, actor) = (SystemClock.now().seconds(), actor());
+        let order = Order { actor: &actor, reason: &self.reason };
+        let realm = realm_path(&self.realm);
+        if self.kid.is_none() && store.realms().get(&realm).await?.is_none() {
+            return Err(Failure(format!("there is no realm {realm}")));
+        }
+        let ring = Keyring::load(store, settings, &SealBudgets::few(settings.keys.max_seals)).await?;
+        let keys = store.keys().list().await?;
+        let scope = if let Some(username) = &self.user {
+            Scope::User { realm: &realm, username }
+        } else if let Some(kid) = &self.kid {
+            let key = keys.iter().find(|key| key.kid.as_str() == kid);
+            let key = key.ok_or_else(|| Failure(format!("there is no key {kid}")))?;
+            Scope::Key { realm: key.realm.as_deref(), kid }
+        } else if let Some(sid) = &self.sid {
+            let bytes = encoding::decode_array(sid.as_bytes());
+            let sid = bytes.map(SessionId).map_err(|_| Failure("a handle is 16 bytes in base64url".into()))?;
+            let ends = (now, endings::latest_end(store, settings, now).await?);
+            let lines = endings::end_family(store, &ring.denylist, (&realm, sid), ends, order, now).await?;
+            return Ok(format!("Ended {sid} of {realm}: {lines} lines, one for each time at which it may end."));
+        } else {
+            Scope::Realm(&realm)
+        };
+        let appended = endings::end(store, &ring.denylist, settings, scope, order, now).await?;
+        let lease = settings.denylist.lease_ms;
+        Ok(format!("Line {} of the log; refused everywhere within {lease} ms.", appended.seq))
+    }
+}

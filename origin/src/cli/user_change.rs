@@ -1,0 +1,79 @@
+//! What becomes of a user, and of the sessions with it.
+
+use clap::Args;
+use countersign_store::{IdentityStatus, Store};
+
+use super::keys::actor;
+use super::{Failure, realm_path};
+use crate::endings::{self, Order, Scope};
+use crate::keyring::Keyring;
+use crate::passwords;
+use crate::seal_budgets::SealBudgets;
+use crate::settings::Settings;
+use crate::{Clock as _, SystemClock, SystemEntropy};
+
+#[derive(Args)]
+pub(super) struct Whom {
+    #[arg(long)]
+    realm: String,
+    #[arg(long)]
+    username: String,
+}
+
+#[derive(Args)]
+pub(super) struct Passwd {
+    #[command(flatten)]
+    whom: Whom,
+    /// The password is the first line of standard input. (Arguments and variables would show it to others.)
+    #[arg(long, required = true)]
+    password_stdin: bool,
+}
+
+pub(super) enum Change {
+    Password(Passwd),
+    Disable(Whom),
+    Enable(Whom),
+    Delete(Whom),
+}
+
+impl Change {
+    pub(super) async fn run(self, store: &Store, settings: &Settings) -> Result<String, Failure> {
+        let identities = store.identities();
+        let (whom, reason) = match &self {
+            Self::Password(passwd) => (&passwd.whom, "the password was changed"),
+            Self::Disable(whom) => (whom, "the user was disabled"),
+            Self::Enable(whom) => (whom, ""),
+            Self::Delete(whom) => (whom, "the user was deleted"),
+        };
+        let (realm, username) = (realm_path(&whom.realm), whom.username.as_str());
+        match &self {
+            Self::Password(_) => {
+                let password = super::user::read_password()?;
+                let hasher = passwords::hasher(&settings.argon2)?;
+                let hash = passwords::hash(&hasher, password.as_bytes(), &SystemEntropy)?;
+                identities.set_password_hash(&realm, username, &hash).await?;
+            }
+            Self::Disable(_) => identities.set_status(&realm, username, IdentityStatus::Inactive).await?,
+            Self::Enable(_) => {
+                identities.set_status(&realm, username, IdentityStatus::Active).await?;
+                return Ok(format!("{username} of {realm} may log in again."));
+            }
+            Self::Delete(_) => {
+                store.administrators().revoke(&realm, username).await?;
+                identities.delete(&realm, username).await?;
+            }
+        }
+        // After the change: a login under way read the end of the log before it read the user, and lies below this.
+        let (now, actor) = (SystemClock.now().seconds(), actor());
+        let ring = Keyring::load(store, settings, &SealBudgets::few(settings.keys.max_seals)).await?;
+        let (scope, order) = (Scope::User { realm: &realm, username }, Order { actor: &actor, reason });
+        let ended = endings::end(store, &ring.denylist, settings, scope, order, now).await;
+        let ended = ended.map_err(|error| {
+            Failure(format!(
+                "{reason}, but the sessions go on: {error}; run `countersign sessions end --realm {} --user …`",
+                whom.realm
+            ))
+        })?;
+        Ok(format!("For {username} of {realm}: {reason}. All sessions end with line {} of the log.", ended.seq))
+    }
+}

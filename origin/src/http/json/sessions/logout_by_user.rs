@@ -1,0 +1,25 @@
+//! `?_action=logoutByUser`: ends all sessions of a user in the realm of the URL, of both kinds. For the user, and for an
+//! administrator of the realm. (AM spares client-side sessions unless `statelessLogoutByUser` is set.)
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::super::error::Crest;
+use super::super::{Answer, Call, administrator, crest_json};
+use super::{body, end};
+use crate::endings::{Order, Scope};
+
+pub(super) async fn post(call: &Call) -> Answer {
+    let body = body(call)?;
+    let username = body.get("username").and_then(Value::as_str).filter(|name| !name.is_empty());
+    let username =
+        username.ok_or_else(|| Crest::bad_request("The \"username\" field is not defined in the request"))?;
+    let caller = administrator::caller(call, &call.realm).await?;
+    let claims = caller.claims();
+    if claims.realm != call.realm || claims.sub != username {
+        administrator::require(call, &call.realm).await?;
+    }
+    let order = Order { actor: &end::actor(claims), reason: "logoutByUser" };
+    end::all(call, Scope::User { realm: &call.realm, username }, order).await?;
+    Ok(crest_json(StatusCode::OK, &json!({"result": true})))
+}
