@@ -1,4 +1,4 @@
-//! Takes expired entries out of the log, once a minute.
+//! Takes what has expired out of the log and the token store, once a minute.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,12 +28,33 @@ pub(crate) async fn once(app: &App) {
     }
 }
 
+/// Rows at a time: others write in between.
+const BATCH: u32 = 1000;
+
+/// Server-side sessions that are over, and completed journeys that would have expired.
+pub(crate) async fn token_store(app: &App) {
+    let now = app.clock.now().seconds();
+    let (sessions, once) = (app.store.sessions(), app.store.once());
+    loop {
+        let pruned = match sessions.prune(BATCH, now).await {
+            Ok(sessions) => once.prune(BATCH, now).await.map(|once| sessions.max(once)),
+            error => error,
+        };
+        match pruned {
+            Ok(rows) if rows < u64::from(BATCH) => return,
+            Ok(_) => {}
+            Err(error) => return tracing::warn!(%error, "the token store was not pruned"),
+        }
+    }
+}
+
 pub(crate) async fn run(app: Arc<App>) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         once(&app).await;
+        token_store(&app).await;
         crate::key_upkeep::prune(&app).await;
     }
 }

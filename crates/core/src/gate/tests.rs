@@ -110,6 +110,7 @@ fn told(verdict: Verdict<'_>) -> String {
         Verdict::Public => "public".into(),
         Verdict::Allow(session) => format!("allow {}", session.claims().sub),
         Verdict::Behind => "behind".into(),
+        Verdict::Ask(_) => "ask".into(),
         Verdict::Refuse(refusal) => refusal.code().into(),
     }
 }

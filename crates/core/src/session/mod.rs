@@ -2,8 +2,10 @@
 
 mod compact;
 mod properties;
+mod reference;
 
 pub use properties::Properties;
+pub use reference::Reference;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -182,10 +184,12 @@ impl SessionClaims {
 }
 
 /// A verified session with what the denylist knows it by. All of it follows from the token's bytes and the keys, so a
-/// cache may keep it; whether it still holds is asked anew on every request.
+/// cache may keep it; whether it still holds is asked anew on every request. One that is kept in the store is known by
+/// the same things.
 #[derive(Clone, Debug)]
 pub struct Session {
     claims: SessionClaims,
+    server_side: bool,
     pub(crate) family: Fingerprint,
     pub(crate) user: Fingerprint,
     pub(crate) realm: Fingerprint,
@@ -193,11 +197,24 @@ pub struct Session {
 
 impl Session {
     pub fn new(verified: Verified<SessionClaims>, key: &DenylistKey) -> Self {
-        let claims = verified.into_claims();
+        Self::of(verified.into_claims(), false, key)
+    }
+
+    /// A server-side session: for who has read its row in the store, or the signed word of who has.
+    pub fn server_side(claims: SessionClaims, key: &DenylistKey) -> Self {
+        Self::of(claims, true, key)
+    }
+
+    fn of(claims: SessionClaims, server_side: bool, key: &DenylistKey) -> Self {
         let family = key.fingerprint(Kind::Family, &claims.realm, &claims.sid.0);
         let user = key.fingerprint(Kind::User, &claims.realm, claims.sub.as_bytes());
         let realm = key.fingerprint(Kind::Realm, &claims.realm, &[]);
-        Self { claims, family, user, realm }
+        Self { claims, server_side, family, user, realm }
+    }
+
+    /// Whether the browser has a reference to it, and the store the session.
+    pub const fn is_server_side(&self) -> bool {
+        self.server_side
     }
 
     pub fn claims(&self) -> &SessionClaims {

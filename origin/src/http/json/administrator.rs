@@ -9,8 +9,8 @@ use crate::sessions;
 
 const ROOT: &str = "/";
 
-/// An administrator of `realm`: one of its own, or of the root realm, who may do so everywhere.
-pub(super) async fn require(call: &Call, realm: &str) -> Result<(), Crest> {
+/// An administrator of `realm`: one of its own, or of the root realm, who may do so everywhere. Gives the name.
+pub(super) async fn require(call: &Call, realm: &str) -> Result<String, Crest> {
     let settings = call.app.settings();
     // The caller's own realm may have another cookie than the one it administers.
     let token = match call.presented() {
@@ -25,12 +25,12 @@ pub(super) async fn require(call: &Call, realm: &str) -> Result<(), Crest> {
     let claims = session.claims();
     let reaches = claims.realm == realm || claims.realm == ROOT;
     if reaches && call.app.store.administrators().has(&claims.realm, &claims.sub).await? {
-        return Ok(());
+        return Ok(claims.sub.clone());
     }
     Err(Crest::new(StatusCode::FORBIDDEN, "Forbidden"))
 }
 
 /// An administrator of the whole installation.
-pub(super) async fn require_root(call: &Call) -> Result<(), Crest> {
+pub(super) async fn require_root(call: &Call) -> Result<String, Crest> {
     require(call, ROOT).await
 }
