@@ -9,6 +9,7 @@ export { DenylistHub, door } from "./hub.mjs";
 
 // The numbers of edge/src/decide.rs and edge/src/refresh.rs.
 const ORIGIN = 0, PUBLIC = 1, ALLOW = 2, BEHIND = 3, REFUSE = 4, CHECKED = 5, ROUTER = 6, UNCONFIGURED = 7, NO_SESSION = 8;
+const ASK = 9;
 const ANSWER = 15, POLL_DUE = 16, CACHED = 32, RENEWAL_DUE = 64;
 const FRESH = 0, UNDER_WAY = 1, FAILED = 2;
 
@@ -192,9 +193,27 @@ async function catchUp(context, hub, calls, until) {
   const left = Math.max(0, until - Date.now());
   const ended = await Promise.race([work, sleep(left)]);
   if (ended === UNDER_WAY) await sleep(Math.min(left, 20));
-  else if (ended !== FAILED) calls.origin++;
+  else if (ended !== FAILED) {
+    calls.origin++;
+    calls.polls++;
+  }
   if (ended === FRESH) watch.news = Date.now();
   return ended !== FAILED && Date.now() < until;
+}
+
+// Asks the origin about the reference that the last decision met, or waits for another request's question. Says whether
+// another look is worth it: an origin that cannot be asked is no reason to forget the session, only to try later.
+async function inquire(context, calls, until) {
+  const work = edge.check();
+  context.waitUntil(work);
+  const left = Math.max(0, until - Date.now());
+  const ended = await Promise.race([work, sleep(left).then(() => FAILED)]);
+  if (ended === UNDER_WAY) await sleep(Math.min(left, 20));
+  else {
+    calls.origin++;
+    calls.asked++;
+  }
+  return ended !== FAILED && calls.asked < 3 && Date.now() < until;
 }
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -202,7 +221,7 @@ const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 // What is not answered at once. After each decision nothing is awaited before its identity or refusal is taken: those
 // are the module's last, and another request's decision must not come between.
 async function handle(request, context, hub, answer, started, blind) {
-  const calls = { origin: 0 };
+  const calls = { origin: 0, polls: 0, asked: 0 };
   const began = Date.now();
   if (blind) {
     // What was ended while nobody watched: the lease would still let it through.
@@ -210,10 +229,16 @@ async function handle(request, context, hub, answer, started, blind) {
     answer = decide(request, false);
   }
   const until = began + PATIENCE;
-  while ((answer & ANSWER) === BEHIND) {
-    // A hub's word may be some seconds old, so the second is the origin's own. A fresh copy that still does not do (a
-    // token from ahead of the log) is no reason to ask for ever.
-    const again = calls.origin < 2 && (await catchUp(context, calls.origin === 0 ? hub : undefined, calls, until));
+  for (;;) {
+    const kind = answer & ANSWER;
+    let again;
+    if (kind === ASK) {
+      again = await inquire(context, calls, until);
+    } else if (kind === BEHIND) {
+      // A hub's word may be some seconds old, so the second is the origin's own. A fresh copy that still does not do (a
+      // token from ahead of the log) is no reason to ask for ever.
+      again = calls.polls < 2 && (await catchUp(context, calls.polls === 0 ? hub : undefined, calls, until));
+    } else break;
     answer = decide(request, !again);
   }
   const kind = answer & ANSWER;
@@ -221,7 +246,7 @@ async function handle(request, context, hub, answer, started, blind) {
   return settle(request, answer, started, calls);
 }
 
-// Carries out an answer other than BEHIND; not async, for the reason above.
+// Carries out an answer other than BEHIND and ASK; not async, for the reason above.
 function settle(request, answer, started, calls) {
   switch (answer & ANSWER) {
     case CHECKED:
@@ -402,7 +427,7 @@ export default {
         context.waitUntil(edge.refresh(askHub(env, request)));
       }
       if (kind === CHECKED && !blind) return new Response(null, { status: 204, headers: NO_STORE });
-      const hub = blind || kind === BEHIND ? askHub(env, request) : undefined;
+      const hub = blind || kind === BEHIND || kind === ASK ? askHub(env, request) : undefined;
       return handle(request, context, hub, answer, started, blind).catch(failed);
     } catch (error) {
       return failed(error);

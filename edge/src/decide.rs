@@ -7,7 +7,7 @@ use countersign_core::cookie;
 use countersign_core::gate::{self, Facts, Refusal, Verdict};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::{clock, forward, renew, state};
+use crate::{check, clock, forward, renew, state};
 
 /// Longest URL that is looked at, in bytes.
 const MAX_URL: usize = 16 * 1024;
@@ -29,6 +29,8 @@ pub(crate) mod answer {
     pub(crate) const UNCONFIGURED: u32 = 7;
     /// Refused for want of a session; there may be one in the header named like the cookie.
     pub(crate) const NO_SESSION: u32 = 8;
+    /// The origin must be asked about a reference.
+    pub(crate) const ASK: u32 = 9;
 
     /// Set beside the answer: it is time to poll the denylist again.
     pub(crate) const POLL_DUE: u32 = 1 << 4;
@@ -144,7 +146,7 @@ fn judge(edge: &mut state::Edge, facts: &Facts<'_>, last: bool) -> u32 {
         Verdict::Allow(_) if path == CHECK => answer::CHECKED,
         Verdict::Allow(session) => {
             forward::remember(session);
-            if session.claims().renewal_due(now.seconds()) {
+            if !session.is_server_side() && session.claims().renewal_due(now.seconds()) {
                 // Rare: the token is found once more rather than carried along with every verdict.
                 if let Ok(token) = gate::presented(facts, &edge.settings.cookie_name)
                     && renew::remember(session, token, now)
@@ -156,6 +158,11 @@ fn judge(edge: &mut state::Edge, facts: &Facts<'_>, last: bool) -> u32 {
         }
         Verdict::Behind if last => refuse(Refusal::Unavailable),
         Verdict::Behind => answer::BEHIND,
+        Verdict::Ask(_) if last => refuse(Refusal::Unavailable),
+        Verdict::Ask(reference) => {
+            check::remember(reference);
+            answer::ASK
+        }
         Verdict::Refuse(Refusal::NoSession) if facts.header.is_none() => {
             refuse(Refusal::NoSession);
             answer::NO_SESSION

@@ -53,11 +53,11 @@ const HUB_DRY: &str = "the hub has no lease left";
 const UNAUTHORIZED: &str = "the origin answered 401";
 
 /// How a refresh ended; `entry.mjs` has the same list.
-mod ended {
-    pub(super) const FRESH: u32 = 0;
+pub(crate) mod ended {
+    pub(crate) const FRESH: u32 = 0;
     /// Another request's refresh is under way.
-    pub(super) const UNDER_WAY: u32 = 1;
-    pub(super) const FAILED: u32 = 2;
+    pub(crate) const UNDER_WAY: u32 = 1;
+    pub(crate) const FAILED: u32 = 2;
 }
 
 /// A poll that was begun.

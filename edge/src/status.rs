@@ -39,6 +39,7 @@ pub async fn fetch(request: Request, _env: Env, _context: Context) -> Result<Res
             "visible": { "count": edge.visible.count, "last_ms": edge.visible.last_ms, "max_ms": edge.visible.max_ms },
             "refusals": decide::refusals(),
             "cache": { "hits": edge.gate.cache().hits(), "misses": edge.gate.cache().misses() },
+            "references": edge.gate.answers(),
             "last_refresh_error": edge.complaint,
         })
     });

@@ -3,7 +3,7 @@
 use countersign_core::encoding;
 use countersign_core::gate::Refusal;
 use countersign_core::keys::KeyState;
-use countersign_core::session::SessionClaims;
+use countersign_core::session::{Reference, SessionClaims};
 use countersign_core::time::UnixSeconds;
 use countersign_core::token::{MAX_TOKEN, Scratch};
 use countersign_store::StoreError;
@@ -11,9 +11,10 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
+use crate::server_side;
 use crate::sessions::{self, Standing};
 
-/// Holds nothing that is not in the token already, but for the state of keys.
+/// Holds nothing that is not in the token, or in the row of a reference, but for the state of keys.
 #[derive(Serialize, Debug)]
 pub struct Explanation {
     /// Whether an edge with a current denylist would take it.
@@ -72,14 +73,20 @@ pub async fn explain(app: &App, text: &str) -> Result<Explanation, StoreError> {
         times: Map::new(),
         denylist: None,
     };
-    let mut scratch = Scratch::default();
-    let opened = sessions::open(app, token.as_bytes(), &mut scratch);
-    let nested = explanation.layers.first().is_some_and(|layer| layer.kind == "JWE");
-    explanation.layers.extend(layer(app, scratch.unsealed()).filter(|_| nested));
+    let opened = if let Some(reference) = Reference::read(token.as_bytes()) {
+        let unknown = (Refusal::Reference.code(), "there is no server-side session of this reference".to_owned());
+        server_side::find(app, &reference).await?.ok_or(unknown)
+    } else {
+        let mut scratch = Scratch::default();
+        let opened = sessions::open(app, token.as_bytes(), &mut scratch);
+        let nested = explanation.layers.first().is_some_and(|layer| layer.kind == "JWE");
+        explanation.layers.extend(layer(app, scratch.unsealed()).filter(|_| nested));
+        opened.map_err(|error| (error.code(), error.to_string()))
+    };
     let session = match opened {
         Ok(session) => session,
-        Err(error) => {
-            explanation.refused = Some((error.code(), error.to_string()));
+        Err(refused) => {
+            explanation.refused = Some(refused);
             return Ok(explanation);
         }
     };

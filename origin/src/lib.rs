@@ -28,6 +28,7 @@ mod prune;
 mod reload;
 mod seal_budgets;
 mod server;
+mod server_side;
 mod session_cookie;
 mod sessions;
 mod settings;

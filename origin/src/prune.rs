@@ -1,4 +1,4 @@
-//! Takes expired entries out of the log, once a minute.
+//! Takes what has expired out of the log and the token store, once a minute.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use countersign_core::cookie::{MAX_SET_COOKIE, SetCookieError};
 use countersign_core::denylist::{Entry, Fingerprint, Kind as EntryKind, Slot};
 use countersign_core::gate::{self, DenylistView, Judgement, Refusal};
-use countersign_core::session::{Marks, Properties, Session, SessionClaims, SessionId, TokenId};
+use countersign_core::session::{Marks, Properties, Reference, Session, SessionClaims, SessionId, TokenId};
 use countersign_core::time::{UnixMillis, UnixSeconds};
 use countersign_core::token::mint::MintError;
 use countersign_core::token::{self, Kind, Scratch, TokenError, mint};
@@ -14,8 +14,8 @@ use crate::ambient::{Entropy, random};
 use crate::app::App;
 use crate::journey::Authenticated;
 use crate::keyring::RealmKeys;
-use crate::session_cookie;
 use crate::settings::Session as Settings;
+use crate::{server_side, session_cookie};
 
 /// Attributes of the identity that ride along as session properties.
 const PROPERTIES: [&str; 2] = ["mail", "cn"];
@@ -76,15 +76,23 @@ pub(crate) async fn issue(
         attributes: &identity.attributes,
         inherited: inherited.map(|claims| &claims.properties),
     };
-    let issued = mint(
-        &app.settings().realm(&identity.realm).session,
-        keys,
-        subject,
-        *rvs,
-        app.clock.now().seconds(),
-        &*app.entropy,
-    )?;
-    app.issued.count(&keys.session.minting, issued.expires);
+    let settings = app.settings();
+    let settings = &settings.realm(&identity.realm).session;
+    let claims = claims(settings, subject, *rvs, app.clock.now().seconds(), &*app.entropy);
+    let kept = server_side::is_due(app, settings, identity).await.map_err(IssueError::Store)?;
+    let sealed = if kept { None } else { Some(seal(settings, keys, claims.clone(), &*app.entropy)) };
+    let issued = match sealed {
+        Some(Ok(issued)) => {
+            app.issued.count(&keys.session.minting, issued.expires);
+            issued
+        }
+        Some(Err(IssueError::TooLarge)) if settings.oversize_server_side => {
+            tracing::info!(user = identity.username, "a session is too long for a cookie and is kept in the store");
+            server_side::create(app, settings, claims, parent).await?
+        }
+        Some(Err(error)) => return Err(error),
+        None => server_side::create(app, settings, claims, parent).await?,
+    };
     if let Some(parent) = parent {
         revoke(app, parent, "replaced by a new login").await.map_err(IssueError::Store)?;
     }
@@ -115,11 +123,22 @@ pub(crate) fn mint(
     now: UnixSeconds,
     entropy: &dyn Entropy,
 ) -> Result<Issued, IssueError> {
+    seal(settings, keys, claims(settings, subject, rvs, now, entropy), entropy)
+}
+
+/// What a new session says.
+fn claims(
+    settings: &Settings,
+    subject: Subject<'_>,
+    rvs: u64,
+    now: UnixSeconds,
+    entropy: &dyn Entropy,
+) -> SessionClaims {
     let end = now.plus(settings.max_seconds);
     let own = PROPERTIES.iter().filter_map(|name| Some((*name, subject.attributes.get(*name)?.first()?.as_str())));
     // The first of two values stays: what the identity says now.
     let properties: Properties = own.chain(subject.inherited.into_iter().flat_map(Properties::iter)).collect();
-    let claims = SessionClaims {
+    SessionClaims {
         sid: SessionId(random(entropy)),
         sub: subject.username.to_owned(),
         realm: subject.realm.to_owned(),
@@ -133,12 +152,15 @@ pub(crate) fn mint(
         amr: vec!["pwd".to_owned()],
         jti: TokenId(random(entropy)),
         properties,
-    };
-    seal(settings, keys, claims, entropy)
+    }
 }
 
-/// Re-issues the token of a session that holds, as if it were used just now: of the same family, hence dead with it.
+/// Re-issues the token of a session that holds, as if it were used just now: of the same family, hence dead with it. Of
+/// a server-side session the use is noted.
 pub(crate) async fn renew(app: &App, token: &[u8], when: Renew) -> Result<Renewal, IssueError> {
+    if let Some(reference) = Reference::read(token) {
+        return server_side::renew(app, &reference, when).await.map_err(IssueError::Store);
+    }
     // Before the session is judged, as at a login before the password is checked: a watermark that comes after the
     // judgement must not be older than the new token.
     let rvs = app.store.denylist().head().await.map_err(IssueError::Store)?.seq;
@@ -176,6 +198,8 @@ pub(crate) enum Renew {
 /// What came of [`renew`].
 pub(crate) enum Renewal {
     Issued(Issued),
+    /// The store knows of the use: there is no new token.
+    Noted,
     /// It is too soon, or sessions have no idle time.
     Needless,
     /// The session does not hold.
@@ -293,6 +317,12 @@ pub(crate) async fn lookup(log: &DenylistLog<'_>, session: &Session) -> Result<L
 
 /// Judges a token as the edge does, but on the log itself.
 pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreError> {
+    if let Some(reference) = Reference::read(token) {
+        return match server_side::find(app, &reference).await? {
+            Some(session) => holds(app, session).await,
+            None => Ok(Standing::Foreign),
+        };
+    }
     let mut scratch = Scratch::default();
     let mut opened = open(app, token, &mut scratch);
     if opened.as_ref().is_err_and(|error| *error == TokenError::UnknownKey) && app.keys_current().await.is_ok() {
@@ -305,6 +335,11 @@ pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreErro
             return Ok(Standing::Foreign);
         }
     };
+    holds(app, session).await
+}
+
+/// Judges a session of either kind.
+pub(crate) async fn holds(app: &App, session: Session) -> Result<Standing, StoreError> {
     let log = app.store.denylist();
     let lookup = lookup(&log, &session).await?;
     let view = Authority { lookup, head: log.head().await?.seq };
@@ -331,13 +366,21 @@ pub(crate) fn open(app: &App, token: &[u8], scratch: &mut Scratch) -> Result<Ses
     Err(TokenError::UnknownKey)
 }
 
-/// Ends the session's family. When this returns `Ok`, that is on the disk.
+/// Ends the session's family. When this returns `Ok`, that is on the disk. A server-side session is in the log as well:
+/// edges remember what they were told of it.
 pub(crate) async fn revoke(app: &App, session: &Session, reason: &str) -> Result<(), StoreError> {
+    revoke_by(app, session, reason, &session.claims().sub).await
+}
+
+/// The same, by another than the session's user.
+pub(crate) async fn revoke_by(app: &App, session: &Session, reason: &str, actor: &str) -> Result<(), StoreError> {
     let claims = session.claims();
     let entry = Entry { kind: EntryKind::Family, slot: session.slot(), fingerprint: session.family() };
-    let new =
-        NewEntry::new(entry, &claims.realm, reason, &claims.sub).username(&claims.sub).object(&claims.sid.to_string());
+    let new = NewEntry::new(entry, &claims.realm, reason, actor).username(&claims.sub).object(&claims.sid.to_string());
     let appended = app.store.denylist().append(new, app.clock.now().seconds()).await?;
     app.news.committed(appended.seq, app.clock.now());
+    if session.is_server_side() {
+        server_side::forget(app, claims.sid).await;
+    }
     Ok(())
 }

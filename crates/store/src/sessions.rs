@@ -106,12 +106,30 @@ impl Sessions<'_> {
         quota: Option<Quota>,
         now: UnixSeconds,
     ) -> Result<Vec<ServerSession>, StoreError> {
+        self.replace(reference, new, None, quota, now).await
+    }
+
+    /// The same, in the place of a session that it follows, which takes no room any more.
+    pub async fn replace(
+        &self,
+        reference: &[u8],
+        new: &ServerSession,
+        parent: Option<SessionId>,
+        quota: Option<Quota>,
+        now: UnixSeconds,
+    ) -> Result<Vec<ServerSession>, StoreError> {
         check::at_most("session reference", reference.len(), MAX_REFERENCE)?;
         check::realm_name(&new.realm)?;
         check::name("username", &new.username)?;
         let amr = json("authentication methods", &new.amr, MAX_AMR)?;
         let properties = json("session properties", &new.properties, MAX_PROPERTIES)?;
         let mut tx = self.0.db().begin().await?;
+        if quota.is_some() {
+            tx.lock(&["session quota", &new.realm, &new.username]).await?;
+        }
+        if let Some(parent) = parent {
+            sql("DELETE FROM sessions WHERE sid = $1").bind(&parent.0).run(&mut tx).await?;
+        }
         let ended = match quota {
             Some(quota) => make_room(&mut tx, new, quota, now).await?,
             None => Vec::new(),
@@ -166,6 +184,32 @@ impl Sessions<'_> {
         Ok(done > 0)
     }
 
+    /// Sets some of the properties and leaves the others; gives all of them. [`StoreError::NotFound`] when the session
+    /// has ended.
+    pub async fn update_properties(
+        &self,
+        sid: SessionId,
+        changes: &Properties,
+        now: UnixSeconds,
+    ) -> Result<Properties, StoreError> {
+        let sid_text = sid.to_string();
+        let gone = || StoreError::NotFound { what: "session", name: sid_text.clone() };
+        let mut tx = self.0.db().begin().await?;
+        tx.lock(&["session properties", &sid_text]).await?;
+        let row: Option<Row> = sql_of(format!("SELECT {COLUMNS} FROM sessions WHERE sid = $1 AND expires_at > $2"))
+            .bind(&sid.0)
+            .bind(check::time_in(now)?)
+            .optional(&mut tx)
+            .await?;
+        let known = session_out(row.ok_or_else(gone)?)?.properties;
+        // The first of two values stays.
+        let properties: Properties = changes.iter().chain(known.iter()).collect();
+        let text = json("session properties", &properties, MAX_PROPERTIES)?;
+        sql("UPDATE sessions SET properties = $2 WHERE sid = $1").bind(&sid.0).bind(text).run(&mut tx).await?;
+        tx.commit().await?;
+        Ok(properties)
+    }
+
     /// Sets the properties; [`StoreError::NotFound`] when the session has ended.
     pub async fn set_properties(
         &self,
@@ -197,6 +241,25 @@ impl Sessions<'_> {
         ))
         .bind(realm)
         .bind(username)
+        .bind(check::time_in(now)?)
+        .bind(check::listed(limit))
+        .all(&mut self.0.db().read().await?)
+        .await?;
+        rows.into_iter().map(session_out).collect()
+    }
+
+    /// The realm's sessions that have not ended, by user, at most 1,000.
+    pub async fn list_realm(
+        &self,
+        realm: &str,
+        limit: u32,
+        now: UnixSeconds,
+    ) -> Result<Vec<ServerSession>, StoreError> {
+        let rows: Vec<Row> = sql_of(format!(
+            "SELECT {COLUMNS} FROM sessions WHERE realm = $1 AND expires_at > $2
+             ORDER BY username, created_at, sid LIMIT $3"
+        ))
+        .bind(realm)
         .bind(check::time_in(now)?)
         .bind(check::listed(limit))
         .all(&mut self.0.db().read().await?)
@@ -252,14 +315,13 @@ impl Sessions<'_> {
     }
 }
 
-/// One more session of the user must fit in. Whoever counts holds the user's lock until the new row is committed.
+/// One more session of the user must fit in. The caller holds the user's lock until the new row is committed.
 async fn make_room(
     tx: &mut Tx<'_>,
     new: &ServerSession,
     quota: Quota,
     now: UnixSeconds,
 ) -> Result<Vec<ServerSession>, StoreError> {
-    tx.lock(&["session quota", &new.realm, &new.username]).await?;
     let order = match quota.action {
         QuotaAction::DestroyNextExpiring => "expires_at, created_at, sid",
         _ => "created_at, expires_at, sid",
@@ -306,6 +368,7 @@ mod tests {
         the_reference_is_nowhere_in_the_database,
         touches_are_bounded_and_never_outlive_the_session,
         each_quota_action_does_what_am_says,
+        a_replaced_session_takes_no_room,
         ended_sessions_go_in_batches,
     );
     on_both!(threads: s17_the_quota_holds_under_parallel_logins);
@@ -350,6 +413,17 @@ mod tests {
         sessions.set_properties(SessionId([2; 16]), &properties, NOW).await.unwrap();
         assert_eq!(sessions.get(&[2; 32], NOW).await.unwrap().unwrap().properties, properties);
         assert!(sessions.set_properties(SessionId([9; 16]), &properties, NOW).await.is_err());
+
+        let change = [("c", "d"), ("a", "x")].into_iter().collect();
+        let all: Properties = [("c", "d"), ("a", "x")].into_iter().collect();
+        assert_eq!(sessions.update_properties(SessionId([2; 16]), &change, NOW).await.as_ref(), Ok(&all));
+        let one = [("a", "y")].into_iter().collect();
+        sessions.update_properties(SessionId([2; 16]), &one, NOW).await.unwrap();
+        let kept = sessions.get(&[2; 32], NOW).await.unwrap().unwrap().properties;
+        assert_eq!((kept.get("a"), kept.get("c")), (Some("y"), Some("d")));
+        assert!(sessions.update_properties(SessionId([9; 16]), &one, NOW).await.is_err());
+        let listed = sessions.list_realm("/alpha", 3, NOW).await.unwrap();
+        assert_eq!(listed.iter().map(|session| session.sid.0[0]).collect::<Vec<_>>(), [1, 2, 3]);
 
         assert_eq!(sessions.end(SessionId([2; 16])).await, Ok(true));
         assert_eq!(sessions.end(SessionId([2; 16])).await, Ok(false));
@@ -442,6 +516,19 @@ mod tests {
             assert_eq!(store.sessions().prune(3, at).await, Ok(deleted));
         }
         assert!(store.sessions().get(&[5; 32], at).await.unwrap().is_some());
+    }
+
+    async fn a_replaced_session_takes_no_room(site: Site) {
+        let store = site.store().await;
+        let sessions = store.sessions();
+        let quota = Some(Quota { limit: 1, action: QuotaAction::DenyAccess });
+        sessions.create(&[1; 32], &session(1), quota, NOW).await.unwrap();
+        assert_eq!(sessions.create(&[2; 32], &session(2), quota, NOW).await, Err(StoreError::QuotaExhausted));
+        let parent = Some(SessionId([1; 16]));
+        assert_eq!(sessions.replace(&[2; 32], &session(2), parent, quota, NOW).await, Ok(vec![]));
+        let again = sessions.replace(&[3; 32], &session(3), parent, quota, NOW).await;
+        assert_eq!(again, Err(StoreError::QuotaExhausted), "it can be followed once");
+        assert_eq!(sids(&store).await, [2]);
     }
 
     /// S17: N + 5 logins at once, through two origins.

@@ -46,6 +46,14 @@ pub(crate) enum AuthIdError {
     Expired,
     /// Of another realm, or of a journey that is not ours.
     Elsewhere,
+    /// Its journey is completed.
+    Used,
+}
+
+/// One journey, by its one-time key, and until when its `authId` is good.
+pub(super) struct Journey {
+    pub(super) otk: String,
+    pub(super) exp: UnixSeconds,
 }
 
 /// A new one for the first step.
@@ -66,7 +74,7 @@ pub(super) fn mint(app: &App, realm: &str, keys: &RealmKeys) -> Result<String, m
 }
 
 /// Checks one that came back.
-pub(super) fn check(app: &App, realm: &str, keys: &RealmKeys, auth_id: &str) -> Result<(), AuthIdError> {
+pub(super) fn check(app: &App, realm: &str, keys: &RealmKeys, auth_id: &str) -> Result<Journey, AuthIdError> {
     let mut scratch = Scratch::default();
     let outer: Outer = token::open(auth_id.as_bytes(), Kind::Journey, &keys.auth_id.verifying, &mut scratch)
         .map_err(|error| match error {
@@ -93,7 +101,7 @@ pub(super) fn check(app: &App, realm: &str, keys: &RealmKeys, auth_id: &str) -> 
     let here = state.realm == realm && outer.realm == realm && state.tree == DEFAULT_TREE && state.node == PAGE;
     match here {
         _ if now >= state.exp => Err(AuthIdError::Expired),
-        true => Ok(()),
+        true => Ok(Journey { otk: outer.otk, exp: outer.exp }),
         false => Err(AuthIdError::Elsewhere),
     }
 }
@@ -123,13 +131,13 @@ mod tests {
         let ring = app.keys();
         let keys = &ring.realms["/alpha"];
         let auth_id = mint(app, "/alpha", keys).unwrap();
-        assert_eq!(check(app, "/alpha", keys, &auth_id), Ok(()));
-        assert_eq!(check(app, "/beta", keys, &auth_id), Err(AuthIdError::Elsewhere));
-        assert_eq!(check(app, "/alpha", keys, "x"), Err(AuthIdError::Format(TokenError::Format)));
+        assert_eq!(check(app, "/alpha", keys, &auth_id).map(drop), Ok(()));
+        assert_eq!(check(app, "/beta", keys, &auth_id).map(drop), Err(AuthIdError::Elsewhere));
+        assert_eq!(check(app, "/alpha", keys, "x").map(drop), Err(AuthIdError::Format(TokenError::Format)));
         origin.clock.advance(299);
-        assert_eq!(check(app, "/alpha", keys, &auth_id), Ok(()));
+        assert_eq!(check(app, "/alpha", keys, &auth_id).map(drop), Ok(()));
         origin.clock.advance(1);
-        assert_eq!(check(app, "/alpha", keys, &auth_id), Err(AuthIdError::Expired));
+        assert_eq!(check(app, "/alpha", keys, &auth_id).map(drop), Err(AuthIdError::Expired));
     }
 
     #[tokio::test]

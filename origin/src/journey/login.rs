@@ -66,7 +66,22 @@ pub(crate) fn start(app: &App, realm: &str) -> Result<String, JourneyError> {
 pub(crate) fn check(app: &App, realm: &str, auth_id: &str) -> Result<(), JourneyError> {
     let ring = app.keys();
     let keys = ring.realms.get(realm).ok_or(JourneyError::NoSuchRealm)?;
-    auth_id::check(app, realm, keys, auth_id).map_err(JourneyError::AuthId)
+    auth_id::check(app, realm, keys, auth_id).map(drop).map_err(JourneyError::AuthId)
+}
+
+/// Notes that the journey of an `authId` led to Success, which it does once: a copy of the request that completed it
+/// makes no second session.
+pub(crate) async fn complete(app: &App, realm: &str, auth_id: &str) -> Result<(), JourneyError> {
+    let journey = {
+        let ring = app.keys();
+        let keys = ring.realms.get(realm).ok_or(JourneyError::NoSuchRealm)?;
+        auth_id::check(app, realm, keys, auth_id).map_err(JourneyError::AuthId)?
+    };
+    let first = app.store.once().consume("journey", journey.otk.as_bytes(), journey.exp).await;
+    match first.map_err(JourneyError::Store)? {
+        true => Ok(()),
+        false => Err(JourneyError::AuthId(AuthIdError::Used)),
+    }
 }
 
 /// Leaves the page with the answers. An unknown name, an inactive user, an overlong name and a wrong password cost the

@@ -6,7 +6,9 @@ mod auth_id;
 mod login;
 
 pub(crate) use auth_id::AuthIdError;
-pub(crate) use login::{Advance, Answers, Authenticated, CALLBACKS, JourneyError, MAX_USERNAME, advance, check, start};
+pub(crate) use login::{
+    Advance, Answers, Authenticated, CALLBACKS, JourneyError, MAX_USERNAME, advance, check, complete, start,
+};
 
 /// The realm's default tree, and the only one there is.
 pub(crate) const DEFAULT_TREE: &str = "Login";

@@ -72,8 +72,8 @@ pub(super) fn overridden(
             path.split_once("__").ok_or_else(|| refused("must be COUNTERSIGN__SECTION__KEY".to_owned()))?;
         let section = table.entry(section).or_insert_with(|| Value::Table(toml::Table::new()));
         let section = section.as_table_mut().ok_or_else(|| refused("is not a section".to_owned()))?;
-        // Case is lost in the environment, and dots cannot be there.
-        let known = AM_NAMES.iter().find(|name| name.replace('.', "_").eq_ignore_ascii_case(key));
+        // Case is lost in the environment, and dots and hyphens cannot be there.
+        let known = AM_NAMES.iter().find(|name| name.replace(['.', '-'], "_").eq_ignore_ascii_case(key));
         section.insert(known.map_or(key, |name| *name).to_owned(), value(&text));
         document =
             Value::Table(table.clone()).try_into().map_err(|e: toml::de::Error| refused(explain(e.message())))?;

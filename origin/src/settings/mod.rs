@@ -5,6 +5,7 @@ mod cookie;
 mod format;
 mod load;
 mod sections;
+mod server_side;
 mod session;
 mod template;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use url::Url;
 pub(crate) use format::Format;
 pub use load::SettingsError;
 pub(crate) use sections::{Argon2, LogFormat};
+pub(crate) use server_side::{ServerSide, behaviour};
 pub(crate) use template::template;
 
 use crate::goto::Destinations;
@@ -76,6 +78,9 @@ pub(crate) struct Session {
     pub(crate) cookie: Attributes,
     /// Properties that are left out, in this order, of a session whose cookie would be too long.
     pub(crate) droppable: Vec<String>,
+    /// Such a session is kept in the store instead.
+    pub(crate) oversize_server_side: bool,
+    pub(crate) server_side: ServerSide,
     pub(crate) format: Format,
     /// Files with keys to bring into use.
     pub(crate) hmac_secret_file: Option<PathBuf>,

@@ -6,7 +6,8 @@ use countersign_core::keys::{ContentAlg, KeyAlg, SigningAlg};
 use serde::Deserialize;
 
 use super::format::{AesKeywrapBits, Compression, EncryptionType, Format, Layers, RsaPadding, SecretFile, SigningType};
-use super::{PublicUrl, cookie, within};
+use super::server_side::{Constraint, QuotaBehaviour};
+use super::{PublicUrl, cookie, server_side, within};
 
 /// A broken rule: the key within its section, and what is wrong.
 pub(super) type Wrong = (&'static str, String);
@@ -56,10 +57,29 @@ pub(super) struct Session {
     pub(super) aes_keywrap_bits: Option<AesKeywrapBits>,
     #[serde(rename = "statelessCompressionType")]
     pub(super) compression_type: Option<Compression>,
+    #[serde(rename = "statelessSessionsEnabled")]
+    pub(super) client_side: Option<bool>,
+    pub(super) administrators_server_side: Option<bool>,
+    #[serde(rename = "latestAccessTimeUpdateFrequency")]
+    pub(super) access_update_seconds: Option<u64>,
+    #[serde(rename = "iplanet-am-session-enable-session-constraint")]
+    pub(super) constraint: Option<Constraint>,
+    #[serde(rename = "quotaLimit")]
+    pub(super) quota_limit: Option<u32>,
+    #[serde(rename = "behaviourWhenQuotaExhausted")]
+    pub(super) quota_behaviour: Option<QuotaBehaviour>,
+    #[serde(rename = "sessionPropertyWhitelist")]
+    pub(super) property_allowlist: Option<Vec<String>>,
 }
 
 /// The names that are AM's and not in this file's own manner, for the environment, where case is lost.
-pub(super) const AM_NAMES: [&str; 7] = [
+pub(super) const AM_NAMES: [&str; 13] = [
+    "statelessSessionsEnabled",
+    "latestAccessTimeUpdateFrequency",
+    "iplanet-am-session-enable-session-constraint",
+    "quotaLimit",
+    "behaviourWhenQuotaExhausted",
+    "sessionPropertyWhitelist",
     "statelessSigningType",
     "statelessSigningHmacSecret",
     "statelessEncryptionType",
@@ -102,6 +122,13 @@ impl Session {
             rsa_padding,
             aes_keywrap_bits,
             compression_type,
+            client_side,
+            administrators_server_side,
+            access_update_seconds,
+            constraint,
+            quota_limit,
+            quota_behaviour,
+            property_allowlist,
         )
     }
 
@@ -137,6 +164,8 @@ impl Session {
             cookie_name,
             cookie,
             droppable,
+            oversize_server_side: self.oversize == Some(Oversize::ServerSide),
+            server_side: server_side::check(self)?,
             format,
             hmac_secret_file: path(&self.hmac_secret),
             aes_key_file: path(&self.aes_key),
@@ -146,14 +175,10 @@ impl Session {
     fn droppable(&self) -> Result<Vec<String>, Wrong> {
         let names = self.droppable_properties.clone().unwrap_or_default();
         match self.oversize.unwrap_or(Oversize::Refuse) {
-            Oversize::ServerSide => Err((
-                "session.oversize",
-                "\"server-side\" needs server-side sessions, which this version does not have: use \"refuse\" or \
-                 \"drop\""
-                    .to_owned(),
-            )),
-            Oversize::Refuse if names.is_empty() => Ok(names),
-            Oversize::Refuse => Err(("session.droppable_properties", "is for oversize = \"drop\" only".to_owned())),
+            Oversize::Refuse | Oversize::ServerSide if names.is_empty() => Ok(names),
+            Oversize::Refuse | Oversize::ServerSide => {
+                Err(("session.droppable_properties", "is for oversize = \"drop\" only".to_owned()))
+            }
             Oversize::Drop if (1..=MAX_DROPPABLE).contains(&names.len()) => Ok(names),
             Oversize::Drop => {
                 Err(("session.droppable_properties", format!("must name 1 to {MAX_DROPPABLE} properties to drop")))

@@ -51,8 +51,21 @@ public_url = {public_url}
 # In a page of another site, a jar of its own (CHIPS); needs https.
 # partitioned = false
 # Browsers keep no cookie above 4,096 bytes: such a login is refused, or "drop" leaves out the properties named, in order.
+# "server-side" makes it a server-side session.
 # oversize = "refuse"
 # droppable_properties = []
+# false keeps sessions in the database and gives browsers a reference. What was made before goes on until it ends.
+# statelessSessionsEnabled = true
+# Administrators have server-side sessions whatever is said above; false to treat them like everybody.
+# administrators_server_side = true
+# Use of a server-side session is noted at most this often, in seconds.
+# latestAccessTimeUpdateFrequency = 60
+# How many server-side sessions a user may have, once this is "ON", and what happens to one too many.
+# iplanet-am-session-enable-session-constraint = "OFF"
+# quotaLimit = 5
+# behaviourWhenQuotaExhausted = "DestroyNextExpiringAction" # "DenyAccessAction", "DestroyOldestAction", "DestroyAllAction"
+# Session properties that users may read, and set in a server-side session.
+# sessionPropertyWhitelist = ["AMCtxId"]
 # How the token is made, by AM's names. A change takes effect by itself: keys of the new kind are made and published
 # first, and what was made before is good until it expires.
 # With HS256, HS384, HS512 or NONE every edge holds a key that can mint sessions.

@@ -31,7 +31,7 @@ fn the_template_loads_and_shows_the_defaults() {
         })
         .collect::<Vec<_>>()
         .join("\n");
-    assert_eq!(shown.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).count(), 39);
+    assert_eq!(shown.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).count(), 46);
     let shown = load(&shown, &[]).unwrap();
     let neutral = |settings: Settings| {
         let text = format!("{settings:?}");
@@ -194,10 +194,10 @@ fn rules_between_settings_are_checked() {
         ),
         ("[session]\nmax_idle_minutes = 576001", "setting session.max_idle_minutes must be from 0 to 576000"),
         ("[session]\npartitioned = true", "setting session.partitioned a partitioned cookie needs https"),
+        ("[session]\nquotaLimit = 0", "setting session.quotaLimit must be from 1 to 2147483647"),
         (
-            "[session]\noversize = \"server-side\"",
-            "setting session.oversize \"server-side\" needs server-side sessions, which this version does not have: use \
-             \"refuse\" or \"drop\"",
+            "[session]\nlatestAccessTimeUpdateFrequency = 0",
+            "setting session.latestAccessTimeUpdateFrequency must be from 1 to 86400",
         ),
         ("[session]\noversize = \"drop\"", "setting session.droppable_properties must name 1 to 32 properties to drop"),
         (

@@ -107,6 +107,7 @@ fn told(verdict: &Verdict<'_>) -> String {
         Verdict::Origin => "origin".into(),
         Verdict::Public => "public".into(),
         Verdict::Behind => "behind".into(),
+        Verdict::Ask(_) => "ask".into(),
         Verdict::Allow(session) => format!("allow {} {}", session.claims().sub, session.claims().auth_level),
         Verdict::Refuse(refusal) => refusal.code().into(),
     }
@@ -151,6 +152,8 @@ pub(crate) fn run(data: &[u8]) {
             let whole = |text: &Vec<u8>| text.windows(token.len()).any(|window| window == token.as_bytes());
             assert!(carried.into_iter().any(whole), "allowed without the token");
         }
+        // Nobody has told it of any reference.
+        Verdict::Ask(_) => assert!(cookie.windows(4).any(|window| window == b"ref-") || header.is_some()),
         Verdict::Behind | Verdict::Refuse(_) => {}
     }
     // Whatever a later reader makes of the path: what asks for a level is not had without.

@@ -4,6 +4,7 @@
 //! denylist was probed: a lease that ran out during the probe must not count.
 
 mod cache;
+mod checked;
 mod identity;
 mod path;
 mod policy;
@@ -12,17 +13,19 @@ mod refusal;
 mod tests;
 
 pub use cache::SessionCache;
+pub use checked::{AnswerError, Checked, Question};
 pub use identity::{ASSERTION_SECONDS, Assertion, IDENTITY_HEADERS, is_reserved_header, percent_encode};
 pub use path::AmbiguousPath;
 pub use policy::{Access, Policy, PolicyError, RouteSettings};
 pub use refusal::{Action, Refusal};
 
+use self::checked::Answers;
 use crate::cookie::{self, Lookup};
 use crate::denylist::fingerprint::DenylistKey;
 use crate::denylist::{Fingerprint, Slot};
 use crate::keys::KeySet;
 use crate::replica::{Replica, State};
-use crate::session::{Marks, Session, SessionClaims};
+use crate::session::{Marks, Reference, Session, SessionClaims};
 use crate::time::{UnixMillis, UnixSeconds};
 use crate::token::{self, Kind, Scratch, TokenError};
 
@@ -102,6 +105,8 @@ pub enum Verdict<'a> {
     Allow(&'a Session),
     /// Not decidable on what is known: refresh the view, then decide again.
     Behind,
+    /// Not decidable until the origin said what this reference is: see [`Gate::take_answer`].
+    Ask(Reference),
     Refuse(Refusal),
 }
 
@@ -175,6 +180,7 @@ pub struct Gate {
     denylist_key: DenylistKey,
     cache: SessionCache,
     scratch: Scratch,
+    answers: Answers,
     /// When a key that is not known here last made this ask for a refresh.
     doubted: Option<UnixMillis>,
 }
@@ -192,7 +198,15 @@ fn first_doubt(doubted: &mut Option<UnixMillis>, now: UnixMillis) -> bool {
 
 impl Gate {
     pub fn new(policy: Policy, keys: KeySet, denylist_key: DenylistKey, cache: SessionCache) -> Self {
-        Self { policy, keys, denylist_key, cache, scratch: Scratch::default(), doubted: None }
+        Self {
+            policy,
+            keys,
+            denylist_key,
+            cache,
+            scratch: Scratch::default(),
+            answers: Answers::default(),
+            doubted: None,
+        }
     }
 
     pub fn policy(&self) -> &Policy {
@@ -215,6 +229,23 @@ impl Gate {
         &self.cache
     }
 
+    /// Takes the origin's word about a reference, for at most `lease_ms` from when it was asked for.
+    pub fn take_answer(
+        &mut self,
+        question: &Question,
+        bytes: &[u8],
+        feed_keys: &KeySet,
+        lease_ms: u64,
+        now: UnixMillis,
+    ) -> Result<(), AnswerError> {
+        self.answers.take(question, bytes, feed_keys, &self.denylist_key, lease_ms, now)
+    }
+
+    /// How many references are remembered.
+    pub fn answers(&self) -> usize {
+        self.answers.len()
+    }
+
     /// Decides on one request.
     pub fn decide(
         &mut self,
@@ -232,7 +263,15 @@ impl Gate {
             Ok(token) => token,
             Err(refusal) => return Verdict::Refuse(refusal),
         };
-        let session = match Self::session(&self.keys, &self.denylist_key, &mut self.cache, &mut self.scratch, token) {
+        let session = match Reference::read(token) {
+            Some(reference) => match self.answers.get(&reference, clock()) {
+                None => return Verdict::Ask(reference),
+                Some(None) => return Verdict::Refuse(Refusal::Reference),
+                Some(Some(session)) => Ok(session),
+            },
+            None => Self::session(&self.keys, &self.denylist_key, &mut self.cache, &mut self.scratch, token),
+        };
+        let session = match session {
             Ok(session) => session,
             Err(Refusal::Token(TokenError::UnknownKey))
                 if view.keys_doubtful(clock()) || first_doubt(&mut self.doubted, clock()) =>

@@ -15,6 +15,8 @@ pub enum Refusal {
     CookieValue,
     NoSession,
     Token(TokenError),
+    /// A reference to a server-side session that there is not, or no longer.
+    Reference,
     /// A token of another realm.
     Realm,
     NotYetValid,
@@ -51,6 +53,7 @@ impl Refusal {
             }
             Self::NoSession
             | Self::Token(_)
+            | Self::Reference
             | Self::Realm
             | Self::NotYetValid
             | Self::Expired
@@ -71,6 +74,7 @@ impl Refusal {
             Self::CookieValue => "malformed_cookie",
             Self::NoSession => "no_session",
             Self::Token(error) => error.code(),
+            Self::Reference => "unknown_reference",
             Self::Realm => "other_realm",
             Self::NotYetValid => "not_yet_valid",
             Self::Expired => "expired",
@@ -92,9 +96,13 @@ impl Refusal {
             }
             Self::CookieValue => "The session cookie is malformed. Delete the cookies of this site and log in again.",
             Self::NoSession => "Log in to continue.",
-            Self::Token(_) | Self::Realm | Self::NotYetValid | Self::Expired | Self::Idle | Self::Ended => {
-                "The session is not valid. Log in to continue."
-            }
+            Self::Token(_)
+            | Self::Reference
+            | Self::Realm
+            | Self::NotYetValid
+            | Self::Expired
+            | Self::Idle
+            | Self::Ended => "The session is not valid. Log in to continue.",
             Self::AuthLevel { .. } => "The session's authentication level is too low for this.",
             Self::Unavailable => {
                 "Sessions cannot be checked at the moment. Try again shortly; you are still logged in."

@@ -114,6 +114,7 @@ fn told(verdict: Verdict<'_>) -> String {
         Verdict::Public => "public".into(),
         Verdict::Allow(session) => format!("allow {}", session.claims().sub),
         Verdict::Behind => "behind".into(),
+        Verdict::Ask(_) => "ask".into(),
         Verdict::Refuse(refusal) => refusal.code().into(),
     }
 }
@@ -370,4 +371,93 @@ fn the_assertion_ends_with_the_session() {
     let json = serde_json::to_value(&late).unwrap();
     assert_eq!(json["sub"], "demo");
     assert_eq!(json["properties"]["mail"], "demo@example.com");
+}
+
+fn feed_signing() -> MintingKeys {
+    MintingKeys::new(Envelope::Sign, Some(SigningKey::ed25519(kid("f"), &[6; 32])), None).unwrap()
+}
+
+fn feed_keys() -> KeySet {
+    let key = SigningKey::ed25519(kid("f"), &[6; 32]).verification_key().unwrap();
+    KeySet::new(Envelope::Sign, vec![(KeyState::Active, key)], vec![]).unwrap()
+}
+
+const REFERENCE: Reference = Reference::new([8; 32]);
+
+fn question(sent: UnixMillis) -> Question {
+    Question { reference: REFERENCE, nonce: crate::replica::Nonce([7; 16]), sent }
+}
+
+fn answered(session: Option<SessionClaims>, more: impl FnOnce(&mut Checked)) -> Vec<u8> {
+    let mut checked = Checked { nonce: [7; 16], reference: REFERENCE.digest(), lease_ms: 10_000, session };
+    more(&mut checked);
+    mint(&checked, Kind::Checked, &feed_signing(), &mut |out: &mut [u8]| out.fill(1)).unwrap().into_bytes()
+}
+
+#[test]
+fn a_reference_is_asked_about_and_the_answer_is_good_for_a_lease_from_the_question() {
+    let mut gate = gate(4);
+    let cookie = format!("sess={}", REFERENCE.value());
+    let view = || View { current_until: NOW.plus(60_000), ..view() };
+    assert_eq!(outcome(&mut gate, "/public/x", &cookie, &view(), NOW), "public");
+    assert_eq!(outcome(&mut gate, "/", &cookie, &view(), NOW), "ask");
+    let good = answered(Some(claims()), |_| {});
+    gate.take_answer(&question(NOW), &good, &feed_keys(), 60_000, NOW.plus(3_000)).unwrap();
+    assert_eq!(outcome(&mut gate, "/", &cookie, &view(), NOW.plus(9_999)), "allow demo");
+    assert_eq!(outcome(&mut gate, "/admin/x", &cookie, &view(), NOW), "auth_level");
+    assert_eq!(outcome(&mut gate, "/", &cookie, &view(), NOW.plus(10_000)), "ask", "from when it was sent");
+    let earlier = UnixMillis(NOW.0 - 1);
+    assert_eq!(outcome(&mut gate, "/", &cookie, &view(), earlier), "ask", "a clock that went back proves nothing");
+    // The edge's own lease, where that is shorter.
+    gate.take_answer(&question(NOW), &good, &feed_keys(), 2_000, NOW).unwrap();
+    assert_eq!(outcome(&mut gate, "/", &cookie, &view(), NOW.plus(2_000)), "ask");
+
+    // An answer is no better than the denylist it is judged by.
+    gate.take_answer(&question(NOW), &good, &feed_keys(), 10_000, NOW).unwrap();
+    let stale = View { current_until: NOW, ..view() };
+    assert_eq!(outcome(&mut gate, "/", &cookie, &stale, NOW), "behind");
+    let mut ended = view();
+    let family = denylist_key().fingerprint(EntryKind::Family, "/alpha", &[4; 16]);
+    let entry = Entry { kind: EntryKind::Family, slot: Slot::of(claims().fexp), fingerprint: family };
+    ended.list.apply(101, &entry);
+    assert_eq!(outcome(&mut gate, "/", &cookie, &ended, NOW), "ended");
+
+    // No session, and one that may be idle only as far as is known here.
+    gate.take_answer(&question(NOW), &answered(None, |_| {}), &feed_keys(), 10_000, NOW).unwrap();
+    assert_eq!(outcome(&mut gate, "/", &cookie, &view(), NOW), "unknown_reference");
+    let idle = answered(Some(SessionClaims { idle: Some(5), ..claims() }), |_| {});
+    gate.take_answer(&question(NOW), &idle, &feed_keys(), 10_000, NOW).unwrap();
+    assert_eq!(outcome(&mut gate, "/", &cookie, &view(), NOW.plus(4_999)), "allow demo");
+    assert_eq!(outcome(&mut gate, "/", &cookie, &view(), NOW.plus(5_000)), "ask");
+}
+
+#[test]
+fn an_answer_to_another_question_or_of_another_hand_is_not_taken() {
+    let mut gate = gate(4);
+    let mut take = |bytes: &[u8]| gate.take_answer(&question(NOW), bytes, &feed_keys(), 10_000, NOW);
+    let other_nonce = answered(Some(claims()), |checked| checked.nonce = [0; 16]);
+    assert_eq!(take(&other_nonce), Err(AnswerError::Elsewhere));
+    let other_reference = answered(Some(claims()), |checked| checked.reference = [0; 32]);
+    assert_eq!(take(&other_reference), Err(AnswerError::Elsewhere));
+    let mut forged = answered(Some(claims()), |_| {});
+    let last = forged.len() - 10;
+    forged[last] = if forged[last] == b'A' { b'B' } else { b'A' };
+    assert_eq!(take(&forged), Err(AnswerError::Token(TokenError::Signature)));
+    assert!(matches!(take(b"x"), Err(AnswerError::Token(_))));
+    assert_eq!(gate.answers(), 0);
+}
+
+#[test]
+fn made_up_references_take_bounded_room_and_drive_no_session_out() {
+    let mut gate = gate(4);
+    gate.take_answer(&question(NOW), &answered(Some(claims()), |_| {}), &feed_keys(), 10_000, NOW).unwrap();
+    for n in 0..5_000_u16 {
+        let mut made_up = [9; 32];
+        made_up[..2].copy_from_slice(&n.to_be_bytes());
+        let reference = Reference::new(made_up);
+        let none = answered(None, |checked| checked.reference = reference.digest());
+        gate.take_answer(&Question { reference, ..question(NOW) }, &none, &feed_keys(), 10_000, NOW).unwrap();
+    }
+    assert!(gate.answers() <= 2048);
+    assert_eq!(outcome(&mut gate, "/", &format!("sess={}", REFERENCE.value()), &view(), NOW), "allow demo");
 }

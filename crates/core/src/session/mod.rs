@@ -2,8 +2,10 @@
 
 mod compact;
 mod properties;
+mod reference;
 
 pub use properties::Properties;
+pub use reference::Reference;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -182,10 +184,12 @@ impl SessionClaims {
 }
 
 /// A verified session with what the denylist knows it by. All of it follows from the token's bytes and the keys, so a
-/// cache may keep it; whether it still holds is asked anew on every request.
+/// cache may keep it; whether it still holds is asked anew on every request. One that is kept in the store is known by
+/// the same things.
 #[derive(Clone, Debug)]
 pub struct Session {
     claims: SessionClaims,
+    server_side: bool,
     marks: Marks,
     other: Option<Marks>,
 }
@@ -209,7 +213,20 @@ impl Session {
             });
             [kids.next(), kids.next()]
         };
-        let claims = verified.into_claims();
+        Self::of(verified.into_claims(), kids, false, key)
+    }
+
+    /// A server-side session: for who has read its row in the store, or the signed word of who has.
+    pub fn server_side(claims: SessionClaims, key: &DenylistKey) -> Self {
+        Self::of(claims, [None; 2], true, key)
+    }
+
+    fn of(
+        claims: SessionClaims,
+        kids: [Option<(Fingerprint, Option<Fingerprint>)>; 2],
+        server_side: bool,
+        key: &DenylistKey,
+    ) -> Self {
         let realm = claims.realm.as_str();
         let marks = Marks {
             family: key.fingerprint(Kind::Family, realm, &claims.sid.0),
@@ -229,12 +246,17 @@ impl Session {
             }
             _ => None,
         };
-        Self { claims, marks, other }
+        Self { claims, server_side, marks, other }
     }
 
     /// All that entries which end the session may be listed under.
     pub fn marks(&self) -> impl Iterator<Item = Marks> {
         [self.marks].into_iter().chain(self.other)
+    }
+
+    /// Whether the browser has a reference to it, and the store the session.
+    pub const fn is_server_side(&self) -> bool {
+        self.server_side
     }
 
     pub fn claims(&self) -> &SessionClaims {

@@ -36,6 +36,8 @@ pub enum Kind {
     Heartbeat,
     /// The key set of an edge, sealed to its bundle.
     EdgeKeys,
+    /// The origin's signed word to one edge about a server-side session.
+    Checked,
 }
 
 impl Kind {
@@ -45,6 +47,7 @@ impl Kind {
             Self::Journey => "journey+jwt",
             Self::Heartbeat => "heartbeat+jwt",
             Self::EdgeKeys => "edge-keys+jwt",
+            Self::Checked => "checked-session+jwt",
         }
     }
 }

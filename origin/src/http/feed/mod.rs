@@ -1,6 +1,7 @@
-//! `/countersign/v1`: what edges poll, and where they have tokens re-issued. For the bearer of the feed credential;
+//! `/countersign/v1`: what edges poll, where they ask about references and have tokens re-issued. For the bearer of the feed credential;
 //! everyone else gets 401.
 
+mod check;
 mod edge_keys;
 mod heartbeat;
 mod news;
@@ -29,6 +30,7 @@ pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
         .route("/countersign/v1/denylist/heartbeat", get(heartbeat::get))
         .route("/countersign/v1/denylist/segments/{epoch}/{from}/{to}", get(segment::get))
+        .route("/countersign/v1/sessions/check", post(check::post))
         .route("/countersign/v1/sessions/renew", post(renew::post))
         .route_layer(middleware::from_fn_with_state(Arc::clone(app), bearer))
         .merge(

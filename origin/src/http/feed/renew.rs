@@ -19,7 +19,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Resul
     let no_store = (CACHE_CONTROL, "no-store");
     match sessions::renew(&app, &token, Renew::IfDue).await {
         Ok(Renewal::Issued(issued)) => Ok(([(SET_COOKIE, issued.set_cookie)], [no_store]).into_response()),
-        Ok(Renewal::Needless) => Ok((StatusCode::NO_CONTENT, [no_store]).into_response()),
+        Ok(Renewal::Needless | Renewal::Noted) => Ok((StatusCode::NO_CONTENT, [no_store]).into_response()),
         Ok(Renewal::Over) => Err(Problem::new(StatusCode::FORBIDDEN, "The session does not hold.")),
         Err(IssueError::Store(error)) => Err(error.into()),
         Err(error) => Err(Problem::internal(error)),

@@ -8,6 +8,7 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, SET_COOKIE};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use countersign_core::session::Session;
+use countersign_store::StoreError;
 use serde_json::{Map, Value, json};
 
 use super::error::Crest;
@@ -64,8 +65,9 @@ async fn handle(call: &Call) -> Answer {
             credentials::from_headers(&call.headers)
         }
     };
+    let auth_id = body.get("authId").and_then(Value::as_str);
     match answers {
-        Some(answers) => advance(call, &realm, existing, answers).await,
+        Some(answers) => advance(call, &realm, existing, auth_id, answers).await,
         None => {
             let auth_id = journey::start(&call.app, &realm).map_err(refused)?;
             Ok(Json(callbacks::step(&auth_id)).into_response())
@@ -73,10 +75,19 @@ async fn handle(call: &Call) -> Answer {
     }
 }
 
-async fn advance(call: &Call, realm: &str, existing: Option<Session>, answers: Answers) -> Answer {
+async fn advance(
+    call: &Call,
+    realm: &str,
+    existing: Option<Session>,
+    auth_id: Option<&str>,
+    answers: Answers,
+) -> Answer {
     let Advance::Success(authenticated) = journey::advance(&call.app, realm, answers).await.map_err(refused)? else {
         return Err(failure(call));
     };
+    if let Some(auth_id) = auth_id {
+        journey::complete(&call.app, realm, auth_id).await.map_err(refused)?;
+    }
     if call.query.is_true("noSession") {
         return Ok(success(call, realm, None));
     }
@@ -85,6 +96,11 @@ async fn advance(call: &Call, realm: &str, existing: Option<Session>, answers: A
         return Err(failure(call));
     }
     let issued = sessions::issue(&call.app, &authenticated, existing.as_ref()).await.map_err(|error| match error {
+        IssueError::Store(StoreError::QuotaExhausted) => {
+            let mut error = Crest::new(StatusCode::UNAUTHORIZED, "You have reached your session limit.");
+            error.detail = Some(("errorCode", "115".to_owned()));
+            error
+        }
         IssueError::Store(error) => error.into(),
         IssueError::TooLarge => {
             tracing::error!(%error, username = authenticated.identity.username, "a session could not be issued");
@@ -170,7 +186,8 @@ fn refused(error: JourneyError) -> Crest {
         JourneyError::AuthId(AuthIdError::Signature | AuthIdError::Elsewhere) => {
             Crest::bad_request("AuthId JWT Signature not valid")
         }
-        JourneyError::AuthId(AuthIdError::Expired) => {
+        // A completed journey is over, as AM has it when denylisting is on.
+        JourneyError::AuthId(AuthIdError::Expired | AuthIdError::Used) => {
             let mut error = Crest::new(StatusCode::UNAUTHORIZED, "Session has timed out");
             error.detail = Some(("errorCode", "110".to_owned()));
             error

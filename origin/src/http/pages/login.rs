@@ -12,6 +12,7 @@ use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use countersign_core::session::Session;
+use countersign_store::StoreError;
 use zeroize::Zeroizing;
 
 use super::super::body;
@@ -38,6 +39,7 @@ const AGAIN: &str = "Please sign in again.";
 const TOO_SLOW: &str = "The sign-in took too long. Please sign in again.";
 const WRONG: &str = "User name or password is wrong.";
 const BUSY: &str = "Too many people are signing in at the moment. Please try again.";
+const LIMIT: &str = "You have reached your session limit. Sign out somewhere else first.";
 const TROUBLE: &str = "Signing in is not possible at the moment. Please try again shortly.";
 
 #[derive(Template)]
@@ -104,7 +106,8 @@ pub(super) async fn post(State(app): State<Arc<App>>, RawQuery(query): RawQuery,
     let form = Form { realm: &realm, forced, goto: goto.as_deref(), username, notice: None, error: None };
 
     // Expired, of another realm, or none at all: all the user can do is to begin anew.
-    if journey::check(&app, &realm, fields.first("authId").unwrap_or_default()).is_err() {
+    let auth_id = fields.first("authId").unwrap_or_default();
+    if journey::check(&app, &realm, auth_id).is_err() {
         return show(&app, StatusCode::OK, &Form { notice: Some(TOO_SLOW), ..form });
     }
     let password = Zeroizing::new(fields.first("IDToken2").unwrap_or_default().to_owned());
@@ -122,6 +125,14 @@ pub(super) async fn post(State(app): State<Arc<App>>, RawQuery(query): RawQuery,
             return show(&app, StatusCode::SERVICE_UNAVAILABLE, &Form { error: Some(TROUBLE), ..form });
         }
     };
+    match journey::complete(&app, &realm, auth_id).await {
+        Ok(()) => {}
+        Err(JourneyError::AuthId(_)) => return show(&app, StatusCode::OK, &Form { notice: Some(TOO_SLOW), ..form }),
+        Err(error) => {
+            tracing::error!(%error, "a login could not be completed");
+            return show(&app, StatusCode::SERVICE_UNAVAILABLE, &Form { error: Some(TROUBLE), ..form });
+        }
+    }
     match replace(&app, &parts.headers, &authenticated).await {
         Ok(issued) => {
             // Without a destination, the page itself says who is signed in: as a redirect, so that it can be reloaded.
@@ -129,6 +140,9 @@ pub(super) async fn post(State(app): State<Arc<App>>, RawQuery(query): RawQuery,
             let mut response = see_other(goto.as_deref().unwrap_or(&here));
             response.headers_mut().append(SET_COOKIE, issued.set_cookie);
             response
+        }
+        Err(IssueError::Store(StoreError::QuotaExhausted)) => {
+            show(&app, StatusCode::UNAUTHORIZED, &Form { error: Some(LIMIT), ..form })
         }
         Err(error) => {
             tracing::error!(%error, username = authenticated.identity.username, "a session could not be issued");

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::configuration::{self, Verb};
 use super::super::{Answer, Call, administrator};
+use crate::settings;
 
 const KIND: (&str, &str) = ("session", "Session");
 
@@ -28,11 +29,18 @@ fn groups(call: &Call) -> Value {
         Some((KeyAlg::A128Kw | KeyAlg::A192Kw | KeyAlg::A256Kw, _)) => "AES_KEYWRAP",
         Some((KeyAlg::RsaOaep | KeyAlg::RsaOaep256, _)) => "RSA",
     };
+    let server_side = &session.server_side;
     json!({
+        "general": { "latestAccessTimeUpdateFrequency": server_side.access_update_seconds },
+        "quotas": {
+            "iplanet-am-session-enable-session-constraint": if server_side.quota_on { "ON" } else { "OFF" },
+            "behaviourWhenQuotaExhausted": settings::behaviour(server_side.limits.action),
+        },
         "dynamic": {
             // AM has no word for none; it is as long as the session then.
             "maxIdleTime": session.max_idle_seconds.map_or(session.max_seconds, u64::from) / 60,
             "maxSessionTime": session.max_seconds / 60,
+            "quotaLimit": server_side.limits.limit,
         },
         "stateless": {
             "statelessSigningType": session.format.signing.map_or("NONE", SigningAlg::name),
@@ -48,6 +56,10 @@ fn groups(call: &Call) -> Value {
 
 fn in_file(_: &str, field: &str) -> Option<&'static str> {
     Some(match field {
+        "latestAccessTimeUpdateFrequency" => "latestAccessTimeUpdateFrequency of [session]",
+        "iplanet-am-session-enable-session-constraint" => "iplanet-am-session-enable-session-constraint of [session]",
+        "behaviourWhenQuotaExhausted" => "behaviourWhenQuotaExhausted of [session]",
+        "quotaLimit" => "quotaLimit of [session]",
         "maxIdleTime" => "max_idle_minutes of [session]",
         "maxSessionTime" => "max_time_minutes of [session]",
         "statelessSigningType" => "statelessSigningType of [session]",

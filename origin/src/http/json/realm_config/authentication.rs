@@ -46,7 +46,7 @@ fn groups(call: &Call) -> Value {
         },
         "core": { "orgConfig": DEFAULT_TREE },
         "general": {
-            "statelessSessionsEnabled": true,
+            "statelessSessionsEnabled": !realm.session.server_side.always,
             "defaultAuthLevel": realm.session.auth_level,
         },
     })
@@ -55,6 +55,7 @@ fn groups(call: &Call) -> Value {
 fn in_file(group: &str, field: &str) -> Option<&'static str> {
     match (group, field) {
         ("trees", "authenticationSessionsMaxDuration") => Some("max_duration_minutes of [journey]"),
+        ("general", "statelessSessionsEnabled") => Some("statelessSessionsEnabled of [session]"),
         ("general", "defaultAuthLevel") => Some("auth_level of [session]"),
         _ => None,
     }

@@ -91,7 +91,11 @@ async fn settings_are_shown_in_ams_shape_and_secrets_are_not() {
             "trees.authenticationSessionsMaxDuration cannot be changed here: it is max_duration_minutes of [journey] in \
              the settings file, which is read again when it changes",
         ),
-        (json!({"general": {"statelessSessionsEnabled": false}}), "general.statelessSessionsEnabled cannot be changed"),
+        (
+            json!({"general": {"statelessSessionsEnabled": false}}),
+            "general.statelessSessionsEnabled cannot be changed here: it is statelessSessionsEnabled of [session] in the \
+             settings file, which is read again when it changes",
+        ),
         (json!({"general": {"x": 1}}), "Invalid attribute specified."),
         (json!({"x": {}}), "Invalid attribute specified."),
         (json!({"security": 1}), "security must be an object"),
@@ -129,7 +133,10 @@ async fn the_installation_is_for_administrators_of_the_root_realm() {
     store.administrators().grant("/", "amadmin", now).await.unwrap();
     let token = log_in(&origin, "/am/json/realms/root", "amadmin").await;
     let body = origin.get_with(SESSION, &[(COOKIE, &token)]).await.json();
-    assert_eq!(body["dynamic"], json!({"maxIdleTime": 30, "maxSessionTime": 120}));
+    assert_eq!(body["dynamic"], json!({"maxIdleTime": 30, "maxSessionTime": 120, "quotaLimit": 5}));
+    assert_eq!(body["quotas"]["iplanet-am-session-enable-session-constraint"], "OFF");
+    let next_expiring = "org.forgerock.openam.session.service.DestroyNextExpiringAction";
+    assert_eq!(body["quotas"]["behaviourWhenQuotaExhausted"], next_expiring);
     assert_eq!(body["stateless"]["statelessSigningType"], "EdDSA");
     assert_eq!(body["stateless"]["statelessSigningHmacSecret"], json!(null));
     assert_eq!(put(&origin, SESSION, &token, &body).await.status, 200);

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::error::Crest;
 use super::super::{Answer, Call, crest_json};
-use super::{Subject, reset_idle, universal_id};
+use super::{Subject, Use, entitled, reset_idle, universal_id, visible};
 use crate::explain::timestamp;
 use crate::sessions::{self, Renew};
 
@@ -15,24 +15,21 @@ pub(super) async fn post(call: &Call, subject: Option<Subject>, reset: Option<Re
     let subject = subject.ok_or_else(Crest::access_denied)?;
     let session = sessions::judge(&call.app, &subject.token).await?.valid().ok_or_else(Crest::access_denied)?;
     let claims = session.claims();
-    // A caller with a session of its own sees its own only; without one, the token named is the credential.
-    if let Some(own) = call.presented().token().filter(|_| subject.named)
-        && let Some(caller) = sessions::judge(&call.app, own).await?.valid()
-        && (&caller.claims().sub, &caller.claims().realm) != (&claims.sub, &claims.realm)
-    {
-        return Err(Crest::new(StatusCode::FORBIDDEN, "Forbidden"));
-    }
-    let renewed = match reset {
+    entitled(call, &subject, claims).await?;
+    let used = match reset {
         Some(when) => reset_idle(call, &subject, when).await?,
-        None => None,
+        None => Use::None,
     };
-    let idle = call.app.settings().realm(&claims.realm).session.max_idle_seconds.filter(|_| renewed.is_some());
-    let (latest_access, idle_end) = match idle {
-        Some(idle) => {
-            let now = call.app.clock.now().seconds();
-            (now, Some(now.plus(idle.into())))
-        }
-        None => (claims.iat, claims.idle_end()),
+    let (latest_access, idle_end) = if used.is_noted() {
+        let now = call.app.clock.now().seconds();
+        let idle = match used {
+            // As the new token has it.
+            Use::Reissued(_) => call.app.settings().realm(&claims.realm).session.max_idle_seconds,
+            Use::Noted | Use::None => claims.idle,
+        };
+        (now, idle.map(|idle| now.plus(idle.into())))
+    } else {
+        (claims.iat, claims.idle_end())
     };
     let mut body = json!({
         "username": claims.sub,
@@ -46,9 +43,9 @@ pub(super) async fn post(call: &Call, subject: Option<Subject>, reset: Option<Re
     if call.version.0 >= 3
         && let Some(members) = body.as_object_mut()
     {
-        members.insert("properties".to_owned(), json!({"AMCtxId": claims.sid.to_string()}));
+        members.insert("properties".to_owned(), visible(call, claims));
     }
     let mut response = crest_json(StatusCode::OK, &body);
-    response.headers_mut().extend(renewed.map(|cookie| (SET_COOKIE, cookie)));
+    response.headers_mut().extend(used.cookie().map(|cookie| (SET_COOKIE, cookie)));
     Ok(response)
 }

@@ -18,7 +18,7 @@ pub(super) async fn post(call: &Call, subject: Option<Subject>) -> Answer {
         Some(session) => {
             let claims = session.claims();
             if call.query.only("refresh") != Some("false") {
-                renewed = reset_idle(call, &subject, Renew::IfDue).await?;
+                renewed = reset_idle(call, &subject, Renew::IfDue).await?.cookie();
             }
             if call.version.0 < 3 {
                 json!({"valid": true, "uid": claims.sub, "realm": claims.realm})
