@@ -23,6 +23,7 @@ mod key_plan;
 mod key_purpose;
 mod key_upkeep;
 mod keyring;
+mod metrics;
 mod passwords;
 mod prune;
 mod reload;

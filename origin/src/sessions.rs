@@ -1,5 +1,7 @@
 //! Authenticated sessions: issue, judge, revoke.
 
+use std::time::Instant;
+
 use countersign_core::cookie::{MAX_SET_COOKIE, SetCookieError};
 use countersign_core::denylist::{Entry, Fingerprint, Kind as EntryKind, Slot};
 use countersign_core::gate::{self, DenylistView, Judgement, Refusal};
@@ -85,6 +87,7 @@ pub(crate) async fn issue(
         &*app.entropy,
     )?;
     app.issued.count(&keys.session.minting, issued.expires);
+    app.metrics.logins.count();
     if let Some(parent) = parent {
         revoke(app, parent, "replaced by a new login").await.map_err(IssueError::Store)?;
     }
@@ -163,6 +166,7 @@ pub(crate) async fn renew(app: &App, token: &[u8], when: Renew) -> Result<Renewa
     };
     let issued = seal(settings, keys, renewed, &*app.entropy)?;
     app.issued.count(&keys.session.minting, issued.expires);
+    app.metrics.renewals.count();
     Ok(Renewal::Issued(issued))
 }
 
@@ -286,6 +290,16 @@ pub(crate) fn probe(session: &Session) -> Probe {
 
 /// Judges a token as the edge does, but on the log itself.
 pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreError> {
+    let standing = standing(app, token).await?;
+    match &standing {
+        Standing::Valid(_) => {}
+        Standing::Dead(_, refusal) => app.metrics.refused(refusal.code()),
+        Standing::Foreign => app.metrics.refused("foreign"),
+    }
+    Ok(standing)
+}
+
+async fn standing(app: &App, token: &[u8]) -> Result<Standing, StoreError> {
     let mut scratch = Scratch::default();
     let mut opened = open(app, token, &mut scratch);
     if opened.as_ref().is_err_and(|error| *error == TokenError::UnknownKey) && app.keys_current().await.is_ok() {
@@ -330,7 +344,10 @@ pub(crate) async fn revoke(app: &App, session: &Session, reason: &str) -> Result
     let entry = Entry { kind: EntryKind::Family, slot: session.slot(), fingerprint: session.family() };
     let new =
         NewEntry::new(entry, &claims.realm, reason, &claims.sub).username(&claims.sub).object(&claims.sid.to_string());
-    let appended = app.store.denylist().append(new, app.clock.now().seconds()).await?;
+    let began = Instant::now();
+    let appended = app.store.denylist().append(new, app.clock.now().seconds()).await;
+    app.metrics.committed(appended.is_ok(), began.elapsed());
+    let appended = appended?;
     app.news.committed(appended.seq, app.clock.now());
     Ok(())
 }

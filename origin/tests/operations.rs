@@ -363,3 +363,28 @@ fn postgresql_crashes_while_sessions_are_ended() {
     let checked = site.does(&["db", "check"]);
     assert!(checked.contains(&format!(": {SESSIONS} lines")), "gap-free, and none twice: {checked}");
 }
+
+#[test]
+fn metrics_are_for_the_operators_listener_alone() {
+    let site = Site::new(None);
+    let mut command = site.command();
+    command.env("COUNTERSIGN__METRICS__LISTEN", "127.0.0.1:0").arg("serve").stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap());
+    let mut line = String::new();
+    let mut address = |after: &str| loop {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0, "the server ended");
+        if let Some((_, after)) = line.split_once(after) {
+            break after.split_whitespace().next().unwrap().to_owned();
+        }
+    };
+    let (metrics, address) = (address("metrics metrics="), address("listening listen="));
+    let server = Server { process, address };
+    assert_eq!(server.send("GET", "/metrics", "", "").0, 404);
+    let mut stream = TcpStream::connect(metrics).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("countersign_denylist_up 1\n"), "{answer}");
+}

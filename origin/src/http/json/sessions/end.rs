@@ -64,7 +64,9 @@ pub(super) fn actor(claims: &SessionClaims) -> String {
 pub(super) async fn all(call: &Call, scope: Scope<'_>, order: Order<'_>) -> Result<Appended, Crest> {
     let (app, now) = (&call.app, call.app.clock.now());
     let (ring, settings) = (app.keys(), app.settings());
+    let began = std::time::Instant::now();
     let appended = endings::end(&app.store, &ring.denylist, &settings, scope, order, now.seconds()).await;
+    app.metrics.committed(appended.is_ok(), began.elapsed());
     let appended = appended.map_err(|error| {
         tracing::error!(%error, "an end of sessions was not recorded");
         match error.fault() {
