@@ -10,6 +10,7 @@
 
 mod ambient;
 mod app;
+mod barrier;
 pub mod cli;
 mod endings;
 #[cfg(test)]

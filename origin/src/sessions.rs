@@ -9,7 +9,7 @@ use countersign_core::session::{Properties, Session, SessionClaims, SessionId, T
 use countersign_core::time::{UnixMillis, UnixSeconds};
 use countersign_core::token::mint::MintError;
 use countersign_core::token::{self, Kind, Scratch, TokenError, mint};
-use countersign_store::denylist::{Lookup, NewEntry, Probe};
+use countersign_store::denylist::{Appended, Lookup, NewEntry, Probe};
 use countersign_store::{Attributes, Identity, StoreError};
 
 use crate::ambient::{Entropy, random};
@@ -339,7 +339,7 @@ pub(crate) fn open(app: &App, token: &[u8], scratch: &mut Scratch) -> Result<Ses
 }
 
 /// Ends the session's family. When this returns `Ok`, that is on the disk.
-pub(crate) async fn revoke(app: &App, session: &Session, reason: &str) -> Result<(), StoreError> {
+pub(crate) async fn revoke(app: &App, session: &Session, reason: &str) -> Result<Appended, StoreError> {
     let claims = session.claims();
     let entry = Entry { kind: EntryKind::Family, slot: session.slot(), fingerprint: session.family() };
     let new =
@@ -349,5 +349,5 @@ pub(crate) async fn revoke(app: &App, session: &Session, reason: &str) -> Result
     app.metrics.committed(appended.is_ok(), began.elapsed());
     let appended = appended?;
     app.news.committed(appended.seq, app.clock.now());
-    Ok(())
+    Ok(appended)
 }

@@ -36,6 +36,8 @@ pub enum Kind {
     Heartbeat,
     /// The key set of an edge, sealed to its bundle.
     EdgeKeys,
+    /// Says of an end of sessions when it holds everywhere.
+    Receipt,
 }
 
 impl Kind {
@@ -45,6 +47,7 @@ impl Kind {
             Self::Journey => "journey+jwt",
             Self::Heartbeat => "heartbeat+jwt",
             Self::EdgeKeys => "edge-keys+jwt",
+            Self::Receipt => "end-receipt+jwt",
         }
     }
 }

@@ -62,7 +62,7 @@ impl News {
     }
 
     /// A place to wait in; `None` when all are taken.
-    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
