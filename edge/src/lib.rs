@@ -10,6 +10,7 @@ mod clock;
 mod decide;
 mod forward;
 mod hub;
+mod metrics;
 mod refresh;
 mod refuse;
 mod renew;
