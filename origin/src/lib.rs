@@ -16,6 +16,8 @@ mod endings;
 #[cfg(test)]
 mod endings_tests;
 mod explain;
+#[cfg(test)]
+mod faults_tests;
 mod goto;
 mod http;
 mod journey;
