@@ -11,6 +11,7 @@ mod clock;
 mod decide;
 mod forward;
 mod hub;
+mod metrics;
 mod refresh;
 mod refuse;
 mod renew;

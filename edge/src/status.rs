@@ -4,14 +4,18 @@ use countersign_core::replica::State;
 use worker::{Context, Env, Headers, Request, Response, Result, event};
 
 use crate::state::Source;
-use crate::{clock, decide, state};
+use crate::{clock, decide, metrics, state};
 
-/// `GET /.countersign/status`: how current this isolate is, where the settings have `status`. All else below
+/// `GET /.countersign/status`, and `/.countersign/metrics`: how current this isolate is, where the settings have `status`. All else below
 /// `/.countersign/` is not there.
 #[event(fetch)]
 pub async fn fetch(request: Request, _env: Env, _context: Context) -> Result<Response> {
-    let asked = request.path() == "/.countersign/status" && state::with(|edge| edge.settings.status) == Some(true);
-    if !asked {
+    let told = state::with(|edge| edge.settings.status) == Some(true);
+    if told && request.path() == "/.countersign/metrics" {
+        let text = state::with(|edge| metrics::text(edge)).unwrap_or_default();
+        return respond(200, "text/plain; version=0.0.4; charset=utf-8", text);
+    }
+    if !told || request.path() != "/.countersign/status" {
         return answer(404, "application/problem+json", &serde_json::json!({ "title": "Not Found", "status": 404 }));
     }
     let status = state::with(|edge| {
@@ -50,8 +54,12 @@ pub async fn fetch(request: Request, _env: Env, _context: Context) -> Result<Res
 }
 
 fn answer(status: u16, kind: &str, body: &serde_json::Value) -> Result<Response> {
+    respond(status, kind, body.to_string())
+}
+
+fn respond(status: u16, kind: &str, body: String) -> Result<Response> {
     let headers = Headers::new();
     headers.set("content-type", kind)?;
     headers.set("cache-control", "no-store")?;
-    Ok(Response::ok(body.to_string())?.with_status(status).with_headers(headers))
+    Ok(Response::ok(body)?.with_status(status).with_headers(headers))
 }

@@ -12,6 +12,7 @@ use crate::http::News;
 use crate::key_plan::Times;
 use crate::key_upkeep::Issued;
 use crate::keyring::{self, Keyring, KeyringError};
+use crate::metrics::Metrics;
 use crate::passwords::{HashError, Passwords};
 use crate::seal_budgets::SealBudgets;
 use crate::settings::Settings;
@@ -36,6 +37,7 @@ pub struct App {
     pub(crate) default_realm: Option<String>,
     /// What polls of the feed that are held wait for.
     pub(crate) news: News,
+    pub(crate) metrics: Metrics,
 }
 
 /// Why the origin cannot start. The operator's fault, or the store's.
@@ -122,6 +124,7 @@ impl App {
             epoch,
             default_realm,
             news,
+            metrics: Metrics::default(),
         }))
     }
 

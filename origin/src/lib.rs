@@ -10,11 +10,14 @@
 
 mod ambient;
 mod app;
+mod barrier;
 pub mod cli;
 mod endings;
 #[cfg(test)]
 mod endings_tests;
 mod explain;
+#[cfg(test)]
+mod faults_tests;
 mod goto;
 mod http;
 mod journey;
@@ -23,6 +26,7 @@ mod key_plan;
 mod key_purpose;
 mod key_upkeep;
 mod keyring;
+mod metrics;
 mod passwords;
 mod prune;
 mod reload;

@@ -1,5 +1,7 @@
 //! Authenticated sessions: issue, judge, revoke.
 
+use std::time::Instant;
+
 use countersign_core::cookie::{MAX_SET_COOKIE, SetCookieError};
 use countersign_core::denylist::{Entry, Fingerprint, Kind as EntryKind, Slot};
 use countersign_core::gate::{self, DenylistView, Judgement, Refusal};
@@ -7,7 +9,7 @@ use countersign_core::session::{Marks, Properties, Reference, Session, SessionCl
 use countersign_core::time::{UnixMillis, UnixSeconds};
 use countersign_core::token::mint::MintError;
 use countersign_core::token::{self, Kind, Scratch, TokenError, mint};
-use countersign_store::denylist::{DenylistLog, Lookup, NewEntry, Probe};
+use countersign_store::denylist::{Appended, DenylistLog, Lookup, NewEntry, Probe};
 use countersign_store::{Attributes, Identity, StoreError};
 
 use crate::ambient::{Entropy, random};
@@ -93,6 +95,7 @@ pub(crate) async fn issue(
         Some(Err(error)) => return Err(error),
         None => server_side::create(app, settings, claims, parent).await?,
     };
+    app.metrics.logins.count();
     if let Some(parent) = parent {
         revoke(app, parent, "replaced by a new login").await.map_err(IssueError::Store)?;
     }
@@ -185,6 +188,7 @@ pub(crate) async fn renew(app: &App, token: &[u8], when: Renew) -> Result<Renewa
     };
     let issued = seal(settings, keys, renewed, &*app.entropy)?;
     app.issued.count(&keys.session.minting, issued.expires);
+    app.metrics.renewals.count();
     Ok(Renewal::Issued(issued))
 }
 
@@ -317,6 +321,16 @@ pub(crate) async fn lookup(log: &DenylistLog<'_>, session: &Session) -> Result<L
 
 /// Judges a token as the edge does, but on the log itself.
 pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreError> {
+    let standing = standing(app, token).await?;
+    match &standing {
+        Standing::Valid(_) => {}
+        Standing::Dead(_, refusal) => app.metrics.refused(refusal.code()),
+        Standing::Foreign => app.metrics.refused("foreign"),
+    }
+    Ok(standing)
+}
+
+async fn standing(app: &App, token: &[u8]) -> Result<Standing, StoreError> {
     if let Some(reference) = Reference::read(token) {
         return match server_side::find(app, &reference).await? {
             Some(session) => holds(app, session).await,
@@ -368,19 +382,22 @@ pub(crate) fn open(app: &App, token: &[u8], scratch: &mut Scratch) -> Result<Ses
 
 /// Ends the session's family. When this returns `Ok`, that is on the disk. A server-side session is in the log as well:
 /// edges remember what they were told of it.
-pub(crate) async fn revoke(app: &App, session: &Session, reason: &str) -> Result<(), StoreError> {
+pub(crate) async fn revoke(app: &App, session: &Session, reason: &str) -> Result<Appended, StoreError> {
     revoke_by(app, session, reason, &session.claims().sub).await
 }
 
 /// The same, by another than the session's user.
-pub(crate) async fn revoke_by(app: &App, session: &Session, reason: &str, actor: &str) -> Result<(), StoreError> {
+pub(crate) async fn revoke_by(app: &App, session: &Session, reason: &str, actor: &str) -> Result<Appended, StoreError> {
     let claims = session.claims();
     let entry = Entry { kind: EntryKind::Family, slot: session.slot(), fingerprint: session.family() };
     let new = NewEntry::new(entry, &claims.realm, reason, actor).username(&claims.sub).object(&claims.sid.to_string());
-    let appended = app.store.denylist().append(new, app.clock.now().seconds()).await?;
+    let began = Instant::now();
+    let appended = app.store.denylist().append(new, app.clock.now().seconds()).await;
+    app.metrics.committed(appended.is_ok(), began.elapsed());
+    let appended = appended?;
     app.news.committed(appended.seq, app.clock.now());
     if session.is_server_side() {
         server_side::forget(app, claims.sid).await;
     }
-    Ok(())
+    Ok(appended)
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use countersign_test_postgres::{Database, shared_database};
+use countersign_test_postgres::{Cluster, Database, shared_database};
 
 const PASSWORD: &str = "Ch4ng31t";
 
@@ -282,4 +282,109 @@ fn s07_what_becomes_of_a_user_ends_the_sessions() {
     let sid = rest.split('"').next().unwrap();
     assert!(end(&["--sid", sid]).starts_with("Ended "));
     assert!(!origin.is_valid(&ben));
+}
+
+/// From a file to PostgreSQL: sessions and logouts go with it.
+#[test]
+fn an_installation_moves_to_postgresql() {
+    let mut site = Site::new(None);
+    site.add_user("alpha", "demo", &[]);
+    let origin = site.serve();
+    let (kept, ended) = (origin.demo(), origin.demo());
+    assert_eq!(origin.log_out(&ended), 200);
+    drop(origin);
+    assert!(site.does(&["db", "check"]).starts_with("ok    "));
+    let file = site.path().join("copy.jsonl");
+    let copy = file.to_str().unwrap().to_owned();
+    site.does(&["db", "export", "--out", &copy]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(site.run(&["db", "export", "--out", &copy]).status.code(), Some(1), "nothing is written over");
+    assert_eq!(site.run(&["db", "import", "--file", &copy]).status.code(), Some(1), "the database has something in it");
+
+    site.database = Some(shared_database().unwrap_or_else(|error| panic!("{error:#}")));
+    site.does(&["db", "migrate"]);
+    // A damaged copy leaves nothing.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let damaged = site.with_input(&["db", "import", "--file", "-"], &text.replacen("demo", "dem0", 1));
+    assert_eq!(damaged.status.code(), Some(1), "{}", stdout(&damaged));
+    site.does(&["db", "import", "--file", &copy]);
+    let checked = site.does(&["db", "check"]);
+    assert!(checked.contains("postgres://") && checked.contains(": 1 lines"), "{checked}");
+    let origin = site.serve();
+    assert!(origin.is_valid(&kept) && !origin.is_valid(&ended));
+    assert!(origin.log_in("/realms/root/realms/alpha", "demo", PASSWORD).is_some());
+}
+
+/// Every logout that was acknowledged holds at both origins, whatever became of the database in between.
+#[test]
+fn postgresql_crashes_while_sessions_are_ended() {
+    const SESSIONS: usize = 60;
+    let cluster = Cluster::start().unwrap_or_else(|error| panic!("{error:#}"));
+    let site = Site::new(Some(cluster.database().unwrap()));
+    site.add_user("alpha", "demo", &[]);
+    let origins = [site.serve(), site.serve()];
+    let tokens: Vec<String> = (0..SESSIONS).map(|_| origins[0].demo()).collect();
+    let (done, progress) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        for (worker, mine) in tokens.chunks(SESSIONS / 4).enumerate() {
+            let (origin, done) = (&origins[worker % 2], done.clone());
+            scope.spawn(move || {
+                for token in mine {
+                    // What was not acknowledged is repeated, as a client would.
+                    let tries = (0..200).find(|_| {
+                        let status = origin.log_out(token);
+                        // 401: an earlier try, whose answer was an error, did it after all.
+                        status == 200 || status == 401 || {
+                            assert!((500..=503).contains(&status), "{status}");
+                            std::thread::sleep(std::time::Duration::from_millis(100));
+                            false
+                        }
+                    });
+                    assert!(tries.is_some(), "the origin did not come back");
+                    done.send(()).unwrap();
+                }
+            });
+        }
+        for _ in 0..SESSIONS / 3 {
+            progress.recv().unwrap();
+        }
+        cluster.restart_immediately().unwrap();
+    });
+    for token in &tokens {
+        assert!(origins.iter().all(|origin| !origin.is_valid(token)));
+    }
+    for origin in &origins {
+        assert_eq!(origin.send("GET", "/health/ready", "", "").0, 200);
+    }
+    let checked = site.does(&["db", "check"]);
+    assert!(checked.contains(&format!(": {SESSIONS} lines")), "gap-free, and none twice: {checked}");
+}
+
+#[test]
+fn metrics_are_for_the_operators_listener_alone() {
+    let site = Site::new(None);
+    let mut command = site.command();
+    command.env("COUNTERSIGN__METRICS__LISTEN", "127.0.0.1:0").arg("serve").stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap());
+    let mut line = String::new();
+    let mut address = |after: &str| loop {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0, "the server ended");
+        if let Some((_, after)) = line.split_once(after) {
+            break after.split_whitespace().next().unwrap().to_owned();
+        }
+    };
+    let (metrics, address) = (address("metrics metrics="), address("listening listen="));
+    let server = Server { process, address };
+    assert_eq!(server.send("GET", "/metrics", "", "").0, 404);
+    let mut stream = TcpStream::connect(metrics).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("countersign_denylist_up 1\n"), "{answer}");
 }

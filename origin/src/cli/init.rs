@@ -117,6 +117,15 @@ fn exists(dir: &Path) -> bool {
     dir.as_os_str().is_empty() || dir.symlink_metadata().is_ok()
 }
 
+/// A new file for its owner alone. Never writes over anything.
+pub(super) fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 /// Never writes over anything.
 fn create(path: &Path, mode: u32, content: &str) -> Result<(), Failure> {
     let mut options = OpenOptions::new();

@@ -1,5 +1,6 @@
 //! The command line. Errors are one line on stderr and exit code 1; usage errors are clap's, with 2.
 
+mod db;
 mod denylist;
 mod doctor;
 mod edge;
@@ -49,6 +50,9 @@ enum Command {
     /// Shows the log of what was ended, and mends it.
     #[command(subcommand)]
     Denylist(denylist::Denylist),
+    /// Checks the database, copies it, and moves it to another one.
+    #[command(subcommand)]
+    Db(db::Db),
     /// What an edge needs.
     #[command(subcommand)]
     Edge(edge::Edge),
@@ -76,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Session(session) => settings(&cli.config).and_then(|settings| block_on(session.run(settings))),
         Command::Keys(keys) => settings(&cli.config).and_then(|settings| block_on(keys.run(settings))),
         Command::Denylist(log) => settings(&cli.config).and_then(|settings| block_on(log.run(settings))),
+        Command::Db(db) => settings(&cli.config).and_then(|settings| block_on(db.run(settings))),
         Command::Edge(edge) => settings(&cli.config).and_then(|settings| block_on(edge.run(settings))),
     };
     outcome.unwrap_or_else(|Failure(what)| {
@@ -101,15 +106,21 @@ fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
+/// The database of an installation.
 async fn open_store(settings: &Settings) -> Result<Store, Failure> {
+    if settings.database.file().is_some_and(|file| !file.exists()) {
+        return Err(Failure(format!("there is no database {}; run `countersign init`", settings.database)));
+    }
+    open_store_at(settings).await
+}
+
+/// Also one that is not there yet.
+async fn open_store_at(settings: &Settings) -> Result<Store, Failure> {
     let path = &settings.master_key_file;
     let text = zeroize::Zeroizing::new(
         std::fs::read_to_string(path).map_err(|error| Failure(format!("cannot read {}: {error}", path.display())))?,
     );
     let master = MasterKey::from_text(&text).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
-    if settings.database.file().is_some_and(|file| !file.exists()) {
-        return Err(Failure(format!("there is no database {}; run `countersign init`", settings.database)));
-    }
     Ok(Store::open(&settings.database, master).await?)
 }
 

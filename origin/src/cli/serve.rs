@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -9,7 +10,10 @@ use tracing_subscriber::EnvFilter;
 use super::{Failure, Outcome, environment, open_store};
 use crate::app::App;
 use crate::settings::{LogFormat, Settings};
-use crate::{SystemClock, SystemEntropy, key_upkeep, prune, reload, router, server};
+use crate::{SystemClock, SystemEntropy, http, key_upkeep, prune, reload, router, server};
+
+/// Connections to the metrics at the same time.
+const SCRAPERS: usize = 16;
 
 pub(super) async fn run(settings: Settings, config: PathBuf) -> Outcome {
     start_log(&settings)?;
@@ -21,10 +25,25 @@ pub(super) async fn run(settings: Settings, config: PathBuf) -> Outcome {
         TcpListener::bind(listen).await.map_err(|error| Failure(format!("cannot listen on {listen}: {error}")))?;
     let listen = listener.local_addr()?; // port 0 is the system's choice
     let public_url = settings.public_url.origin();
+    let metrics_listener = match settings.metrics_listen {
+        Some(at) => Some(
+            TcpListener::bind(at)
+                .await
+                .map_err(|error| Failure(format!("cannot listen on {at} for metrics: {error}")))?,
+        ),
+        None => None,
+    };
     let app = App::new(settings, store.clone(), Box::new(SystemClock), Box::new(SystemEntropy)).await?;
     let pruning = tokio::spawn(prune::run(Arc::clone(&app)));
     let upkeep = tokio::spawn(key_upkeep::run(Arc::clone(&app)));
     let reloading = tokio::spawn(reload::run(Arc::clone(&app), config, environment().collect()));
+    let scraped = metrics_listener.map(|listener| {
+        if let Ok(metrics) = listener.local_addr() {
+            tracing::info!(%metrics, "metrics");
+        }
+        let router = http::metrics(Arc::clone(&app));
+        tokio::spawn(server::run(listener, router, SCRAPERS, std::future::pending(), Duration::ZERO))
+    });
     let keys = app.keys();
     tracing::info!(%listen, %public_url, realms = keys.realms.len(), keys = keys.len(), "listening");
 
@@ -33,6 +52,9 @@ pub(super) async fn run(settings: Settings, config: PathBuf) -> Outcome {
         app.news.close(); // polls that are held would be waited for
     };
     server::run(listener, router(Arc::clone(&app)), max_connections, stop, grace).await;
+    if let Some(scraped) = scraped {
+        scraped.abort();
+    }
     pruning.abort();
     upkeep.abort();
     reloading.abort();

@@ -6,6 +6,7 @@ mod health;
 mod json;
 mod jwks;
 mod log;
+mod metrics;
 mod pages;
 mod query;
 
@@ -17,6 +18,7 @@ use axum::routing::{any, get};
 
 use crate::app::App;
 pub(crate) use feed::News;
+pub(crate) use metrics::metrics;
 
 /// All routes, below `/am` where AM has them.
 pub fn router(app: Arc<App>) -> Router {

@@ -48,6 +48,8 @@ pub struct Settings {
     realms: BTreeMap<String, Realm>,
     pub(crate) denylist: Denylist,
     pub(crate) audit_seconds: u64,
+    /// For the operator alone.
+    pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) keys: Keys,
     pub(crate) destinations: Destinations,
     pub(crate) log_format: LogFormat,
@@ -186,6 +188,7 @@ impl Settings {
         let log = |settings: &Self| format!("{:?} {}", settings.log_format, settings.log_filter);
         [
             ("server.listen", self.listen != new.listen),
+            ("metrics.listen", self.metrics_listen != new.metrics_listen),
             ("server.max_connections", self.max_connections != new.max_connections),
             ("server.shutdown_grace_seconds", self.shutdown_grace != new.shutdown_grace),
             ("database", self.database.to_string() != new.database.to_string()),
@@ -226,6 +229,7 @@ impl Settings {
             realm: _,
             denylist,
             audit,
+            metrics,
             keys,
             validation,
             log,
@@ -237,6 +241,9 @@ impl Settings {
         let listen = server.listen.parse().map_err(|_| {
             ("server.listen", "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
         })?;
+        let metrics_listen = metrics.listen.map(|text| text.parse()).transpose();
+        let metrics_listen = metrics_listen
+            .map_err(|_| ("metrics.listen", "must be an address and a port, such as 127.0.0.1:9464".to_owned()))?;
         let everywhere = session::realm((&session, &journey), &public_url, base)?;
         within("server.shutdown_grace_seconds", server.shutdown_grace_seconds, 0, 3600)?;
         within("server.max_connections", u64::from(server.max_connections), 1, 65536)?;
@@ -259,6 +266,7 @@ impl Settings {
             everywhere,
             realms: BTreeMap::new(),
             denylist,
+            metrics_listen,
             audit_seconds: audit.keep_days * 24 * 3600,
             keys,
             destinations,

@@ -26,6 +26,7 @@ pub(super) struct Document {
     pub(super) realm: BTreeMap<String, Realm>,
     pub(super) denylist: Denylist,
     pub(super) audit: Audit,
+    pub(super) metrics: Metrics,
     pub(super) keys: Keys,
     pub(super) validation: Validation,
     pub(super) log: Log,
@@ -100,6 +101,12 @@ fn location(key: &'static str, url: &str) -> Result<Location, (&'static str, Str
         Ok(location) if location.file().is_none() => Ok(location),
         _ => Err((key, wrong.to_owned())),
     }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Metrics {
+    pub(super) listen: Option<String>,
 }
 
 #[derive(Deserialize, Debug)]

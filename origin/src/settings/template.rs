@@ -104,6 +104,10 @@ public_url = {public_url}
 [audit]
 # keep_days = 365
 
+[metrics]
+# GET /metrics for Prometheus, on an address that only the operator reaches; none by default.
+#   listen = "127.0.0.1:9464"
+
 [keys]
 # Keys of this age are followed by new ones, without any session noticing; 0 for never. See also `countersign keys`.
 # rotate_after_days = 0

@@ -38,6 +38,8 @@ pub enum Kind {
     EdgeKeys,
     /// The origin's signed word to one edge about a server-side session.
     Checked,
+    /// Says of an end of sessions when it holds everywhere.
+    Receipt,
 }
 
 impl Kind {
@@ -48,6 +50,7 @@ impl Kind {
             Self::Heartbeat => "heartbeat+jwt",
             Self::EdgeKeys => "edge-keys+jwt",
             Self::Checked => "checked-session+jwt",
+            Self::Receipt => "end-receipt+jwt",
         }
     }
 }

@@ -29,6 +29,7 @@ const NEWS_AGE: HeaderName = HeaderName::from_static("countersign-news-age");
 const MAX_WAIT_MS: u64 = 30_000;
 
 pub(super) async fn get(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    app.metrics.polls.count();
     let query = Query::parse(query.unwrap_or_default().as_bytes());
     let nonce = query.only("nonce").and_then(|text| encoding::decode_array(text.as_bytes()).ok());
     let nonce = nonce

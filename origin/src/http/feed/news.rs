@@ -28,6 +28,7 @@ pub(crate) struct News {
     /// Who holds it looks for all.
     looking: Mutex<()>,
     places: Arc<Semaphore>,
+    all_places: usize,
     closed: AtomicBool,
 }
 
@@ -38,6 +39,7 @@ impl News {
             seen: watch::Sender::new(Seen::default()),
             looking: Mutex::default(),
             places: Arc::new(Semaphore::new(places)),
+            all_places: places,
             closed: AtomicBool::new(false),
         }
     }
@@ -60,8 +62,13 @@ impl News {
     }
 
     /// A place to wait in; `None` when all are taken.
-    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// How many places are taken.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.all_places.saturating_sub(self.places.available_permits()) as u64
     }
 
     /// How long ago this process learnt of the entry at `head`, in milliseconds.

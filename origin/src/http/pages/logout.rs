@@ -87,6 +87,8 @@ async fn end(app: &App, realm: &str, headers: &HeaderMap) -> Result<(), StoreErr
     let Presented::Cookie(token) = presented else { return Ok(()) };
     match sessions::judge(app, token).await? {
         Standing::Foreign | Standing::Dead(_, Refusal::Expired | Refusal::Ended) => Ok(()),
-        Standing::Valid(session) | Standing::Dead(session, _) => sessions::revoke(app, &session, "logout").await,
+        Standing::Valid(session) | Standing::Dead(session, _) => {
+            sessions::revoke(app, &session, "logout").await.map(drop)
+        }
     }
 }

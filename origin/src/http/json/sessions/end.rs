@@ -3,14 +3,13 @@
 //! `{"scope":"key","kid":"…","reason":"…"}`; the realm is the URL's. The answer has the line of the denylist log, by which
 //! `countersign denylist undo` takes it back.
 
-use axum::http::StatusCode;
 use countersign_core::session::SessionClaims;
 use countersign_store::denylist::Appended;
 use serde_json::{Value, json};
 
 use super::super::error::Crest;
-use super::super::{Answer, Call, administrator, crest_json};
-use super::body;
+use super::super::{Answer, Call, administrator};
+use super::{ack, body};
 use crate::endings::{self, Order, Scope};
 
 const MAX_REASON: usize = 256;
@@ -18,6 +17,7 @@ const NOT_EFFECTIVE: &str = "The end could not be recorded and is not effective 
 
 pub(super) async fn post(call: &Call) -> Answer {
     let caller = administrator::require(call, &call.realm).await?;
+    let ack = ack::asked(call)?;
     let body = body(call)?;
     let text = |name: &str| {
         let value = body.get(name).and_then(Value::as_str).filter(|value| !value.is_empty());
@@ -53,7 +53,7 @@ pub(super) async fn post(call: &Call) -> Answer {
     };
     let actor = actor(caller.claims());
     let appended = all(call, scope, Order { actor: &actor, reason }).await?;
-    Ok(crest_json(StatusCode::OK, &json!({"result": true, "seq": appended.seq})))
+    ack::answer(call, ack, appended.seq, json!({"result": true, "seq": appended.seq})).await
 }
 
 /// For the log: who, and of which realm.
@@ -64,7 +64,9 @@ pub(super) fn actor(claims: &SessionClaims) -> String {
 pub(super) async fn all(call: &Call, scope: Scope<'_>, order: Order<'_>) -> Result<Appended, Crest> {
     let (app, now) = (&call.app, call.app.clock.now());
     let (ring, settings) = (app.keys(), app.settings());
+    let began = std::time::Instant::now();
     let appended = endings::end(&app.store, &ring.denylist, &settings, scope, order, now.seconds()).await;
+    app.metrics.committed(appended.is_ok(), began.elapsed());
     let appended = appended.map_err(|error| {
         tracing::error!(%error, "an end of sessions was not recorded");
         match error.fault() {

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::super::error::Crest;
 use super::super::{Answer, Call, crest_json};
 use super::Subject;
+use super::ack::{self, Ack};
 use crate::session_cookie::{self, Presented};
 use crate::sessions::{self, Standing};
 
@@ -19,7 +20,7 @@ const CLEAR_SITE_DATA: &str = "\"cache\", \"cookies\", \"storage\", \"executionC
 const NOT_EFFECTIVE: &str =
     "The logout could not be recorded and is not effective yet: the token still works. Repeat it with the token.";
 
-pub(super) async fn post(call: &Call, subject: Option<Subject>) -> Answer {
+pub(super) async fn post(call: &Call, subject: Option<Subject>, ack: Ack) -> Answer {
     let Some(subject) = subject else {
         // Nothing to end, but two cookies of the name, or a broken one, are better gone.
         let mut response = Crest::access_denied().into_response();
@@ -37,7 +38,7 @@ pub(super) async fn post(call: &Call, subject: Option<Subject>) -> Answer {
         Some(own) => sessions::judge(&call.app, own).await.is_ok_and(|standing| standing.valid().is_some()),
         None => false,
     };
-    let mut response = end(call, &subject, own_goes_on).await.unwrap_or_else(|error| error.into_response());
+    let mut response = end(call, &subject, own_goes_on, ack).await.unwrap_or_else(|error| error.into_response());
     if !own_goes_on && call.presented().in_cookie() {
         forget(call, &mut response);
     }
@@ -52,7 +53,7 @@ fn forget(call: &Call, response: &mut Response) {
     headers.insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static(CLEAR_SITE_DATA));
 }
 
-async fn end(call: &Call, subject: &Subject, admitted: bool) -> Answer {
+async fn end(call: &Call, subject: &Subject, admitted: bool, ack: Ack) -> Answer {
     let not_effective = |error| {
         tracing::error!(%error, "a logout was not recorded");
         Crest::unavailable(NOT_EFFECTIVE)
@@ -66,8 +67,8 @@ async fn end(call: &Call, subject: &Subject, admitted: bool) -> Answer {
         }
         // Also one that is not valid yet, by a clock that was set back: it would become valid.
         Standing::Valid(session) | Standing::Dead(session, _) => {
-            sessions::revoke(&call.app, &session, "logout").await.map_err(not_effective)?;
-            Ok(crest_json(StatusCode::OK, &json!({"result": "Successfully logged out"})))
+            let ended = sessions::revoke(&call.app, &session, "logout").await.map_err(not_effective)?;
+            ack::answer(call, ack, ended.seq, json!({"result": "Successfully logged out"})).await
         }
     }
 }

@@ -1,15 +1,15 @@
 //! `?_action=logoutByUser`: ends all sessions of a user in the realm of the URL, of both kinds. For the user, and for an
 //! administrator of the realm. (AM spares client-side sessions unless `statelessLogoutByUser` is set.)
 
-use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::error::Crest;
-use super::super::{Answer, Call, administrator, crest_json};
-use super::{body, end};
+use super::super::{Answer, Call, administrator};
+use super::{ack, body, end};
 use crate::endings::{Order, Scope};
 
 pub(super) async fn post(call: &Call) -> Answer {
+    let ack = ack::asked(call)?;
     let body = body(call)?;
     let username = body.get("username").and_then(Value::as_str).filter(|name| !name.is_empty());
     let username =
@@ -20,6 +20,6 @@ pub(super) async fn post(call: &Call) -> Answer {
         administrator::require(call, &call.realm).await?;
     }
     let order = Order { actor: &end::actor(claims), reason: "logoutByUser" };
-    end::all(call, Scope::User { realm: &call.realm, username }, order).await?;
-    Ok(crest_json(StatusCode::OK, &json!({"result": true})))
+    let ended = end::all(call, Scope::User { realm: &call.realm, username }, order).await?;
+    ack::answer(call, ack, ended.seq, json!({"result": true})).await
 }

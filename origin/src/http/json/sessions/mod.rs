@@ -1,5 +1,6 @@
 //! `POST …/sessions?_action=…`: which session is meant, and what is to be done with it. `GET` lists server-side ones.
 
+mod ack;
 mod end;
 mod get_session_info;
 mod get_session_properties;
@@ -39,7 +40,7 @@ pub(super) async fn action(call: &Call, path_token: Option<&str>) -> Answer {
         return Err(Crest::bad_request("The request has no _action"));
     };
     match action {
-        "logout" => logout::post(call, subject(call, path_token)?).await,
+        "logout" => logout::post(call, subject(call, path_token)?, ack::asked(call)?).await,
         "logoutByUser" => logout_by_user::post(call).await,
         "end" => end::post(call).await,
         "validate" => validate::post(call, subject(call, path_token)?).await,
