@@ -279,11 +279,8 @@ fn watch(shared: &Arc<Shared>) {
             };
             continue;
         }
-        for (deadline, slot) in gone {
-            slot.settle(Report { spent: deadline.spent(), ..failed(ScriptError::Time) });
-            state.lost += 1;
-            state.workers -= 1;
-        }
+        state.lost += gone.len();
+        state.workers -= gone.len();
         // As many stuck threads as there are places, and no more: beyond that, the places shrink.
         let replace =
             (state.lost.min(shared.threads) + state.workers).min(shared.threads).saturating_sub(state.workers);
@@ -291,6 +288,10 @@ fn watch(shared: &Arc<Shared>) {
         for _ in 0..replace {
             // Without a thread there is one place less, which `submit` sees.
             let _: Result<(), ScriptError> = spawn_worker(shared);
+        }
+        // Whoever is told may ask again at once, and finds the thread's place taken by another.
+        for (deadline, slot) in gone {
+            slot.settle(Report { spent: deadline.spent(), ..failed(ScriptError::Time) });
         }
         state = lock(&shared.state);
     }
