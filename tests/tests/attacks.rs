@@ -52,8 +52,9 @@ impl Forger {
         });
         // Tokens of one layer have keys of their own; where nothing is sealed, any other content key does.
         let mut find = |purposes: [&str; 2], algorithm: &str| {
-            let fits = |key: &StoredKey| purposes.contains(&key.purpose.as_str()) && key.algorithm == algorithm;
-            keys.swap_remove(keys.iter().position(fits).unwrap_or_else(|| panic!("no {purposes:?} {algorithm}")))
+            let place = |purpose| keys.iter().position(|key| key.purpose == purpose && key.algorithm == algorithm);
+            let found = purposes.into_iter().find_map(place);
+            keys.swap_remove(found.unwrap_or_else(|| panic!("no {purposes:?} {algorithm}")))
         };
         Self {
             signing: find(["session-signing", "session-signing-alone"], "EdDSA"),

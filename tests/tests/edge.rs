@@ -211,7 +211,7 @@ fn websockets_and_streams_pass() {
 
 #[test]
 fn a_panic_fails_one_request_and_not_the_worker() {
-    let faulty = edge_build::build(&BuildOptions::variant(&["fault-injection"]).unwrap()).expect("the variant builds");
+    let faulty = edge_build::build(&BuildOptions::for_tests().unwrap()).expect("the variant builds");
     let mut world = World::new(DenylistProfile::Default);
     let token = world.log_in();
     let base = world.stack.start_extra_edge(Some(&faulty.dist), &json!({ "status": true })).unwrap();

@@ -214,7 +214,7 @@ fn a_hub_that_never_answers_is_gone_around() {
 /// The hub shares its isolate, and the module's instance, with an edge: a panic there takes what the hub knew with it.
 #[test]
 fn a_panic_beside_the_hub_costs_its_lease_and_nothing_else() {
-    let faulty = edge_build::build(&BuildOptions::variant(&["fault-injection"]).unwrap()).expect("the variant builds");
+    let faulty = edge_build::build(&BuildOptions::for_tests().unwrap()).expect("the variant builds");
     let world = World::with(DenylistProfile::Default, |options| {
         options.hub_isolates = 2;
         options.settings = json!({ "status": true });

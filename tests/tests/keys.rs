@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use countersign_tests::{World, eventually, send};
+use xtask::edge_build::{self, BuildOptions};
 use xtask::stack::{DenylistProfile, Stack};
 
 /// Runs `countersign keys …` and gives what it printed.
@@ -192,6 +193,8 @@ fn k03_what_a_revoked_key_made_is_dead_within_t() {
 /// A session in a format that is not the default: made, taken by the edge, ended.
 fn passes_the_edge(signing: &str, encryption: &str, method: &str) {
     let world = World::with(DenylistProfile::Strict, |options| {
+        let every_format = edge_build::build(&BuildOptions::for_tests().unwrap()).expect("the variant builds");
+        options.artifacts.edge_dist = every_format.dist;
         for (name, value) in [
             ("STATELESSSIGNINGTYPE", signing),
             ("STATELESSENCRYPTIONTYPE", encryption),

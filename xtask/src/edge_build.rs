@@ -45,6 +45,11 @@ impl Default for BuildOptions {
 }
 
 impl BuildOptions {
+    /// The worker for what tests do to one and users do not: faults on demand, and every format.
+    pub fn for_tests() -> Result<Self> {
+        Self::variant(&["all-formats", "fault-injection"])
+    }
+
     /// A worker with extra features, beside the deployed one and never in its place.
     pub fn variant(features: &[&str]) -> Result<Self> {
         let dist = cargo::target_dir()?.join(format!("edge-{}", features.join("-")));

@@ -27,7 +27,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     say("building the origin, the demo application and the edge");
     let artifacts = Artifacts::build(Profile::Dev)?;
     // The tests ask for this one by the same options and find it made.
-    edge_build::build(&BuildOptions::variant(&["fault-injection"])?)?;
+    edge_build::build(&BuildOptions::for_tests()?)?;
 
     let nextest = which("cargo-nextest").is_some();
     let mut runner = cargo::command();

@@ -70,6 +70,11 @@ impl Format {
         all
     }
 
+    /// Whether an edge reads it that was not built for more.
+    pub(crate) fn is_in_every_edge(self) -> bool {
+        !self.key.is_rsa() && (self.signing.is_symmetric() || self.signing == SigningAlg::EdDsa)
+    }
+
     pub(crate) fn name(self) -> String {
         let [signing, key, content] = [self.signing.name(), self.key.name(), self.content.name()];
         let key = if self.key == KeyAlg::Dir { String::new() } else { format!("-{key}") };

@@ -63,7 +63,7 @@ impl Workers {
         }
         let Ok(families) = <[Family; 2]>::try_from(families) else { bail!("two algorithms make two families") };
         let mut pairs = Vec::new();
-        for format in Format::all() {
+        for format in Format::all().into_iter().filter(|format| format.is_in_every_edge()) {
             pairs.push((format, site.edge(&format!("pair-{}", format.name()), Some("loop.mjs"), format, 1)?));
         }
         // The helper wants an edge of its own; one of ours would do, but it is not worth a second way to start one.
