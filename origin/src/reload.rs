@@ -12,14 +12,14 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// By which a file is taken for another one. Editors write in place or rename, and both show.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
     inode: u64,
 }
 
 impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
         Some(Self {
             modified: metadata.modified().ok(),
@@ -72,8 +72,10 @@ impl<L: Fn(&Path) -> Result<Settings, SettingsError>> Reload<L> {
     }
 }
 
-pub(crate) async fn run(app: Arc<App>, path: PathBuf, environment: Vec<(String, String)>) {
-    let mut reload = Reload::new(path, |path: &Path| Settings::load(path, environment.clone().into_iter()));
+/// `seen` is of the file before the settings in force were read: what is written between that and the first look counts.
+pub(crate) async fn run(app: Arc<App>, path: PathBuf, seen: Option<Stamp>, environment: Vec<(String, String)>) {
+    let load = |path: &Path| Settings::load(path, environment.clone().into_iter());
+    let mut reload = Reload { seen, ..Reload::new(path, load) };
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut hangup = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {

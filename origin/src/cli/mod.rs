@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use countersign_store::{MasterKey, Store};
 
+use crate::reload::Stamp;
 use crate::settings::Settings;
 
 #[derive(Parser)]
@@ -74,7 +75,10 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Init(init) => block_on(init.run()),
-        Command::Serve => settings(&cli.config).and_then(|settings| block_on(serve::run(settings, cli.config))),
+        Command::Serve => {
+            let seen = Stamp::of(&cli.config);
+            settings(&cli.config).and_then(|settings| block_on(serve::run(settings, cli.config, seen)))
+        }
         Command::Doctor => block_on(doctor::run(&cli.config)),
         Command::User(user) => settings(&cli.config).and_then(|settings| block_on(user.run(settings))),
         Command::Session(session) => settings(&cli.config).and_then(|settings| block_on(session.run(settings))),

@@ -9,13 +9,14 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Failure, Outcome, environment, open_store};
 use crate::app::App;
+use crate::reload::Stamp;
 use crate::settings::{LogFormat, Settings};
 use crate::{SystemClock, SystemEntropy, http, key_upkeep, prune, reload, router, server};
 
 /// Connections to the metrics at the same time.
 const SCRAPERS: usize = 16;
 
-pub(super) async fn run(settings: Settings, config: PathBuf) -> Outcome {
+pub(super) async fn run(settings: Settings, config: PathBuf, seen: Option<Stamp>) -> Outcome {
     start_log(&settings)?;
     // Before anything that takes time, so that an early signal is not lost.
     let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -36,7 +37,7 @@ pub(super) async fn run(settings: Settings, config: PathBuf) -> Outcome {
     let app = App::new(settings, store.clone(), Box::new(SystemClock), Box::new(SystemEntropy)).await?;
     let pruning = tokio::spawn(prune::run(Arc::clone(&app)));
     let upkeep = tokio::spawn(key_upkeep::run(Arc::clone(&app)));
-    let reloading = tokio::spawn(reload::run(Arc::clone(&app), config, environment().collect()));
+    let reloading = tokio::spawn(reload::run(Arc::clone(&app), config, seen, environment().collect()));
     let scraped = metrics_listener.map(|listener| {
         if let Ok(metrics) = listener.local_addr() {
             tracing::info!(%metrics, "metrics");
