@@ -1,5 +1,6 @@
 //! The ring of one generation of keys: which of them mint, which verify, what edges get. What keys are for is in
 //! `key_purpose`; how they come and go in `key_plan` and `key_upkeep`.
+//! A long file by its tests, which need its private rows.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! The attack list's cookie (C) and token (J) cases that a request can carry, as one table that runs against the origin
 //! and the edge alike: what one of them takes, the other must not be asked about. The forger has the realm's real keys,
 //! so that each case fails for what it is about and not for a signature that would not verify anyway.
+//! Long because the list is: a case is a line or two, and it is read from top to bottom beside the list.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,5 @@
 //! The run: one thread, one queue of events, true time. What happens next follows from the seed alone.
+//! It is one file because it is one event loop: every arm reads and writes the same few fields.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
