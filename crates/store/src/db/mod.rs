@@ -195,7 +195,7 @@ impl Tx<'_> {
 }
 
 /// Two words that share a number wait for each other now and then, and nothing worse.
-fn lock_number(words: &[&str]) -> i64 {
+pub(crate) fn lock_number(words: &[&str]) -> i64 {
     use sha2::{Digest as _, Sha256};
     let mut hash = Sha256::new();
     hash.update(b"countersign store lock");

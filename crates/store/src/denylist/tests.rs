@@ -31,7 +31,8 @@ on_both!(
     r12_a_repeated_request_keeps_its_number,
     lines_are_found_by_realm_user_kind_and_time_page_by_page,
     r09_a_new_epoch_revives_nothing_that_was_lost,
-    appends_wake_those_who_wait_in_every_process
+    appends_wake_those_who_wait_in_every_process,
+    what_another_process_did_to_the_log_is_noticed
 );
 
 on_both!(threads: r14_no_reader_ever_skips_a_number, two_stores_on_one_file_leave_no_gap_and_no_fork);
@@ -195,6 +196,37 @@ async fn pruning_takes_a_prefix_and_keeps_the_chain(site: Site) {
     assert_eq!(denylist.entries(6, 10).await, Ok(Some(vec![])));
     assert_eq!(append(&store, Kind::Family, 40, 1).await, Ok(Appended { seq: 7, already: false }));
     assert_consistent(&store, 7).await;
+}
+
+/// A writer remembers where it saw the log end. Whatever is done to the log elsewhere, it goes on from where that left it.
+async fn what_another_process_did_to_the_log_is_noticed(site: Site) {
+    let (here, there) = (site.store().await, site.open().await);
+    let at = |seq, already| Ok(Appended { seq, already });
+    let request = |store: &Store, number: u8| {
+        let (store, new) = (store.clone(), new(Kind::User, 5, 7).request(RequestId([number; 16])));
+        async move { store.denylist().append(new, NOW).await }
+    };
+    assert_eq!(append(&here, Kind::Family, 5, 1).await, at(1, false));
+    assert_eq!(append(&here, Kind::Family, 5, 2).await, at(2, false), "in the short way");
+
+    assert_eq!(append(&there, Kind::Family, 5, 3).await, at(3, false));
+    assert_eq!(append(&here, Kind::Family, 5, 4).await, at(4, false), "it grew");
+    assert_eq!(append(&there, Kind::Family, 5, 4).await, at(4, true), "the same was listed");
+    assert_eq!(append(&here, Kind::Family, 5, 3).await, at(3, true), "likewise, and the log did not grow");
+    assert_eq!(request(&here, 1).await, at(5, false));
+    assert_eq!(request(&there, 1).await, at(5, true));
+    assert_eq!(request(&here, 1).await, at(5, true));
+
+    assert_eq!(there.denylist().undo(4, "a mistake", "admin", NOW).await, at(6, false));
+    assert_eq!(append(&here, Kind::Family, 5, 4).await, at(7, false), "undone, and ended anew");
+
+    assert_eq!(there.denylist().prune(Slot(5).end()).await, Ok(7));
+    assert_eq!(append(&here, Kind::Family, 40, 1).await, at(8, false), "emptied");
+    assert_consistent(&here, 8).await;
+
+    let head = there.denylist().begin_epoch(Epoch([8; 16]), NOW.plus(7200), "admin", NOW).await.unwrap();
+    assert_eq!(append(&here, Kind::Family, 40, 1).await, at(head.seq + 1, false), "of another epoch");
+    assert_consistent(&there, head.seq + 1).await;
 }
 
 async fn pruning_in_chunks_stops_where_one_would(site: Site) {

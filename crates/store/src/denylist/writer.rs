@@ -7,7 +7,7 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::changes::Signal;
-use super::{Appended, CHANNEL, Head, LOCK, NewEntry, RequestId, read, seq_in, seq_out};
+use super::{Appended, CHANNEL, Head, LOCK, NewEntry, RequestId, append, read, seq_in, seq_out};
 use crate::StoreError;
 use crate::db::{Arg, Conn, Db, Tx, bulk};
 use crate::store::Patience;
@@ -45,7 +45,7 @@ impl Writer {
         let (alive, running) = watch::channel(());
         let stop = Arc::new(Notify::new());
         let failing = Failing::default();
-        let task = Task { db, signal, patience, failing: Arc::clone(&failing) };
+        let task = Task { db, signal, patience, failing: Arc::clone(&failing), held: None };
         tokio::spawn(task.run(jobs, Arc::clone(&stop), alive));
         Self { queue, patience: patience.queue, stop, running, failing }
     }
@@ -103,10 +103,12 @@ struct Task {
     signal: Signal,
     patience: Patience,
     failing: Failing,
+    /// Of a server: the connection, and where the log ended when it was last written to.
+    held: Option<(Conn, Option<Head>)>,
 }
 
 impl Task {
-    async fn run(self, mut jobs: mpsc::Receiver<Job>, stop: Arc<Notify>, alive: watch::Sender<()>) {
+    async fn run(mut self, mut jobs: mpsc::Receiver<Job>, stop: Arc<Notify>, alive: watch::Sender<()>) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
@@ -115,6 +117,13 @@ impl Task {
                     jobs.close(); // what is queued is still received
                     continue;
                 }
+            }
+            // Whoever waited for the last commit is about to ask for more: what comes now need not wait for this one.
+            tokio::task::yield_now().await;
+            while batch.len() < BATCH
+                && let Ok(job) = jobs.try_recv()
+            {
+                batch.push(job);
             }
             let outcome = self.commit(&batch).await;
             if let Err(error) = &outcome {
@@ -133,7 +142,7 @@ impl Task {
 
     /// A server may go away for a moment, and may do so between a commit and its answer. The batch is then repeated:
     /// what of it was committed is known by its requests and keeps its numbers.
-    async fn commit(&self, batch: &[Job]) -> Result<Outcomes, StoreError> {
+    async fn commit(&mut self, batch: &[Job]) -> Result<Outcomes, StoreError> {
         let deadline = Instant::now() + self.patience.outage;
         loop {
             let error = match self.attempt(batch).await {
@@ -150,26 +159,41 @@ impl Task {
         }
     }
 
-    async fn attempt(&self, batch: &[Job]) -> Result<Outcomes, StoreError> {
-        let mut conn = self.db.log().await.map_err(|error| match error {
-            // The pool tried for as long as it may, and says no more than that.
-            StoreError::Busy if matches!(*self.db, Db::Postgres { .. }) => {
-                StoreError::Unavailable { detail: "no connection could be had in time".into() }
-            }
-            other => other,
-        })?;
-        let outcome = if let Conn::Sqlite(_) = &conn {
-            written(&mut conn, batch).await
+    async fn attempt(&mut self, batch: &[Job]) -> Result<Outcomes, StoreError> {
+        let (head, outcomes) = if let Db::Sqlite { .. } = *self.db {
+            written(&mut self.db.log().await?, batch).await?
         } else {
-            // The network may swallow everything without a word; a local file does not.
-            let limit = self.patience.lock.saturating_mul(2);
-            let silent = StoreError::Unavailable { detail: "the server does not answer".into() };
-            tokio::time::timeout(limit, written(&mut conn, batch)).await.unwrap_or(Err(silent))
+            self.attempt_at_server(batch).await?
         };
-        match outcome {
+        self.signal.raise(head.seq);
+        Ok(outcomes)
+    }
+
+    async fn attempt_at_server(&mut self, batch: &[Job]) -> Result<(Head, Outcomes), StoreError> {
+        // Taken out: what happens to the log in an attempt that fails is not known.
+        let (mut conn, end) = match self.held.take() {
+            Some(held) => held,
+            None => match self.db.log().await {
+                // The pool tried for as long as it may, and says no more than that.
+                Err(StoreError::Busy) => {
+                    return Err(StoreError::Unavailable { detail: "no connection could be had in time".into() });
+                }
+                conn => (conn?, None),
+            },
+        };
+        // The network may swallow everything without a word; a local file does not.
+        let limit = self.patience.lock.saturating_mul(2);
+        let silent = StoreError::Unavailable { detail: "the server does not answer".into() };
+        let work = async {
+            match at_once(&mut conn, end, batch).await? {
+                Some(done) => Ok(done),
+                None => written(&mut conn, batch).await,
+            }
+        };
+        match tokio::time::timeout(limit, work).await.unwrap_or(Err(silent)) {
             Ok((head, outcomes)) => {
-                self.signal.raise(head.seq);
-                Ok(outcomes)
+                self.held = Some((conn, Some(head)));
+                Ok((head, outcomes))
             }
             Err(error) => {
                 if matches!(error, StoreError::Unavailable { .. }) {
@@ -201,8 +225,33 @@ fn answer(jobs: impl Iterator<Item = Job>, outcome: Result<Outcomes, StoreError>
 async fn written(conn: &mut Conn, batch: &[Job]) -> Result<(Head, Outcomes), StoreError> {
     let mut tx = conn.begin().await?;
     tx.lock(LOCK).await?;
-    let mut head = read::head(&mut tx).await?;
-    let mut known = Known::of(&mut tx, batch).await?;
+    let head = read::head(&mut tx).await?;
+    let Numbered { head, lines, outcomes } = numbered(head, Known::of(&mut tx, batch).await?, batch)?;
+    insert(&mut tx, lines).await?;
+    tx.notify(CHANNEL).await?;
+    tx.commit().await?;
+    Ok((head, outcomes))
+}
+
+/// Likewise in one round trip, where the log still ends at `end`; `None` where it does not.
+async fn at_once(conn: &mut Conn, end: Option<Head>, batch: &[Job]) -> Result<Option<(Head, Outcomes)>, StoreError> {
+    let (Conn::Postgres(conn), Some(end)) = (conn, end) else { return Ok(None) };
+    let Numbered { head, lines, outcomes } = numbered(end, Known::default(), batch)?;
+    let families = batch.iter().filter(|job| job.new.entry.kind == Kind::Family);
+    let families = families.map(|job| job.new.entry.fingerprint.0.cast_signed()).collect();
+    let done = append::append(conn, &end, lines, families).await?;
+    Ok(done.then_some((head, outcomes)))
+}
+
+/// A batch with its positions.
+struct Numbered {
+    /// The end of the log after it.
+    head: Head,
+    lines: Vec<Vec<Arg>>,
+    outcomes: Outcomes,
+}
+
+fn numbered(mut head: Head, mut known: Known, batch: &[Job]) -> Result<Numbered, StoreError> {
     let mut lines = Vec::with_capacity(batch.len());
     let mut outcomes = Vec::with_capacity(batch.len());
     for Job { new, request, created_at, .. } in batch {
@@ -216,10 +265,7 @@ async fn written(conn: &mut Conn, batch: &[Job]) -> Result<(Head, Outcomes), Sto
         lines.push(line(&head, new, *request, *created_at)?);
         outcomes.push(Ok(Appended { seq: head.seq, already: false }));
     }
-    insert(&mut tx, lines).await?;
-    tx.notify(CHANNEL).await?;
-    tx.commit().await?;
-    Ok((head, outcomes))
+    Ok(Numbered { head, lines, outcomes })
 }
 
 const COLUMNS: [&str; 12] = [

@@ -1,0 +1,100 @@
+//! A batch in one statement, hence in one round trip: what takes a dozen of them when each step is its own.
+//!
+//! It begins where this process saw the log end. It writes nothing, and the caller goes the long way, when that is not
+//! the end any more: another process's lines have these numbers then, and a log that was pruned or began a new epoch has
+//! another floor. So it does when a family of the batch is listed already, or a request was made before.
+
+use sqlx::PgConnection;
+
+use super::{CHANNEL, Head, LOCK, seq_in};
+use crate::StoreError;
+use crate::db::{Arg, lock_number};
+
+/// The lock is taken before anything is written and held until the commit is visible, so that nobody who holds it reads
+/// an end of the log that is about to change. The statement may have been waiting for it and sees what was before: the
+/// numbers are a primary key, and the row of the floor is locked, which reads it anew.
+const STATEMENT: &str = "
+    WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock($1)),
+    base AS MATERIALIZED (
+        SELECT floor.seq FROM denylist_floor AS floor, turn WHERE floor.id = 1 AND floor.seq = $2 FOR SHARE OF floor
+    ),
+    lines AS (
+        INSERT INTO denylist (seq, kind, slot, fingerprint, chain, realm, username, object, reason, actor, created_at, request)
+        SELECT line.* FROM base,
+            UNNEST($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[], $8::text[], $9::text[],
+                   $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bytea[]) AS line
+        WHERE NOT EXISTS (SELECT 1 FROM denylist AS listed WHERE listed.kind = 1 AND listed.undone_by IS NULL
+                          AND listed.fingerprint = ANY ($15::bigint[]))
+        RETURNING seq
+    ),
+    news AS MATERIALIZED (SELECT pg_notify($16, '') FROM lines LIMIT 1)
+    SELECT (SELECT COUNT(*) FROM lines), (SELECT COUNT(*) FROM news)";
+
+/// The lines column by column.
+#[derive(Default)]
+struct Columns {
+    ints: [Vec<i64>; 5],
+    texts: [Vec<String>; 5],
+    bytes: [Vec<Vec<u8>>; 2],
+}
+
+impl Columns {
+    /// Each kind of column in the order of the table.
+    fn of(lines: Vec<Vec<Arg>>) -> Result<Self, StoreError> {
+        let mut columns = Self::default();
+        let odd = || StoreError::Internal { detail: "a line of the log has other columns".into() };
+        for line in lines {
+            let (mut ints, mut texts, mut bytes) =
+                (columns.ints.iter_mut(), columns.texts.iter_mut(), columns.bytes.iter_mut());
+            for arg in line {
+                match arg {
+                    Arg::Int(Some(value)) => ints.next().ok_or_else(odd)?.push(value),
+                    Arg::Text(Some(value)) => texts.next().ok_or_else(odd)?.push(value),
+                    Arg::Bytes(Some(value)) => bytes.next().ok_or_else(odd)?.push(value),
+                    _ => return Err(odd()),
+                }
+            }
+        }
+        Ok(columns)
+    }
+}
+
+/// Appends `lines`, the first of which comes after the end that `after` names. `families` are the fingerprints of those
+/// that must not be listed yet. `false` when nothing was written, because the log is not as it was.
+pub(super) async fn append(
+    conn: &mut PgConnection,
+    after: &Head,
+    lines: Vec<Vec<Arg>>,
+    families: Vec<i64>,
+) -> Result<bool, StoreError> {
+    let count = lines.len();
+    let Columns { ints: [seq, kind, slot, fingerprint, created_at], texts, bytes: [chain, request] } =
+        Columns::of(lines)?;
+    let [realm, username, object, reason, actor] = texts;
+    let done: Result<(i64, i64), sqlx::Error> = sqlx::query_as(STATEMENT)
+        .bind(lock_number(LOCK))
+        .bind(seq_in(after.floor_seq)?)
+        .bind(seq)
+        .bind(kind)
+        .bind(slot)
+        .bind(fingerprint)
+        .bind(chain)
+        .bind(realm)
+        .bind(username)
+        .bind(object)
+        .bind(reason)
+        .bind(actor)
+        .bind(created_at)
+        .bind(request)
+        .bind(families)
+        .bind(CHANNEL)
+        .fetch_one(conn)
+        .await;
+    match done {
+        Ok((written, _)) if usize::try_from(written) == Ok(count) => Ok(true),
+        Ok((0, _)) => Ok(false),
+        Ok(_) => Err(StoreError::corrupt("denylist", "a part of a batch was written")),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
