@@ -111,6 +111,7 @@ impl App {
         let keys = RwLock::new(Arc::new(keys));
         // Whoever waits holds a connection: half of them stay free for those who do not.
         let news = News::new(settings.max_connections / 2);
+        let libraries = Libraries::load(&store).await?;
         let (loading, issued) = (tokio::sync::Mutex::default(), Issued::default());
         Ok(Arc::new(Self {
             settings: RwLock::new(Arc::new(settings)),
@@ -127,7 +128,7 @@ impl App {
             default_realm,
             news,
             metrics: Metrics::default(),
-            libraries: Libraries::new(),
+            libraries,
         }))
     }
 

@@ -3,7 +3,8 @@
 //! REST and the pages run the same code. The state of a login under way travels in `authId`; the origin keeps none.
 
 mod auth_id;
-mod library;
+pub(crate) mod documents;
+pub(crate) mod library;
 mod login;
 
 pub(crate) use auth_id::AuthIdError;
