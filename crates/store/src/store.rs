@@ -6,8 +6,8 @@ use sqlx::migrate::{MigrateError, Migrator};
 use crate::db::{Db, Tx, postgres, sql, sqlite};
 use crate::denylist::{Changes, DenylistLog, Signal, Watch, Writer};
 use crate::{
-    Administrators, AttemptCounters, Audit, Identities, InstallationRow, Journeys, Keys, Location, MasterKey, Once,
-    Realms, Sessions, Settings, StoreError, location,
+    Administrators, AttemptCounters, Audit, Identities, InstallationRow, JourneyDocuments, Journeys, Keys, Location,
+    MasterKey, Once, Realms, Sessions, Settings, StoreError, location,
 };
 
 const MASTER_KEY_CHECK: (&[&str], &[u8]) = (&["master key check"], b"countersign");
@@ -98,6 +98,10 @@ impl Store {
 
     pub fn journeys(&self) -> Journeys<'_> {
         Journeys(self)
+    }
+
+    pub fn journey_documents(&self) -> JourneyDocuments<'_> {
+        JourneyDocuments(self)
     }
 
     pub fn once(&self) -> Once<'_> {

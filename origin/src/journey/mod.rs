@@ -3,9 +3,12 @@
 //! REST and the pages run the same code. The state of a login under way travels in `authId`; the origin keeps none.
 
 mod auth_id;
+pub(crate) mod documents;
+pub(crate) mod library;
 mod login;
 
 pub(crate) use auth_id::AuthIdError;
+pub(crate) use library::Libraries;
 pub(crate) use login::{
     Advance, Answers, Authenticated, CALLBACKS, JourneyError, MAX_USERNAME, advance, check, complete, start,
 };
