@@ -7,7 +7,9 @@ use countersign_store::Location;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::lockout::AccountLockout;
 use super::passwords::Passwords;
+use super::services::{IdentitiesSection, MailSection, RateLimitsSection, ScriptsSection};
 use super::session::{Journey, Session};
 use super::within;
 
@@ -24,6 +26,11 @@ pub(super) struct Document {
     pub(super) session: Session,
     pub(super) journey: Journey,
     pub(super) passwords: Passwords,
+    pub(super) accountlockout: AccountLockout,
+    pub(super) identities: IdentitiesSection,
+    pub(super) mail: MailSection,
+    pub(super) scripts: ScriptsSection,
+    pub(super) rate_limits: RateLimitsSection,
     /// By name, such as "/alpha".
     pub(super) realm: BTreeMap<String, Realm>,
     pub(super) denylist: Denylist,
@@ -37,7 +44,13 @@ pub(super) struct Document {
 impl Document {
     /// What holds for realms that say nothing.
     pub(super) fn everywhere(&self) -> Realm {
-        Realm { session: self.session.clone(), journey: self.journey.clone(), passwords: self.passwords.clone() }
+        Realm {
+            session: self.session.clone(),
+            journey: self.journey.clone(),
+            passwords: self.passwords.clone(),
+            accountlockout: self.accountlockout.clone(),
+            identities: self.identities.clone(),
+        }
     }
 }
 
@@ -48,6 +61,8 @@ pub(super) struct Realm {
     pub(super) session: Session,
     pub(super) journey: Journey,
     pub(super) passwords: Passwords,
+    pub(super) accountlockout: AccountLockout,
+    pub(super) identities: IdentitiesSection,
 }
 
 impl Realm {
@@ -57,6 +72,8 @@ impl Realm {
             session: self.session.over(&above.session),
             journey: self.journey.over(&above.journey),
             passwords: self.passwords.over(&above.passwords),
+            accountlockout: self.accountlockout.over(&above.accountlockout),
+            identities: self.identities.over(&above.identities),
         }
     }
 }

@@ -74,7 +74,7 @@ pub(super) struct Session {
 }
 
 /// The names that are AM's and not in this file's own manner, for the environment, where case is lost.
-pub(super) const AM_NAMES: [&str; 13] = [
+pub(super) const AM_NAMES: [&str; 20] = [
     "statelessSessionsEnabled",
     "latestAccessTimeUpdateFrequency",
     "iplanet-am-session-enable-session-constraint",
@@ -88,6 +88,13 @@ pub(super) const AM_NAMES: [&str; 13] = [
     "statelessCompressionType",
     "org.forgerock.openam.session.stateless.encryption.method",
     "org.forgerock.openam.session.stateless.rsa.padding",
+    "loginFailureLockoutMode",
+    "storeInvalidAttemptsInDataStore",
+    "loginFailureCount",
+    "loginFailureDuration",
+    "lockoutDuration",
+    "lockoutDurationMultiplier",
+    "lockoutWarnUserCount",
 ];
 
 macro_rules! over {
@@ -252,5 +259,7 @@ pub(super) fn realm(sections: &sections::Realm, public_url: &PublicUrl, base: &P
         session: sections.session.check(public_url, base)?,
         journey: sections.journey.check()?,
         passwords: Arc::new(sections.passwords.check()?),
+        lockout: sections.accountlockout.check()?,
+        identities: Arc::new(sections.identities.check(base)?),
     })
 }
