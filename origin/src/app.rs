@@ -9,7 +9,7 @@ use countersign_store::{Store, StoreError};
 
 use crate::ambient::{Clock, Entropy};
 use crate::http::News;
-use crate::journey::Libraries;
+use crate::journey::{Libraries, Memory};
 use crate::key_plan::Times;
 use crate::key_upkeep::Issued;
 use crate::keyring::{self, Keyring, KeyringError};
@@ -40,6 +40,8 @@ pub struct App {
     pub(crate) news: News,
     pub(crate) metrics: Metrics,
     pub(crate) libraries: Libraries,
+    /// Logins in progress that are kept here.
+    pub(crate) journeys: Memory,
 }
 
 /// Why the origin cannot start. The operator's fault, or the store's.
@@ -128,6 +130,7 @@ impl App {
             news,
             metrics: Metrics::default(),
             libraries: Libraries::new(),
+            journeys: Memory::default(),
         }))
     }
 
