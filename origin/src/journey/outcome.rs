@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use countersign_journey::{Failure, Success};
+use axum::http::HeaderValue;
+use countersign_journey::{Failure, Request, Success};
 use countersign_store::StoreError;
 use serde_json::Value;
 
@@ -65,6 +66,11 @@ impl Succeeded {
             max_seconds: seconds(success.max_session_minutes),
             max_idle_seconds: seconds(success.max_idle_minutes),
         }))
+    }
+
+    /// The cookies that the journey's nodes ask for.
+    pub(crate) async fn persistent_cookies(&self, _app: &App, _realm: &str, _request: &Request) -> Vec<HeaderValue> {
+        Vec::new()
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_journey::host::Host;
-use countersign_journey::{Answer, CallbackError, Engine, FailureCause, Library, Limits, NodeError, Page, Request, StepError};
+use countersign_journey::{
+    Answer, CallbackError, Engine, FailureCause, JourneyState, Library, Limits, NodeError, Page, Request, StepError,
+};
 use serde_json::Value;
 
 use super::auth_id::AuthIdError;
@@ -27,7 +29,8 @@ pub(crate) async fn begin(
     credentials: Option<&Credentials>,
     to: Destinations,
 ) -> Result<Outcome, JourneyError> {
-    let turn = Turn::new(app, realm).await?;
+    let id = URL_SAFE_NO_PAD.encode(random::<16>(&*app.entropy));
+    let turn = Turn::new(app, realm, &id).await?;
     if turn.library.journey(tree).is_some_and(|journey| journey.transactional_only) {
         return Err(StepError::NoJourney.into());
     }
@@ -35,7 +38,6 @@ pub(crate) async fn begin(
     let engine = turn.engine(&methods);
     let answer = engine.start(tree, request).await?;
     let answer = fill_up(&engine, answer, credentials, request).await?;
-    let id = URL_SAFE_NO_PAD.encode(random::<16>(&*app.entropy));
     turn.settle(answer, Before::new(id, to), &methods, None).await
 }
 
@@ -53,7 +55,7 @@ pub(crate) async fn advance(
     let callbacks = callbacks.ok_or(StepError::Callbacks(CallbackError::Count))?;
     let Opened { progress, place, .. } = opened;
     let realm = progress.realm.clone();
-    let turn = Turn::new(app, &realm).await?;
+    let turn = Turn::new(app, &realm, &progress.id).await?;
     let methods = turn.methods();
     let (state, before) = progress.split(to);
     let answer = turn.engine(&methods).step(state, callbacks, request).await?;
@@ -74,7 +76,7 @@ pub(crate) async fn fill(
     };
     let Opened { progress, place, .. } = opened;
     let realm = progress.realm.clone();
-    let turn = Turn::new(app, &realm).await?;
+    let turn = Turn::new(app, &realm, &progress.id).await?;
     let methods = turn.methods();
     let engine = turn.engine(&methods);
     let (state, before) = progress.split(to);
@@ -92,7 +94,7 @@ pub(crate) async fn resume(
     to: &Destinations,
 ) -> Result<Outcome, JourneyError> {
     let (progress, version) = journey_sessions::find_suspended(app, realm, id).await?;
-    let turn = Turn::new(app, realm).await?;
+    let turn = Turn::new(app, realm, &progress.id).await?;
     let methods = turn.methods();
     let (state, before) = progress.split(to);
     let answer = turn.engine(&methods).resume(state, request).await?;
@@ -129,6 +131,20 @@ enum From<'a> {
     Link { id: &'a str, version: u64 },
 }
 
+/// Whom the request concerns, as far as that is known.
+fn who(answer: &Answer) -> String {
+    let of_state = |state: &JourneyState| {
+        let identified = state.identified().map(|identified| identified.username.clone());
+        identified.or_else(|| state.shared().get("username").and_then(Value::as_str).map(str::to_owned))
+    };
+    match answer {
+        Answer::Callbacks { state, .. } | Answer::Suspended { state, .. } => of_state(state),
+        Answer::Success(success) => success.username.clone(),
+        Answer::Failure(_) => None,
+    }
+    .unwrap_or_default()
+}
+
 /// One request's look at a realm.
 struct Turn<'a> {
     app: &'a App,
@@ -143,7 +159,7 @@ struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    async fn new(app: &'a App, realm: &'a str) -> Result<Self, JourneyError> {
+    async fn new(app: &'a App, realm: &'a str, id: &str) -> Result<Self, JourneyError> {
         if !app.keys().realms.contains_key(realm) {
             return Err(JourneyError::NoSuchRealm);
         }
@@ -156,7 +172,7 @@ impl<'a> Turn<'a> {
             ..Limits::default()
         };
         let library = app.library(realm);
-        let services = Services::new(app, realm);
+        let services = Services::new(app, realm).in_transaction(id);
         let head = app.store.denylist().head().await?.seq;
         Ok(Self { app, realm, library, services, limits, head })
     }
@@ -183,6 +199,7 @@ impl<'a> Turn<'a> {
         if let Some(seq) = self.services.renewed() {
             before.renew(seq);
         }
+        self.services.audited(&who(&answer)).await;
         match answer {
             Answer::Callbacks { state, page } => {
                 let progress = before.then(self.realm, state, page, self.head);
