@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// Of all logins together. Beyond, those end first that would end first anyway: whoever begins logins by the thousand
 /// must not keep others from beginning one.
-const MAX_BYTES: usize = 64 * 1024 * 1024;
+const MAX_BYTES: usize = if cfg!(test) { 256 } else { 64 * 1024 } * 1024;
 /// What an entry costs beside its state.
 const OVERHEAD: usize = 256;
 

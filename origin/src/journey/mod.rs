@@ -33,6 +33,9 @@ pub(crate) use run::{advance, begin, fill, resume};
 /// The journey that every realm has.
 pub(crate) const DEFAULT_TREE: &str = "Login";
 
+/// Longest user name that is looked up, in bytes: the store has no longer one.
+pub(crate) const MAX_USERNAME: usize = 255;
+
 /// Why a request took the journey nowhere. It stays where it was.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum JourneyError {

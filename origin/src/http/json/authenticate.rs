@@ -7,7 +7,7 @@
 use axum::Json;
 use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, SET_COOKIE};
 use axum::http::{Method, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::IntoResponse as _;
 use countersign_core::session::Session;
 use countersign_journey::host::HostError;
 use countersign_journey::{FailureCause, Request, StepError};

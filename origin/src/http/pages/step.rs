@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 
 use super::super::query::Query;
 use super::reduced::{self, Piece};
+use crate::journey::MAX_USERNAME;
 use crate::passwords::MAX_PASSWORD;
 
-/// In bytes: the store has no longer one.
-const MAX_USERNAME: usize = 255;
 /// For everything that is neither a name nor a password.
 const MAX_TEXT: usize = 4096;
 /// More options than these are a list to choose from.
