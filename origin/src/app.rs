@@ -11,6 +11,7 @@ use countersign_store::{Store, StoreError};
 use crate::ambient::{Clock, Entropy};
 use crate::audit_log::AuditLog;
 use crate::http::News;
+use crate::journey::{Libraries, Memory};
 use crate::key_plan::Times;
 use crate::key_upkeep::Issued;
 use crate::keyring::{self, Keyring, KeyringError};
@@ -47,6 +48,9 @@ pub struct App {
     pub(crate) outbox: Outbox,
     pub(crate) limiter: Limiter,
     pub(crate) audit_log: AuditLog,
+    pub(crate) libraries: Libraries,
+    /// Logins in progress that are kept here.
+    pub(crate) memory: Memory,
 }
 
 /// Why the origin cannot start. The operator's fault, or the store's.
@@ -119,6 +123,7 @@ impl App {
         // Whoever waits holds a connection: half of them stay free for those who do not.
         let news = News::new(settings.max_connections / 2);
         let (outbox, limiter) = (Outbox::new(settings.mail.clone()), Limiter::new(&settings.rate_limits));
+        let libraries = Libraries::load(&store).await?;
         let (loading, issued) = (tokio::sync::Mutex::default(), Issued::default());
         Ok(Arc::new(Self {
             settings: RwLock::new(Arc::new(settings)),
@@ -139,6 +144,8 @@ impl App {
             outbox,
             limiter,
             audit_log: AuditLog::default(),
+            libraries,
+            memory: Memory::default(),
         }))
     }
 

@@ -23,6 +23,7 @@ pub mod denylist;
 mod error;
 mod identities;
 mod installation;
+mod journey_documents;
 mod journeys;
 mod keys;
 mod location;
@@ -51,6 +52,9 @@ pub use counters::Counters;
 pub use error::{Fault, StoreError};
 pub use identities::{Attributes, Identities, Identity, IdentityStatus, NewIdentity, NewPassword, PasswordState};
 pub use installation::{Installation, InstallationRow};
+pub use journey_documents::{
+    DocumentChange, DocumentKey, DocumentKind, DocumentRows, JourneyDocument, JourneyDocuments,
+};
 pub use journeys::{JourneySession, Journeys, Once};
 pub use keys::{Change, KeyEvent, KeyRows, Keys, LiveTokens, NewKey, StoredKey};
 pub use location::Location;

@@ -61,6 +61,7 @@ pub(super) async fn examine(store: &Store, place: &mut impl Place) -> Result<Rep
     let (keys, findings) = store.keys().findings(place).await?;
     report.keys = keys;
     report.findings.extend(findings);
+    report.findings.extend(store.journey_documents().findings(place).await?);
     for (what, condition) in ORPHANS {
         let (count,): (i64,) = sql_of(format!("SELECT COUNT(*) FROM {condition}")).one(place).await?;
         if count > 0 {

@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use super::super::configuration::{self, Verb};
 use super::super::error::Crest;
 use super::super::{Answer, Call, administrator};
-use crate::journey::DEFAULT_TREE;
 use crate::key_files;
 use crate::key_plan::{self, Step};
 use crate::key_purpose::{self, Algorithm};
@@ -39,12 +38,13 @@ fn groups(call: &Call) -> Value {
             "zeroPageLoginEnabled": false,
         },
         "trees": {
-            "authenticationSessionsStateManagement": "JWT",
+            "authenticationSessionsStateManagement": realm.journey.scheme.name(),
             "authenticationSessionsMaxDuration": realm.journey.max_seconds / 60,
-            "authenticationSessionsWhitelist": false,
+            "authenticationSessionsWhitelist": realm.journey.allowlisting,
+            "suspendedAuthenticationTimeout": realm.journey.suspended_seconds / 60,
             "authenticationTreeCookieHttpOnly": true,
         },
-        "core": { "orgConfig": DEFAULT_TREE },
+        "core": { "orgConfig": call.app.default_journey(&call.realm) },
         "general": {
             "statelessSessionsEnabled": !realm.session.server_side.always,
             "defaultAuthLevel": realm.session.auth_level,
@@ -54,7 +54,12 @@ fn groups(call: &Call) -> Value {
 
 fn in_file(group: &str, field: &str) -> Option<&'static str> {
     match (group, field) {
+        ("trees", "authenticationSessionsStateManagement") => {
+            Some("authenticationSessionsStateManagement of [journey]")
+        }
         ("trees", "authenticationSessionsMaxDuration") => Some("max_duration_minutes of [journey]"),
+        ("trees", "authenticationSessionsWhitelist") => Some("authenticationSessionsWhitelist of [journey]"),
+        ("trees", "suspendedAuthenticationTimeout") => Some("suspendedAuthenticationTimeout of [journey]"),
         ("general", "statelessSessionsEnabled") => Some("statelessSessionsEnabled of [session]"),
         ("general", "defaultAuthLevel") => Some("auth_level of [session]"),
         _ => None,
