@@ -4,8 +4,11 @@
 mod cookie;
 mod format;
 mod load;
+mod lockout;
+mod passwords;
 mod sections;
 mod server_side;
+mod services;
 mod session;
 mod template;
 #[cfg(test)]
@@ -14,6 +17,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::cookie::Attributes;
@@ -22,8 +26,12 @@ use url::Url;
 
 pub(crate) use format::Format;
 pub use load::SettingsError;
+pub(crate) use lockout::Lockout;
+pub(crate) use passwords::PasswordPolicy;
 pub(crate) use sections::{Argon2, LogFormat};
 pub(crate) use server_side::{ServerSide, behaviour};
+pub(crate) use services::{Identities, Mail, MailSecurity, Rate, RateLimits, Scripts};
+pub(crate) use session::{MAX_TIME_MINUTES, Scheme};
 pub(crate) use template::template;
 
 use crate::goto::Destinations;
@@ -52,6 +60,10 @@ pub struct Settings {
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) keys: Keys,
     pub(crate) destinations: Destinations,
+    /// `None`: no mail is sent.
+    pub(crate) mail: Option<Arc<Mail>>,
+    pub(crate) scripts: Scripts,
+    pub(crate) rate_limits: RateLimits,
     pub(crate) log_format: LogFormat,
     pub(crate) log_filter: String,
 }
@@ -61,11 +73,20 @@ pub struct Settings {
 pub(crate) struct Realm {
     pub(crate) session: Session,
     pub(crate) journey: Journey,
+    pub(crate) passwords: Arc<PasswordPolicy>,
+    /// `None`: no account is ever locked by failures.
+    pub(crate) lockout: Option<Lockout>,
+    pub(crate) identities: Arc<Identities>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Journey {
     pub(crate) max_seconds: u64,
+    pub(crate) scheme: Scheme,
+    /// A step can be answered once.
+    pub(crate) allowlisting: bool,
+    /// How long a suspended journey waits for its link to be opened.
+    pub(crate) suspended_seconds: u64,
     /// Of the `authId`, and of the sealed state inside: two tokens, each of one layer.
     pub(crate) format: Format,
 }
@@ -151,7 +172,7 @@ impl Settings {
 
     fn build(mut document: Document, base: &Path) -> Result<Self, SettingsError> {
         let of_realms = std::mem::take(&mut document.realm);
-        let (session, journey) = (document.session.clone(), document.journey.clone());
+        let above = document.everywhere();
         let mut settings =
             Self::check(document, base).map_err(|(key, rule)| SettingsError::Rule { key: key.to_owned(), rule })?;
         for (name, own) in of_realms {
@@ -160,8 +181,7 @@ impl Settings {
             if !named {
                 return Err(wrong("", "must be named like \"/alpha\", with a slash in front".to_owned()));
             }
-            let (session, journey) = (own.session.over(&session), own.journey.over(&journey));
-            let realm = session::realm((&session, &journey), &settings.public_url, base)
+            let realm = session::realm(&own.over(&above), &settings.public_url, base)
                 .map_err(|(key, rule)| wrong(&format!(".{key}"), rule))?;
             settings.realms.insert(name, realm);
         }
@@ -185,6 +205,10 @@ impl Settings {
     /// The settings that are another in `new` and are read at the start only.
     pub(crate) fn needing_a_start(&self, new: &Self) -> Vec<&'static str> {
         let argon2 = |settings: &Self| format!("{:?}", settings.argon2);
+        let scripts = |settings: &Self| {
+            let it = &settings.scripts;
+            (it.threads, it.queue, it.limits)
+        };
         let log = |settings: &Self| format!("{:?} {}", settings.log_format, settings.log_filter);
         [
             ("server.listen", self.listen != new.listen),
@@ -194,6 +218,9 @@ impl Settings {
             ("database", self.database.to_string() != new.database.to_string()),
             ("secrets.master_key_file", self.master_key_file != new.master_key_file),
             ("argon2", argon2(self) != argon2(new)),
+            ("mail", self.mail != new.mail),
+            ("scripts", scripts(self) != scripts(new)),
+            ("rate_limits.tracked", self.rate_limits.tracked != new.rate_limits.tracked),
             ("keys.max_seals", self.keys.max_seals != new.keys.max_seals),
             ("log", log(self) != log(new)),
         ]
@@ -219,21 +246,9 @@ impl Settings {
 
     /// The rules that are not of one key's type. Relative paths are relative to `base`.
     fn check(document: Document, base: &Path) -> Result<Self, (&'static str, String)> {
-        let Document {
-            server,
-            database,
-            secrets,
-            argon2,
-            session,
-            journey,
-            realm: _,
-            denylist,
-            audit,
-            metrics,
-            keys,
-            validation,
-            log,
-        } = document;
+        let sections = document.everywhere();
+        let Document { server, database, secrets, argon2, denylist, audit, metrics, keys, validation, .. } = document;
+        let Document { mail, scripts, rate_limits, log, .. } = document;
         let said = |key: &'static str| move |rule: &str| (key, rule.to_owned());
 
         let public_url = server.public_url.ok_or(("server.public_url", "is missing".to_owned()))?;
@@ -244,7 +259,7 @@ impl Settings {
         let metrics_listen = metrics.listen.map(|text| text.parse()).transpose();
         let metrics_listen = metrics_listen
             .map_err(|_| ("metrics.listen", "must be an address and a port, such as 127.0.0.1:9464".to_owned()))?;
-        let everywhere = session::realm((&session, &journey), &public_url, base)?;
+        let everywhere = session::realm(&sections, &public_url, base)?;
         within("server.shutdown_grace_seconds", server.shutdown_grace_seconds, 0, 3600)?;
         within("server.max_connections", u64::from(server.max_connections), 1, 65536)?;
         argon2.check()?;
@@ -270,6 +285,9 @@ impl Settings {
             audit_seconds: audit.keep_days * 24 * 3600,
             keys,
             destinations,
+            mail: mail.check(base)?,
+            scripts: scripts.check()?,
+            rate_limits: rate_limits.check()?,
             log_format: log.format,
             log_filter: log.filter,
         })
