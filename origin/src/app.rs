@@ -9,6 +9,7 @@ use countersign_store::{Store, StoreError};
 
 use crate::ambient::{Clock, Entropy};
 use crate::http::News;
+use crate::journey::{Libraries, Memory};
 use crate::key_plan::Times;
 use crate::key_upkeep::Issued;
 use crate::keyring::{self, Keyring, KeyringError};
@@ -38,6 +39,9 @@ pub struct App {
     /// What polls of the feed that are held wait for.
     pub(crate) news: News,
     pub(crate) metrics: Metrics,
+    pub(crate) libraries: Libraries,
+    /// Logins in progress that are kept here.
+    pub(crate) journeys: Memory,
 }
 
 /// Why the origin cannot start. The operator's fault, or the store's.
@@ -125,6 +129,8 @@ impl App {
             default_realm,
             news,
             metrics: Metrics::default(),
+            libraries: Libraries::new(),
+            journeys: Memory::default(),
         }))
     }
 

@@ -24,6 +24,7 @@ mod devices;
 mod error;
 mod identities;
 mod installation;
+mod journey_documents;
 mod journeys;
 mod keys;
 mod location;
@@ -53,6 +54,9 @@ pub use devices::{Device, Devices, NewDevice};
 pub use error::{Fault, StoreError};
 pub use identities::{Attributes, Identities, Identity, IdentityStatus, NewIdentity, NewPassword, PasswordState};
 pub use installation::{Installation, InstallationRow};
+pub use journey_documents::{
+    DocumentChange, DocumentKey, DocumentKind, DocumentRows, JourneyDocument, JourneyDocuments,
+};
 pub use journeys::{JourneySession, Journeys, Once};
 pub use keys::{Change, KeyEvent, KeyRows, Keys, LiveTokens, NewKey, StoredKey};
 pub use location::Location;

@@ -27,6 +27,7 @@ pub use load::SettingsError;
 pub(crate) use passwords::PasswordPolicy;
 pub(crate) use sections::{Argon2, LogFormat};
 pub(crate) use server_side::{ServerSide, behaviour};
+pub(crate) use session::{MAX_TIME_MINUTES, Scheme};
 pub(crate) use template::template;
 
 use crate::goto::Destinations;
@@ -70,6 +71,11 @@ pub(crate) struct Realm {
 #[derive(Clone, Debug)]
 pub(crate) struct Journey {
     pub(crate) max_seconds: u64,
+    pub(crate) scheme: Scheme,
+    /// A step can be answered once.
+    pub(crate) allowlisting: bool,
+    /// How long a suspended journey waits for its link to be opened.
+    pub(crate) suspended_seconds: u64,
     /// Of the `authId`, and of the sealed state inside: two tokens, each of one layer.
     pub(crate) format: Format,
 }

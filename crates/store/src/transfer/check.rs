@@ -62,6 +62,7 @@ pub(super) async fn examine(store: &Store, place: &mut impl Place) -> Result<Rep
     report.keys = keys;
     report.findings.extend(findings);
     report.findings.extend(store.devices().findings(place).await?);
+    report.findings.extend(store.journey_documents().findings(place).await?);
     for (what, condition) in ORPHANS {
         let (count,): (i64,) = sql_of(format!("SELECT COUNT(*) FROM {condition}")).one(place).await?;
         if count > 0 {

@@ -10,7 +10,8 @@ use super::tables::TABLES;
 use crate::denylist::{NewEntry, Probe};
 use crate::testing::{EPOCH, NOW, Site, on_both, tamper};
 use crate::{
-    Attributes, AuditEvent, IdentityStatus, MasterKey, NewDevice, NewIdentity, NewKey, ServerSession, Store, StoreError,
+    Attributes, AuditEvent, DocumentChange, DocumentKey, DocumentKind, IdentityStatus, MasterKey, NewDevice,
+    NewIdentity, NewKey, ServerSession, Store, StoreError,
 };
 
 on_both!(
@@ -90,6 +91,9 @@ async fn filled(site: &Site) -> Store {
     store.administrators().grant("/alpha", "user 1", NOW).await.unwrap();
     store.attempts().fail("/alpha", "demo", "lockout", 60, NOW).await.unwrap();
     store.settings().put(Some("/alpha"), &json!({"a": 1}), 0, "admin", NOW).await.unwrap();
+    let key = DocumentKey { kind: DocumentKind::Tree, journey: String::new(), id: "Login".into() };
+    let put = DocumentChange::Put(key, "{}".to_owned().into());
+    store.journey_documents().change("/alpha", &[put], None, "admin", NOW).await.unwrap();
     let event = AuditEvent {
         at: NOW,
         topic: "access".into(),

@@ -79,9 +79,7 @@ pub(super) fn unchanged(
 ) -> Result<(), Crest> {
     let unknown = |among: &Value| {
         let known: Vec<&str> = among.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        let mut error = Crest::bad_request("Invalid attribute specified.");
-        error.detail = Some(("validAttributes", known.join(", ")));
-        error
+        Crest::bad_request("Invalid attribute specified.").with_detail("validAttributes", known.join(", "))
     };
     for (group, fields) in asked.iter().filter(|(name, _)| !name.starts_with('_')) {
         let known = groups.get(group).ok_or_else(|| unknown(groups))?;

@@ -2,7 +2,6 @@
 
 mod administrator;
 mod authenticate;
-mod callbacks;
 mod configuration;
 mod credentials;
 mod error;

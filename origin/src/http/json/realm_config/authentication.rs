@@ -39,9 +39,10 @@ fn groups(call: &Call) -> Value {
             "zeroPageLoginEnabled": false,
         },
         "trees": {
-            "authenticationSessionsStateManagement": "JWT",
+            "authenticationSessionsStateManagement": realm.journey.scheme.name(),
             "authenticationSessionsMaxDuration": realm.journey.max_seconds / 60,
-            "authenticationSessionsWhitelist": false,
+            "authenticationSessionsWhitelist": realm.journey.allowlisting,
+            "suspendedAuthenticationTimeout": realm.journey.suspended_seconds / 60,
             "authenticationTreeCookieHttpOnly": true,
         },
         "core": { "orgConfig": DEFAULT_TREE },
@@ -54,7 +55,12 @@ fn groups(call: &Call) -> Value {
 
 fn in_file(group: &str, field: &str) -> Option<&'static str> {
     match (group, field) {
+        ("trees", "authenticationSessionsStateManagement") => {
+            Some("authenticationSessionsStateManagement of [journey]")
+        }
         ("trees", "authenticationSessionsMaxDuration") => Some("max_duration_minutes of [journey]"),
+        ("trees", "authenticationSessionsWhitelist") => Some("authenticationSessionsWhitelist of [journey]"),
+        ("trees", "suspendedAuthenticationTimeout") => Some("suspendedAuthenticationTimeout of [journey]"),
         ("general", "statelessSessionsEnabled") => Some("statelessSessionsEnabled of [session]"),
         ("general", "defaultAuthLevel") => Some("auth_level of [session]"),
         _ => None,
