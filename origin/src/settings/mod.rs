@@ -11,6 +11,7 @@ mod session;
 mod template;
 #[cfg(test)]
 mod tests;
+mod webauthn;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ pub(crate) use sections::{Argon2, LogFormat};
 pub(crate) use server_side::{ServerSide, behaviour};
 pub(crate) use session::{MAX_TIME_MINUTES, Scheme};
 pub(crate) use template::template;
+pub(crate) use webauthn::RelyingParty;
 
 use crate::goto::Destinations;
 use sections::Document;
@@ -66,6 +68,7 @@ pub(crate) struct Realm {
     pub(crate) session: Session,
     pub(crate) journey: Journey,
     pub(crate) passwords: Arc<PasswordPolicy>,
+    pub(crate) relying_party: Arc<RelyingParty>,
 }
 
 #[derive(Clone, Debug)]

@@ -308,5 +308,6 @@ pub(super) fn realm(sections: &sections::Realm, public_url: &PublicUrl, base: &P
         session: sections.session.check(public_url, base)?,
         journey: sections.journey.check()?,
         passwords: Arc::new(sections.passwords.check()?),
+        relying_party: Arc::new(sections.webauthn.check(public_url)?),
     })
 }
