@@ -41,7 +41,7 @@ pub struct App {
     pub(crate) metrics: Metrics,
     pub(crate) libraries: Libraries,
     /// Logins in progress that are kept here.
-    pub(crate) journeys: Memory,
+    pub(crate) memory: Memory,
 }
 
 /// Why the origin cannot start. The operator's fault, or the store's.
@@ -113,6 +113,7 @@ impl App {
         let keys = RwLock::new(Arc::new(keys));
         // Whoever waits holds a connection: half of them stay free for those who do not.
         let news = News::new(settings.max_connections / 2);
+        let libraries = Libraries::load(&store).await?;
         let (loading, issued) = (tokio::sync::Mutex::default(), Issued::default());
         Ok(Arc::new(Self {
             settings: RwLock::new(Arc::new(settings)),
@@ -129,8 +130,8 @@ impl App {
             default_realm,
             news,
             metrics: Metrics::default(),
-            libraries: Libraries::new(),
-            journeys: Memory::default(),
+            libraries,
+            memory: Memory::default(),
         }))
     }
 

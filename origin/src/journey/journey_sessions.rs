@@ -81,7 +81,7 @@ pub(crate) async fn open(app: &App, realm: &str, auth_id: &str) -> Result<Opened
         (Place::Store { reference, version: row.version }, progress, row.version == asked)
     } else if let Some(rest) = outer.session_id.strip_prefix(MEMORY) {
         let (reference, asked) = parse(rest).ok_or_else(foreign)?;
-        let (version, state) = app.journeys.get(&reference, now).ok_or_else(over)?;
+        let (version, state) = app.memory.get(&reference, now).ok_or_else(over)?;
         let progress = serde_json::from_slice(&state).map_err(|_| foreign())?;
         (Place::Memory { reference, version }, progress, version == asked)
     } else {
@@ -132,7 +132,7 @@ pub(super) async fn keep(
             session_id(STORE, reference, version + 1)
         }
         (Some(Place::Memory { reference, version }), _) => {
-            if !app.journeys.step(reference, *version, plain(progress)?, ends) {
+            if !app.memory.step(reference, *version, plain(progress)?, ends) {
                 return Err(used);
             }
             session_id(MEMORY, reference, version + 1)
@@ -147,7 +147,7 @@ pub(super) async fn keep(
         (None, Scheme::Cts) => in_store(app, realm, keys, progress, ends).await?,
         (None, Scheme::InMemory) => {
             let reference: Reference = random(&*app.entropy);
-            app.journeys.create(reference, plain(progress)?, ends, now);
+            app.memory.create(reference, plain(progress)?, ends, now);
             session_id(MEMORY, &reference, 1)
         }
     };
@@ -194,7 +194,7 @@ async fn in_store(
 pub(super) async fn finish(app: &App, realm: &str, place: &Place) -> Result<(), JourneyError> {
     let first = match place {
         Place::Store { reference, version } => app.store.journeys().finish(reference, *version).await?,
-        Place::Memory { reference, version } => app.journeys.finish(reference, *version),
+        Place::Memory { reference, version } => app.memory.finish(reference, *version),
         Place::Client { otk, id, ends } => {
             let (kind, what) =
                 if app.settings().realm(realm).journey.allowlisting { (STEP, otk) } else { (JOURNEY, id) };

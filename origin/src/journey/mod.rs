@@ -5,8 +5,9 @@
 
 mod auth_id;
 mod credentials;
+pub(crate) mod documents;
 mod journey_sessions;
-mod library;
+pub(crate) mod library;
 mod memory;
 mod methods;
 mod outcome;

@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use super::super::configuration::{self, Verb};
 use super::super::error::Crest;
 use super::super::{Answer, Call, administrator};
-use crate::journey::DEFAULT_TREE;
 use crate::key_files;
 use crate::key_plan::{self, Step};
 use crate::key_purpose::{self, Algorithm};
@@ -45,7 +44,7 @@ fn groups(call: &Call) -> Value {
             "suspendedAuthenticationTimeout": realm.journey.suspended_seconds / 60,
             "authenticationTreeCookieHttpOnly": true,
         },
-        "core": { "orgConfig": DEFAULT_TREE },
+        "core": { "orgConfig": call.app.default_journey(&call.realm) },
         "general": {
             "statelessSessionsEnabled": !realm.session.server_side.always,
             "defaultAuthLevel": realm.session.auth_level,
