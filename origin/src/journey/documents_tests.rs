@@ -88,7 +88,7 @@ fn nodes_made_one_by_one_are_found_by_their_tree() {
     ];
     let documents = Documents::default();
     let tree = json!({"entryNodeId": "p", "nodes": {"p": {"nodeType": "PageNode"}}});
-    changes.push(documents.tree_change("t", tree.as_object().unwrap().clone()));
+    changes.extend(documents.tree_changes("t", tree.as_object().unwrap().clone()));
     let documents = documents.with(&changes);
     let document = documents.document("t").unwrap();
     let count = |section: &str| document.section(section).count();
