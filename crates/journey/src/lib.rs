@@ -11,6 +11,7 @@
 
 mod callback;
 mod config;
+mod devices;
 mod document;
 mod encoded_word;
 mod engine;
@@ -24,14 +25,17 @@ mod locale;
 mod mail;
 mod node;
 mod nodes;
+mod oath;
 mod profile;
 mod prompt;
+pub mod qr;
 mod request;
 mod scripting;
 mod state;
 mod step;
 pub mod validate;
 mod variables;
+mod webauthn;
 
 pub use callback::{Callback, CallbackError, CallbackType, MessageType, NOT_PRESSED, Validation};
 pub use config::{ConfigError, Field, Kind};

@@ -13,6 +13,7 @@ mod session;
 mod template;
 #[cfg(test)]
 mod tests;
+mod webauthn;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -33,6 +34,7 @@ pub(crate) use server_side::{ServerSide, behaviour};
 pub(crate) use services::{Identities, Mail, MailSecurity, Rate, RateLimits, Scripts};
 pub(crate) use session::{MAX_TIME_MINUTES, Scheme};
 pub(crate) use template::template;
+pub(crate) use webauthn::RelyingParty;
 
 use crate::goto::Destinations;
 use sections::Document;
@@ -77,6 +79,7 @@ pub(crate) struct Realm {
     /// `None`: no account is ever locked by failures.
     pub(crate) lockout: Option<Lockout>,
     pub(crate) identities: Arc<Identities>,
+    pub(crate) relying_party: Arc<RelyingParty>,
 }
 
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@ use super::lockout::AccountLockout;
 use super::passwords::Passwords;
 use super::services::{IdentitiesSection, MailSection, RateLimitsSection, ScriptsSection};
 use super::session::{Journey, Session};
+use super::webauthn::WebAuthn;
 use super::within;
 
 /// Longest text in `url_file`.
@@ -31,6 +32,7 @@ pub(super) struct Document {
     pub(super) mail: MailSection,
     pub(super) scripts: ScriptsSection,
     pub(super) rate_limits: RateLimitsSection,
+    pub(super) webauthn: WebAuthn,
     /// By name, such as "/alpha".
     pub(super) realm: BTreeMap<String, Realm>,
     pub(super) denylist: Denylist,
@@ -50,6 +52,7 @@ impl Document {
             passwords: self.passwords.clone(),
             accountlockout: self.accountlockout.clone(),
             identities: self.identities.clone(),
+            webauthn: self.webauthn.clone(),
         }
     }
 }
@@ -63,6 +66,7 @@ pub(super) struct Realm {
     pub(super) passwords: Passwords,
     pub(super) accountlockout: AccountLockout,
     pub(super) identities: IdentitiesSection,
+    pub(super) webauthn: WebAuthn,
 }
 
 impl Realm {
@@ -74,6 +78,7 @@ impl Realm {
             passwords: self.passwords.over(&above.passwords),
             accountlockout: self.accountlockout.over(&above.accountlockout),
             identities: self.identities.over(&above.identities),
+            webauthn: self.webauthn.over(&above.webauthn),
         }
     }
 }

@@ -317,5 +317,6 @@ pub(super) fn realm(sections: &sections::Realm, public_url: &PublicUrl, base: &P
         passwords: Arc::new(sections.passwords.check()?),
         lockout: sections.accountlockout.check()?,
         identities: Arc::new(sections.identities.check(base)?),
+        relying_party: Arc::new(sections.webauthn.check(public_url)?),
     })
 }

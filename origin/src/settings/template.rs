@@ -180,6 +180,13 @@ public_url = {public_url}
 #   [realm."/alpha".journey]
 #   max_duration_minutes = 10
 
+[webauthn]
+# The domain that security keys and passkeys are for: the host of public_url, or one above it. After a change those that
+# are registered work no more.
+#   relying_party_id = "example.com"
+# Where the pages are that ask for them; by default public_url.
+#   origins = ["https://login.example.com"]
+
 [denylist]
 # A logout is refused everywhere after lease_ms at the latest. "default" polls every 2 s with a lease of 10 s;
 # "strict" 0.5 s and 2 s; "relaxed" 15 s and 60 s.

@@ -37,7 +37,7 @@ macro_rules! table {
 }
 
 /// Everything but what belongs to the database itself; those that others refer to come first.
-pub(super) const TABLES: [Table; 25] = [
+pub(super) const TABLES: [Table; 26] = [
     table!("installation", 1, false: "id" Int, "epoch" Bytes, "created_at" Int),
     table!("realms", 1, false: "name" Text, "active" Bool, "created_at" Int),
     table!("settings", 1, false: "realm" Text, "document" Text, "version" Int, "changed_at" Int, "actor" Text),
@@ -52,6 +52,8 @@ pub(super) const TABLES: [Table; 25] = [
         "custom" Bool, "question" Text, "answer_hash" Text),
     table!("accepted_terms", 2, false: "realm" Text, "username" Text, "version" Text, "accepted_at" Text),
     table!("recovery_codes", 4, false: "realm" Text, "username" Text, "kind" Text, "code_hash" Bytes),
+    table!("devices", 4, false: "realm" Text, "username" Text, "kind" Text, "id" Text, "credential" Bytes,
+        "profile" Bytes, "version" Int, "created_at" Int),
     table!("agents", 2, false: "realm" Text, "name" Text, "password_hash" Text, "active" Bool, "created_at" Int),
     table!("keys", 1, false: "kid" Text, "realm" Text, "purpose" Text, "algorithm" Text, "state" Text,
         "created_at" Int, "secret" Bytes, "activates_at" Int, "retires_at" Int, "seals" Int),

@@ -22,7 +22,7 @@ use super::super::journey_request::request;
 use super::super::query::Query;
 use super::message::{self, Link};
 use super::reduced::{self, Piece};
-use super::render::{page, see_other};
+use super::render::{Scripts, page, page_with, see_other};
 use super::step::{self, Part, View};
 use super::{LOGIN, LOGOUT, address, csrf, realm, waiting};
 use crate::app::App;
@@ -164,6 +164,12 @@ impl Visit {
         Ok(Self { app, realm, headers, query, service, forced, session })
     }
 
+    /// These pages show what others have scripts for.
+    fn request(&self) -> countersign_journey::Request {
+        let request = request(&self.headers, &self.query, self.session.as_ref());
+        countersign_journey::Request { without_scripts: true, ..request }
+    }
+
     fn tree(&self) -> String {
         self.service.clone().unwrap_or_else(|| self.app.default_journey(&self.realm))
     }
@@ -193,7 +199,7 @@ impl Visit {
     }
 
     async fn begin(&self, tree: &str, to: Destinations, status: StatusCode, says: Says<'_>) -> Response {
-        let request = request(&self.headers, &self.query, self.session.as_ref());
+        let request = self.request();
         match journey::begin(&self.app, &self.realm, tree, &request, None, to).await {
             Ok(Outcome::Step(shown)) => self.show(status, &shown, says).await,
             Ok(Outcome::Success(succeeded)) => self.succeeded(&succeeded).await,
@@ -230,10 +236,12 @@ impl Visit {
         let secret = asked.iter().any(|callback| callback.is(CallbackType::PasswordCallback));
         let tree = opened.progress.state.journey().to_owned();
         let again = Shown { auth_id: opened.auth_id().to_owned(), progress: opened.progress.clone() };
-        let request = request(&self.headers, &self.query, self.session.as_ref());
+        let request = self.request();
         let says = |error| Says { error: Some(error), typed: form, ..Says::default() };
         match journey::advance(&self.app, opened, Some(&answers), &request, &to).await {
-            Ok(Outcome::Step(shown)) => self.show(StatusCode::OK, &shown, Says { typed: form, ..Says::default() }).await,
+            Ok(Outcome::Step(shown)) => {
+                self.show(StatusCode::OK, &shown, Says { typed: form, ..Says::default() }).await
+            }
             Ok(Outcome::Success(succeeded)) => self.succeeded(&succeeded).await,
             Ok(Outcome::Failure(failed)) => {
                 if let Some(url) = away(&failed) {
@@ -301,7 +309,7 @@ impl Visit {
     }
 
     async fn resume(&self, id: &str, to: Destinations) -> Response {
-        let request = request(&self.headers, &self.query, self.session.as_ref());
+        let request = self.request();
         match journey::resume(&self.app, &self.realm, id, &request, &to).await {
             Ok(Outcome::Step(shown)) => self.show(StatusCode::OK, &shown, Says::default()).await,
             Ok(Outcome::Success(succeeded)) => self.succeeded(&succeeded).await,
@@ -321,7 +329,7 @@ impl Visit {
     }
 
     async fn succeeded(&self, succeeded: &Succeeded) -> Response {
-        let request = request(&self.headers, &self.query, self.session.as_ref());
+        let request = self.request();
         let (parent, how) = (self.session.as_ref(), (Replaces::Anybodys, true));
         let end = match journey_end::end(&self.app, &self.realm, succeeded, &request, parent, how).await {
             Ok(end) => end,
@@ -351,7 +359,7 @@ impl Visit {
 
     /// The first step with an error, where the journey has one; a journey that succeeds by itself is not begun again.
     async fn ask_again(&self, tree: &str, to: Destinations, status: StatusCode, says: Says<'_>) -> Response {
-        let request = request(&self.headers, &self.query, self.session.as_ref());
+        let request = self.request();
         match journey::begin(&self.app, &self.realm, tree, &request, None, to).await {
             Ok(Outcome::Step(shown)) => self.show(status, &shown, says).await,
             _ => message::show(&self.app, status, "Not signed in", says.error.unwrap_or(FAILED), None),
@@ -385,7 +393,8 @@ impl Visit {
             refresh: view.wait.filter(|_| cookie.is_some()).map(|seconds| (seconds, again.as_str())),
             view: &view,
         };
-        let mut response = page(&self.app, status, &template);
+        let scripts = if view.web_authn().is_some() { Scripts::Own } else { Scripts::None };
+        let mut response = page_with(&self.app, status, &template, scripts);
         response.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
         response
     }

@@ -1,6 +1,8 @@
 //! A step of any journey, as a form without scripts: what the template shows of each callback, and what a form sends
 //! back for it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use countersign_journey::{Callback, CallbackType, JourneyState};
 use serde_json::{Value, json};
 
@@ -11,20 +13,53 @@ use crate::passwords::MAX_PASSWORD;
 
 /// For everything that is neither a name nor a password.
 const MAX_TEXT: usize = 4096;
+const USE_KEY: &str = "Use your security key or passkey";
 /// More options than these are a list to choose from.
 const MAX_RADIOS: usize = 5;
 
 /// One part of the form.
 pub(super) enum Part {
     Text(Text),
-    Check { id: String, label: String, checked: bool, required: bool },
+    Check {
+        id: String,
+        label: String,
+        checked: bool,
+        required: bool,
+    },
     /// What is to be agreed to, above its check box.
     Terms(Vec<Piece>),
-    Choice { id: String, label: String, options: Vec<Choice>, radio: bool },
-    Note { kind: &'static str, pieces: Vec<Piece> },
-    Hidden { name: String, value: String },
+    Choice {
+        id: String,
+        label: String,
+        options: Vec<Choice>,
+        radio: bool,
+    },
+    Note {
+        kind: &'static str,
+        pieces: Vec<Piece>,
+    },
+    Hidden {
+        name: String,
+        value: String,
+    },
     /// The step ends by leaving for another site.
-    Away { href: String },
+    Away {
+        href: String,
+    },
+    /// What `webauthn.js` has the browser do, and the field for what comes of it.
+    WebAuthn {
+        options: String,
+        answer: String,
+    },
+    App(App),
+}
+
+/// What an app for one-time passwords is given: in three ways, for apps on another device, on this one, and for typing.
+pub(super) struct App {
+    pub(super) link: String,
+    /// The QR code, as a `data:` URL; none for a link that is too long.
+    pub(super) image: Option<String>,
+    pub(super) secret: String,
 }
 
 pub(super) struct Text {
@@ -76,10 +111,15 @@ impl View {
             view.add(&format!("IDToken{}", position + 1), callback, typed, realm);
         }
         view.focus();
+        view.name_the_answer(state.callbacks());
         let credentials = state.callbacks().iter().any(|callback| callback.is(CallbackType::PasswordCallback));
         let away = view.parts.iter().any(|part| matches!(part, Part::Away { .. }));
         if view.buttons.is_empty() && !state.is_suspended() && !away {
-            let label = if credentials { "Sign in" } else { "Continue" };
+            let label = match (view.web_authn(), credentials) {
+                (Some(_), _) => USE_KEY,
+                (None, true) => "Sign in",
+                (None, false) => "Continue",
+            };
             view.buttons.push(Button {
                 name: None,
                 value: 0,
@@ -115,12 +155,14 @@ impl View {
         };
         let required = callback.output("required").and_then(Value::as_bool);
         match callback.kind() {
-            CallbackType::NameCallback => self.parts.push(Part::Text(plain("text", "username", MAX_USERNAME))),
+            CallbackType::NameCallback => {
+                let autocomplete = autocomplete(text("prompt"), "username");
+                self.parts.push(Part::Text(plain("text", autocomplete, MAX_USERNAME)));
+            }
             CallbackType::PasswordCallback => {
-                self.parts.push(Part::Text(Text {
-                    value: String::new(),
-                    ..plain("password", "current-password", MAX_PASSWORD)
-                }));
+                let autocomplete = autocomplete(text("prompt"), "current-password");
+                self.parts
+                    .push(Part::Text(Text { value: String::new(), ..plain("password", autocomplete, MAX_PASSWORD) }));
             }
             CallbackType::TextInputCallback => {
                 self.parts.push(Part::Text(Text { required: false, ..plain("text", "off", MAX_TEXT) }));
@@ -129,10 +171,8 @@ impl View {
                 self.parts.push(Part::Text(plain("text", "username", MAX_USERNAME)));
             }
             CallbackType::ValidatedCreatePasswordCallback => {
-                self.parts.push(Part::Text(Text {
-                    value: String::new(),
-                    ..plain("password", "new-password", MAX_PASSWORD)
-                }));
+                self.parts
+                    .push(Part::Text(Text { value: String::new(), ..plain("password", "new-password", MAX_PASSWORD) }));
             }
             CallbackType::StringAttributeInputCallback => {
                 let (kind, autocomplete) = match text("name") {
@@ -179,7 +219,7 @@ impl View {
                 let options = list("options");
                 // Where pressing is optional, the form goes on without it.
                 if pressed.is_none_or(|pressed| pressed >= options.len()) {
-                    let label = "Continue".to_owned();
+                    let label = if self.web_authn().is_some() { USE_KEY } else { "Continue" }.to_owned();
                     self.buttons.push(Button { name: None, value: 0, label, novalidate: false, quiet: false });
                 }
                 let optional = !self.buttons.is_empty();
@@ -227,11 +267,36 @@ impl View {
                 }
             }
             CallbackType::HiddenValueCallback => {
+                if text("id") == "mfaDeviceRegistration" && text("value").starts_with("otpauth://") {
+                    self.parts.push(Part::App(App::new(text("value"))));
+                }
                 self.parts.push(Part::Hidden { name: id.to_owned(), value: plain_value(callback.input("")) });
             }
-            CallbackType::MetadataCallback => self.scripted |= is_for_a_script(callback),
+            CallbackType::MetadataCallback => match callback.output("data") {
+                Some(data) if data.get("_type") == Some(&json!("WebAuthn")) => {
+                    self.parts.push(Part::WebAuthn { options: data.to_string(), answer: String::new() });
+                }
+                _ => self.scripted |= is_for_a_script(callback),
+            },
             // Device profiles, captchas and the like are answered by programs.
             _ => self.scripted = true,
+        }
+    }
+
+    pub(super) fn web_authn(&self) -> Option<&Part> {
+        self.parts.iter().find(|part| matches!(part, Part::WebAuthn { .. }))
+    }
+
+    /// Which field takes what comes of WebAuthn.
+    fn name_the_answer(&mut self, callbacks: &[Callback]) {
+        let is = |callback: &Callback| {
+            callback.is(CallbackType::HiddenValueCallback) && callback.output("id") == Some(&json!("webAuthnOutcome"))
+        };
+        let position = callbacks.iter().position(is);
+        for part in &mut self.parts {
+            if let (Part::WebAuthn { answer, .. }, Some(position)) = (part, position) {
+                *answer = format!("IDToken{}", position + 1);
+            }
         }
     }
 
@@ -244,6 +309,31 @@ impl View {
         if let Some(text) = first {
             text.autofocus = true;
         }
+    }
+}
+
+impl App {
+    fn new(link: &str) -> Self {
+        let query = link.split_once('?').map_or("", |(_, query)| query);
+        let secret = query.split('&').find_map(|pair| pair.strip_prefix("secret=")).unwrap_or_default();
+        // Groups of four are easier to type.
+        let letters: Vec<char> = secret.chars().filter(char::is_ascii_alphanumeric).collect();
+        let secret = letters.chunks(4).map(|four| four.iter().collect::<String>()).collect::<Vec<_>>().join(" ");
+        let image = countersign_journey::qr::svg(link);
+        let image = image.map(|svg| format!("data:image/svg+xml;base64,{}", STANDARD.encode(svg)));
+        Self { link: link.to_owned(), image, secret }
+    }
+}
+
+/// What browsers offer to fill in: a prompt for a code is no name and no password, though it asks like one.
+fn autocomplete(prompt: &str, usual: &'static str) -> &'static str {
+    let prompt = prompt.to_lowercase();
+    if prompt.contains("verification code") || prompt.contains("one time password") {
+        "one-time-code"
+    } else if prompt.contains("recovery code") {
+        "off"
+    } else {
+        usual
     }
 }
 

@@ -1,6 +1,7 @@
 //! What journeys need of the world, for one realm: the origin's side of `countersign_journey::host`.
 
 mod audit;
+mod devices;
 mod identities;
 mod lockout;
 mod mailer;
@@ -81,6 +82,7 @@ impl<'a> Services<'a> {
         Host {
             realm: &self.realm,
             identities: self,
+            devices: self,
             mailer: self,
             scripts: self,
             cookies: self,

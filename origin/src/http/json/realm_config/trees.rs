@@ -97,7 +97,7 @@ fn tree(mut body: Object, name: &str) -> Result<Object, Crest> {
     }
     if body.keys().any(|member| !MEMBERS.contains(&member.as_str())) {
         let mut error = Crest::bad_request("Invalid attribute specified.");
-        error.detail = Some(("validAttributes", MEMBERS.join(", ")));
+        error.detail.insert("validAttributes".to_owned(), MEMBERS.join(", ").into());
         return Err(error);
     }
     let failed = |what: &str| Err(Crest::bad_request(format!("Data validation failed for the attribute, {what}")));
