@@ -30,8 +30,8 @@ impl<'a> Unverified<'a> {
         }
         let [protected, payload, signature] = open::parts(token)?;
         let signing_input = token.get(..protected.len() + 1 + payload.len()).ok_or(TokenError::Format)?;
-        let header: Map<String, Value> =
-            serde_json::from_slice(&decode(protected).map_err(|_| TokenError::Format)?).map_err(|_| TokenError::Header)?;
+        let header: Map<String, Value> = serde_json::from_slice(&decode(protected).map_err(|_| TokenError::Format)?)
+            .map_err(|_| TokenError::Header)?;
         // What must be understood is not (RFC 7515 §4.1.11); `b64` would change what is signed.
         if header.contains_key("crit") || header.contains_key("b64") {
             return Err(TokenError::Header);

@@ -6,7 +6,7 @@
 //! realm uses, an algorithm is there when its feature is.
 
 mod error;
-#[cfg(all(feature = "ecdsa", feature = "rsa"))]
+#[cfg(feature = "foreign")]
 pub mod foreign;
 mod header;
 pub(crate) mod jwe;

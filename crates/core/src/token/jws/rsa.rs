@@ -47,6 +47,7 @@ pub(crate) fn public_key(der: &[u8]) -> Result<(RsaPublicKey, usize), KeyError> 
 }
 
 /// From the numbers of a JWK, big-endian.
+#[cfg(feature = "foreign")]
 pub(crate) fn public_key_of(n: &[u8], e: &[u8]) -> Result<(RsaPublicKey, usize), KeyError> {
     let modulus = UintRef::new(n).map_err(|_| KeyError::BadRsaKey)?;
     let public_exponent = UintRef::new(e).map_err(|_| KeyError::BadRsaKey)?;

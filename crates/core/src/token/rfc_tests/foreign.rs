@@ -28,7 +28,8 @@ fn verified(token: &str, key: &ForeignKey) -> Result<String, TokenError> {
 #[test]
 fn jwks_of_every_kind_verify() {
     assert_eq!(verified(&a3(), &key(ec())).unwrap(), super::JOE);
-    let rsa = key(json!({"kty": "RSA", "n": rfc7520::RSA_MODULUS, "e": "AQAB", "kid": "bilbo.baggins@hobbiton.example"}));
+    let rsa =
+        key(json!({"kty": "RSA", "n": rfc7520::RSA_MODULUS, "e": "AQAB", "kid": "bilbo.baggins@hobbiton.example"}));
     assert!(verified(rfc7520::FIGURE_13, &rsa).unwrap().starts_with("It’s a dangerous business"));
     let ed = key(json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}));
     let token = concat!(
@@ -50,13 +51,9 @@ fn what_is_changed_or_under_another_key_does_not() {
     assert_eq!(verified(&other, &key(ec())).unwrap_err(), TokenError::Signature);
     let rsa = key(json!({"kty": "RSA", "n": rfc7520::RSA_MODULUS, "e": "AQAB"}));
     assert_eq!(verified(&a3(), &rsa).unwrap_err(), TokenError::Algorithm);
-    for header in [
-        json!({"alg": "none"}),
-        json!({"alg": "HS256"}),
-        json!({"alg": "ES384"}),
-        json!({"alg": "RS256"}),
-        json!({}),
-    ] {
+    for header in
+        [json!({"alg": "none"}), json!({"alg": "HS256"}), json!({"alg": "ES384"}), json!({"alg": "RS256"}), json!({})]
+    {
         let token = format!("{}.{body}.{signature}", encode(header.to_string().as_bytes()));
         assert_eq!(verified(&token, &key(ec())).unwrap_err(), TokenError::Algorithm, "{header}");
     }

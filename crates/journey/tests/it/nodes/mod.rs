@@ -8,6 +8,7 @@ mod more;
 mod one_time;
 mod profile;
 mod session;
+mod social;
 
 use countersign_journey::{Kind, node_types};
 use serde_json::{Map, Value, json};
@@ -34,6 +35,7 @@ fn every_node_type_has_a_test() {
         include_str!("one_time.rs"),
         include_str!("profile.rs"),
         include_str!("session.rs"),
+        include_str!("social.rs"),
         include_str!("../engine.rs"),
     ];
     for kind in node_types() {
