@@ -38,6 +38,7 @@ mod sessions;
 mod settings;
 #[cfg(test)]
 mod testing;
+mod universal_id;
 
 pub use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use app::{App, AppError};

@@ -91,6 +91,20 @@ impl Passwords {
         checked.await.map_err(|_| HashError::Failed)?
     }
 
+    /// The hash of a new password, or of another secret that is as short: a PHC string. Longer ones than
+    /// [`MAX_PASSWORD`] are the caller's to refuse.
+    pub(crate) async fn hash(&self, password: Zeroizing<String>, entropy: &dyn Entropy) -> Result<String, HashError> {
+        let salt = random(entropy);
+        let admitted = Arc::clone(&self.admission).try_acquire_owned().map_err(|_| HashError::Overloaded)?;
+        let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| HashError::Failed)?;
+        let argon2 = self.argon2.clone();
+        let hashed = tokio::task::spawn_blocking(move || {
+            let _places = (admitted, worker);
+            salted(&argon2, password.as_bytes(), &salt)
+        });
+        hashed.await.map_err(|_| HashError::Failed)?
+    }
+
     /// Takes every place, so that a test sees who would need one.
     #[cfg(test)]
     pub(crate) fn occupy(&self) -> tokio::sync::OwnedSemaphorePermit {

@@ -35,6 +35,7 @@ impl std::error::Error for HostError {}
 pub struct Host<'a> {
     pub realm: &'a Realm,
     pub identities: &'a dyn Identities,
+    pub devices: &'a dyn Devices,
     pub mailer: &'a dyn Mailer,
     pub scripts: &'a dyn Scripts,
     pub cookies: &'a dyn PersistentCookies,
@@ -57,6 +58,16 @@ pub struct Realm {
     pub schemas: BTreeMap<String, Schema>,
     /// By label, for settings that name a secret instead of holding it (`secretLabelIdentifier` and its like).
     pub secrets: BTreeMap<String, String>,
+    pub relying_party: RelyingParty,
+}
+
+/// Who asks for WebAuthn credentials, where a node's settings do not say otherwise.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct RelyingParty {
+    /// A domain: that of the pages, or one above it.
+    pub id: String,
+    /// Where the pages are, such as `https://login.example.com`.
+    pub origins: Vec<String>,
 }
 
 impl Realm {
@@ -238,6 +249,65 @@ pub enum Question {
     Predefined(String),
     /// The user's own, as text.
     Custom(String),
+}
+
+/// What kind of second factor.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum DeviceKind {
+    /// One-time passwords.
+    Oath,
+    WebAuthn,
+}
+
+impl DeviceKind {
+    /// As in AM's `devices/2fa/<name>`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Oath => "oath",
+            Self::WebAuthn => "webauthn",
+        }
+    }
+
+    /// As [`Identities::use_recovery_code`] has it.
+    pub const fn recovery(self) -> &'static str {
+        match self {
+            Self::Oath => "OATH",
+            Self::WebAuthn => "WEB_AUTHN",
+        }
+    }
+}
+
+/// A second factor of a user. No `Debug`: the profile has secrets.
+#[derive(Clone, PartialEq)]
+pub struct Device {
+    /// `uuid`.
+    pub id: String,
+    /// As in AM's device profiles.
+    pub profile: Map<String, Value>,
+    /// By this the host finds whose it is, where nobody has said who he is.
+    pub credential_id: Option<String>,
+    /// How often it was changed.
+    pub version: i64,
+}
+
+/// The second factors of users.
+pub trait Devices: Send + Sync {
+    /// Oldest first.
+    fn list<'a>(&'a self, username: &'a str, kind: DeviceKind) -> Pending<'a, Vec<Device>>;
+
+    /// Who has the device with this credential.
+    fn owner<'a>(&'a self, kind: DeviceKind, credential_id: &'a str) -> Pending<'a, Option<String>>;
+
+    /// Adds a device; `replace` removes all others of its kind. `false` when the credential is somebody's already, or
+    /// there are as many devices as there may be.
+    fn add<'a>(&'a self, username: &'a str, kind: DeviceKind, device: &'a Device, replace: bool) -> Pending<'a, bool>;
+
+    /// Stores the profile if the device still has the version it came with: of two logins that use the same code at the
+    /// same time, one gets `false`.
+    fn update<'a>(&'a self, username: &'a str, kind: DeviceKind, device: &'a Device) -> Pending<'a, bool>;
+
+    /// Puts these in the place of the recovery codes that the user has for this kind.
+    fn set_recovery_codes<'a>(&'a self, username: &'a str, kind: DeviceKind, codes: &'a [String]) -> Pending<'a, ()>;
 }
 
 pub trait Mailer: Send + Sync {

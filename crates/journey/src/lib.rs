@@ -11,6 +11,7 @@
 
 mod callback;
 mod config;
+mod devices;
 mod document;
 mod encoded_word;
 mod engine;
@@ -26,8 +27,10 @@ mod node;
 mod nodes;
 mod oauth;
 mod outbound;
+mod oath;
 mod profile;
 mod prompt;
+pub mod qr;
 mod request;
 mod scripting;
 mod social;
@@ -35,6 +38,7 @@ mod state;
 mod step;
 pub mod validate;
 mod variables;
+mod webauthn;
 
 pub use callback::{Callback, CallbackError, CallbackType, MessageType, NOT_PRESSED, Validation};
 pub use config::{ConfigError, Field, Kind};

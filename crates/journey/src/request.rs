@@ -15,6 +15,9 @@ pub struct Request {
     pub languages: Vec<String>,
     /// The caller's valid session, if it has one.
     pub existing_session: Option<ExistingSession>,
+    /// The client does not run scripts that come in callbacks, as pages under a strict content security policy: nodes
+    /// send it what the script would have shown.
+    pub without_scripts: bool,
 }
 
 #[derive(Clone, Default)]

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use countersign_core::time::UnixSeconds;
 
-use crate::db::sql;
+use crate::db::{Arg, Tx, bulk, sql};
 use crate::{Store, StoreError, check};
 
 /// What is known of an identity beside its name: each attribute has a list of values, as in AM.
@@ -10,6 +10,10 @@ pub type Attributes = BTreeMap<String, Vec<String>>;
 
 const MAX_ATTRIBUTES: usize = 16 * 1024;
 const MAX_PASSWORD_HASH: usize = 1024;
+/// Longest value by which an identity is found.
+const MAX_INDEXED: usize = 255;
+/// Passwords of before that are kept, at most.
+const MAX_HISTORY: u32 = 24;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum IdentityStatus {
@@ -49,6 +53,25 @@ pub struct NewIdentity<'a> {
     pub attributes: &'a Attributes,
 }
 
+/// When a password was set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PasswordState {
+    pub changed_at: UnixSeconds,
+    /// By someone else than its user.
+    pub reset: bool,
+}
+
+/// What [`Identities::change_password`] needs.
+#[derive(Clone, Copy)]
+pub struct NewPassword<'a> {
+    pub hash: &'a str,
+    /// The change is made only while this is the hash: a password that was changed meanwhile stays.
+    pub instead_of: Option<&'a str>,
+    pub reset: bool,
+    /// How many hashes of before are kept (at most 24), the one that goes now among them.
+    pub history: u32,
+}
+
 pub struct Identities<'a>(pub(crate) &'a Store);
 
 type Row = (String, String, String, String, String, i64);
@@ -81,23 +104,77 @@ fn password_hash(text: &str) -> Result<(), StoreError> {
     if text.starts_with('$') { Ok(()) } else { Err(StoreError::Invalid { what: "password hash", rule }) }
 }
 
+/// The value as the index has it.
+fn indexed(value: &str) -> Option<String> {
+    let fits = value.len() <= MAX_INDEXED && !value.contains('\0');
+    fits.then(|| value.to_ascii_lowercase())
+}
+
+async fn insert(tx: &mut Tx<'_>, new: NewIdentity<'_>, now: UnixSeconds) -> Result<(), StoreError> {
+    check::name("username", new.username)?;
+    password_hash(new.password_hash)?;
+    sql("INSERT INTO identities (realm, username, password_hash, status, attributes, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)")
+    .bind(new.realm)
+    .bind(new.username)
+    .bind(new.password_hash)
+    .bind(new.status.text())
+    .bind(attributes_in(new.attributes)?)
+    .bind(check::time_in(now)?)
+    .try_run(tx)
+    .await
+    .map_err(|error| StoreError::of_insert(error, "identity", new.username, Some(new.realm)))?;
+    index(tx, new.realm, new.username, new.attributes).await
+}
+
+async fn index(tx: &mut Tx<'_>, realm: &str, username: &str, attributes: &Attributes) -> Result<(), StoreError> {
+    let mut entries = std::collections::BTreeSet::new();
+    for (attribute, values) in attributes {
+        entries.extend(values.iter().filter_map(|value| Some((attribute, indexed(value)?))));
+    }
+    let row = |(attribute, value): (&String, String)| -> Vec<Arg> {
+        vec![realm.into(), attribute.into(), value.into(), username.into()]
+    };
+    let rows = entries.into_iter().filter(|(attribute, _)| attribute.len() <= MAX_INDEXED).map(row).collect();
+    bulk::insert(tx, "identity_index", &["realm", "attribute", "value", "username"], rows).await
+}
+
 impl Identities<'_> {
     pub async fn create(&self, new: NewIdentity<'_>, now: UnixSeconds) -> Result<(), StoreError> {
-        check::name("username", new.username)?;
-        password_hash(new.password_hash)?;
-        let attributes = attributes_in(new.attributes)?;
-        sql("INSERT INTO identities (realm, username, password_hash, status, attributes, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6)")
-        .bind(new.realm)
-        .bind(new.username)
-        .bind(new.password_hash)
-        .bind(new.status.text())
-        .bind(attributes)
-        .bind(check::time_in(now)?)
-        .try_run(&mut self.0.db().write().await?)
-        .await
-        .map_err(|error| StoreError::of_insert(error, "identity", new.username, Some(new.realm)))?;
-        Ok(())
+        let mut tx = self.0.db().begin().await?;
+        insert(&mut tx, new, now).await?;
+        tx.commit().await
+    }
+
+    /// Creates all of them, or none where one cannot be; which one that was, by its position.
+    pub async fn create_all(&self, new: &[NewIdentity<'_>], now: UnixSeconds) -> Result<(), (usize, StoreError)> {
+        let mut tx = self.0.db().begin().await.map_err(|error| (0, error))?;
+        for (at, new) in new.iter().enumerate() {
+            insert(&mut tx, *new, now).await.map_err(|error| (at, error))?;
+        }
+        tx.commit().await.map_err(|error| (0, error))
+    }
+
+    /// The identities with this value among those of an attribute, without regard to the case of ASCII letters; at most
+    /// `limit`.
+    pub async fn find(
+        &self,
+        realm: &str,
+        attribute: &str,
+        value: &str,
+        limit: u32,
+    ) -> Result<Vec<Identity>, StoreError> {
+        let Some(value) = indexed(value) else { return Ok(Vec::new()) };
+        let rows: Vec<Row> = sql("SELECT i.realm, i.username, i.password_hash, i.status, i.attributes, i.created_at
+             FROM identity_index AS x JOIN identities AS i ON i.realm = x.realm AND i.username = x.username
+             WHERE x.realm = $1 AND x.attribute = $2 AND x.value = $3 ORDER BY i.username LIMIT $4")
+        .bind(realm)
+        .bind(attribute)
+        .bind(value)
+        .bind(check::listed(limit))
+        .all(&mut self.0.db().read().await?)
+        .await?;
+        rows.into_iter().map(identity).collect()
     }
 
     pub async fn get(&self, realm: &str, username: &str) -> Result<Option<Identity>, StoreError> {
@@ -142,6 +219,89 @@ impl Identities<'_> {
         Ok(done > 0)
     }
 
+    /// Sets another password; `false` when it was changed meanwhile. The user's sessions are the caller's to end.
+    pub async fn change_password(
+        &self,
+        realm: &str,
+        username: &str,
+        new: NewPassword<'_>,
+        now: UnixSeconds,
+    ) -> Result<bool, StoreError> {
+        password_hash(new.hash)?;
+        let mut tx = self.0.db().begin().await?;
+        tx.lock(&["identity", realm, username]).await?;
+        let row: Option<(String,)> = sql("SELECT password_hash FROM identities WHERE realm = $1 AND username = $2")
+            .bind(realm)
+            .bind(username)
+            .optional(&mut tx)
+            .await?;
+        let missing = || StoreError::NotFound { what: "identity", name: username.to_owned() };
+        let (old,) = row.ok_or_else(missing)?;
+        if new.instead_of.is_some_and(|expected| expected != old) {
+            return Ok(false);
+        }
+        sql("UPDATE identities SET password_hash = $3 WHERE realm = $1 AND username = $2")
+            .bind(realm)
+            .bind(username)
+            .bind(new.hash)
+            .run(&mut tx)
+            .await?;
+        sql("INSERT INTO identity_passwords (realm, username, changed_at, reset) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (realm, username) DO UPDATE SET changed_at = excluded.changed_at, reset = excluded.reset")
+        .bind(realm)
+        .bind(username)
+        .bind(check::time_in(now)?)
+        .bind(new.reset)
+        .run(&mut tx)
+        .await?;
+        let keep = i64::from(new.history.min(MAX_HISTORY));
+        if keep > 0 {
+            sql("INSERT INTO password_history (realm, username, number, password_hash)
+                 SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), COALESCE(MAX(number), 0) + 1, CAST($3 AS TEXT)
+                 FROM password_history WHERE realm = $1 AND username = $2")
+            .bind(realm)
+            .bind(username)
+            .bind(old)
+            .run(&mut tx)
+            .await?;
+        }
+        sql("DELETE FROM password_history WHERE realm = $1 AND username = $2 AND number <=
+             (SELECT COALESCE(MAX(number), 0) FROM password_history WHERE realm = $1 AND username = $2) - $3")
+        .bind(realm)
+        .bind(username)
+        .bind(keep)
+        .run(&mut tx)
+        .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// `None` for a password that is as old as its user.
+    pub async fn password_state(&self, realm: &str, username: &str) -> Result<Option<PasswordState>, StoreError> {
+        let row: Option<(i64, bool)> =
+            sql("SELECT changed_at, reset FROM identity_passwords WHERE realm = $1 AND username = $2")
+                .bind(realm)
+                .bind(username)
+                .optional(&mut self.0.db().read().await?)
+                .await?;
+        row.map(|(changed_at, reset)| {
+            Ok(PasswordState { changed_at: check::time_out("identity_passwords", changed_at)?, reset })
+        })
+        .transpose()
+    }
+
+    /// The hashes of before, newest first.
+    pub async fn password_history(&self, realm: &str, username: &str) -> Result<Vec<String>, StoreError> {
+        let rows: Vec<(String,)> = sql("SELECT password_hash FROM password_history
+             WHERE realm = $1 AND username = $2 ORDER BY number DESC LIMIT $3")
+        .bind(realm)
+        .bind(username)
+        .bind(i64::from(MAX_HISTORY))
+        .all(&mut self.0.db().read().await?)
+        .await?;
+        Ok(rows.into_iter().map(|(hash,)| hash).collect())
+    }
+
     /// Sets the attributes named, and removes those whose list is empty; the others stay as they are, also when someone
     /// else changes them at the same time.
     pub async fn update_attributes(
@@ -173,6 +333,12 @@ impl Identities<'_> {
             .bind(attributes_in(&attributes)?)
             .run(&mut tx)
             .await?;
+        sql("DELETE FROM identity_index WHERE realm = $1 AND username = $2")
+            .bind(realm)
+            .bind(username)
+            .run(&mut tx)
+            .await?;
+        index(&mut tx, realm, username, &attributes).await?;
         tx.commit().await?;
         Ok(attributes)
     }

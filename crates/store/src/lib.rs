@@ -12,9 +12,12 @@
 )]
 
 mod administrators;
+mod agents;
+mod answers;
 mod attempts;
 mod audit;
 mod check;
+mod counters;
 mod db;
 pub mod denylist;
 mod error;
@@ -25,9 +28,11 @@ mod keys;
 mod location;
 mod master_key;
 mod realms;
+mod recovery_codes;
 mod sessions;
 mod settings;
 mod store;
+mod terms;
 #[cfg(test)]
 mod testing;
 mod transfer;
@@ -38,17 +43,22 @@ pub fn check_realm_name(name: &str) -> Result<(), StoreError> {
 }
 
 pub use administrators::Administrators;
+pub use agents::{Agent, Agents};
+pub use answers::{Answer, Answers};
 pub use attempts::{AttemptCounters, Attempts};
 pub use audit::{Audit, AuditEvent, AuditFilter, AuditLine};
+pub use counters::Counters;
 pub use error::{Fault, StoreError};
-pub use identities::{Attributes, Identities, Identity, IdentityStatus, NewIdentity};
+pub use identities::{Attributes, Identities, Identity, IdentityStatus, NewIdentity, NewPassword, PasswordState};
 pub use installation::{Installation, InstallationRow};
 pub use journeys::{JourneySession, Journeys, Once};
 pub use keys::{Change, KeyEvent, KeyRows, Keys, LiveTokens, NewKey, StoredKey};
 pub use location::Location;
 pub use master_key::MasterKey;
 pub use realms::{Realm, Realms};
+pub use recovery_codes::RecoveryCodes;
 pub use sessions::{Quota, QuotaAction, ServerSession, Sessions};
 pub use settings::{Settings, SettingsDocument};
 pub use store::Store;
+pub use terms::{AcceptedTerms, TermsOfUse};
 pub use transfer::{Imported, Report};

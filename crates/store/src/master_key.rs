@@ -1,6 +1,8 @@
-use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
+use aes_gcm::aead::{Aead as _, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use countersign_core::encoding;
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::StoreError;
@@ -41,6 +43,13 @@ impl MasterKey {
         Zeroizing::new(encoding::encode(self.0.as_slice()))
     }
 
+    /// What stands for a short secret in the database: without this key nobody can try values out.
+    pub(crate) fn mac(&self, context: &[&str]) -> [u8; 32] {
+        // The key itself is AES's, so the MAC gets one of its own.
+        let derived = Zeroizing::new(hmac(self.0.as_slice(), b"countersign store v1 mac"));
+        hmac(derived.as_slice(), &associated_data(context))
+    }
+
     fn cipher(&self) -> Aes256Gcm {
         Aes256Gcm::new((&*self.0).into())
     }
@@ -67,6 +76,14 @@ impl MasterKey {
         }
         let payload = Payload { msg: sealed, aad: &associated_data(context) };
         self.cipher().decrypt(&Nonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| Unopened)
+    }
+}
+
+fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
+    // A key of any length is one.
+    match <Hmac<Sha256> as KeyInit>::new_from_slice(key) {
+        Ok(mac) => mac.chain_update(text).finalize().into_bytes().into(),
+        Err(_) => [0; 32],
     }
 }
 

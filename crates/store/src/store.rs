@@ -6,8 +6,8 @@ use sqlx::migrate::{MigrateError, Migrator};
 use crate::db::{Db, Tx, postgres, sql, sqlite};
 use crate::denylist::{Changes, DenylistLog, Signal, Watch, Writer};
 use crate::{
-    Administrators, AttemptCounters, Audit, Identities, InstallationRow, Journeys, Keys, Location, MasterKey, Once,
-    Realms, Sessions, Settings, StoreError, location,
+    Administrators, Agents, Answers, AttemptCounters, Audit, Counters, Identities, InstallationRow, Journeys, Keys,
+    Location, MasterKey, Once, Realms, RecoveryCodes, Sessions, Settings, StoreError, TermsOfUse, location,
 };
 
 const MASTER_KEY_CHECK: (&[&str], &[u8]) = (&["master key check"], b"countersign");
@@ -86,6 +86,26 @@ impl Store {
 
     pub fn administrators(&self) -> Administrators<'_> {
         Administrators(self)
+    }
+
+    pub fn agents(&self) -> Agents<'_> {
+        Agents(self)
+    }
+
+    pub fn counters(&self) -> Counters<'_> {
+        Counters(self)
+    }
+
+    pub fn answers(&self) -> Answers<'_> {
+        Answers(self)
+    }
+
+    pub fn terms(&self) -> TermsOfUse<'_> {
+        TermsOfUse(self)
+    }
+
+    pub fn recovery_codes(&self) -> RecoveryCodes<'_> {
+        RecoveryCodes(self)
     }
 
     pub fn keys(&self) -> Keys<'_> {

@@ -4,6 +4,7 @@
 
 mod auth_id;
 mod login;
+pub(crate) mod services;
 
 pub(crate) use auth_id::AuthIdError;
 pub(crate) use login::{

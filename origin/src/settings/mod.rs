@@ -4,6 +4,7 @@
 mod cookie;
 mod format;
 mod load;
+mod passwords;
 mod sections;
 mod server_side;
 mod session;
@@ -14,6 +15,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::cookie::Attributes;
@@ -22,6 +24,7 @@ use url::Url;
 
 pub(crate) use format::Format;
 pub use load::SettingsError;
+pub(crate) use passwords::PasswordPolicy;
 pub(crate) use sections::{Argon2, LogFormat};
 pub(crate) use server_side::{ServerSide, behaviour};
 pub(crate) use template::template;
@@ -61,6 +64,7 @@ pub struct Settings {
 pub(crate) struct Realm {
     pub(crate) session: Session,
     pub(crate) journey: Journey,
+    pub(crate) passwords: Arc<PasswordPolicy>,
 }
 
 #[derive(Clone, Debug)]
@@ -151,7 +155,7 @@ impl Settings {
 
     fn build(mut document: Document, base: &Path) -> Result<Self, SettingsError> {
         let of_realms = std::mem::take(&mut document.realm);
-        let (session, journey) = (document.session.clone(), document.journey.clone());
+        let above = document.everywhere();
         let mut settings =
             Self::check(document, base).map_err(|(key, rule)| SettingsError::Rule { key: key.to_owned(), rule })?;
         for (name, own) in of_realms {
@@ -160,8 +164,7 @@ impl Settings {
             if !named {
                 return Err(wrong("", "must be named like \"/alpha\", with a slash in front".to_owned()));
             }
-            let (session, journey) = (own.session.over(&session), own.journey.over(&journey));
-            let realm = session::realm((&session, &journey), &settings.public_url, base)
+            let realm = session::realm(&own.over(&above), &settings.public_url, base)
                 .map_err(|(key, rule)| wrong(&format!(".{key}"), rule))?;
             settings.realms.insert(name, realm);
         }
@@ -219,21 +222,9 @@ impl Settings {
 
     /// The rules that are not of one key's type. Relative paths are relative to `base`.
     fn check(document: Document, base: &Path) -> Result<Self, (&'static str, String)> {
-        let Document {
-            server,
-            database,
-            secrets,
-            argon2,
-            session,
-            journey,
-            realm: _,
-            denylist,
-            audit,
-            metrics,
-            keys,
-            validation,
-            log,
-        } = document;
+        let sections = document.everywhere();
+        let Document { server, database, secrets, argon2, denylist, audit, metrics, keys, validation, log, .. } =
+            document;
         let said = |key: &'static str| move |rule: &str| (key, rule.to_owned());
 
         let public_url = server.public_url.ok_or(("server.public_url", "is missing".to_owned()))?;
@@ -244,7 +235,7 @@ impl Settings {
         let metrics_listen = metrics.listen.map(|text| text.parse()).transpose();
         let metrics_listen = metrics_listen
             .map_err(|_| ("metrics.listen", "must be an address and a port, such as 127.0.0.1:9464".to_owned()))?;
-        let everywhere = session::realm((&session, &journey), &public_url, base)?;
+        let everywhere = session::realm(&sections, &public_url, base)?;
         within("server.shutdown_grace_seconds", server.shutdown_grace_seconds, 0, 3600)?;
         within("server.max_connections", u64::from(server.max_connections), 1, 65536)?;
         argon2.check()?;

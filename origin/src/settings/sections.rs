@@ -7,6 +7,7 @@ use countersign_store::Location;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::passwords::Passwords;
 use super::session::{Journey, Session};
 use super::within;
 
@@ -22,6 +23,7 @@ pub(super) struct Document {
     pub(super) argon2: Argon2,
     pub(super) session: Session,
     pub(super) journey: Journey,
+    pub(super) passwords: Passwords,
     /// By name, such as "/alpha".
     pub(super) realm: BTreeMap<String, Realm>,
     pub(super) denylist: Denylist,
@@ -32,12 +34,31 @@ pub(super) struct Document {
     pub(super) log: Log,
 }
 
+impl Document {
+    /// What holds for realms that say nothing.
+    pub(super) fn everywhere(&self) -> Realm {
+        Realm { session: self.session.clone(), journey: self.journey.clone(), passwords: self.passwords.clone() }
+    }
+}
+
 /// What a realm has of its own; the rest is as in the sections of these names.
-#[derive(Deserialize, Default, Debug)]
+#[derive(Clone, Deserialize, Default, Debug)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Realm {
     pub(super) session: Session,
     pub(super) journey: Journey,
+    pub(super) passwords: Passwords,
+}
+
+impl Realm {
+    /// With what `above` says where this says nothing.
+    pub(super) fn over(self, above: &Self) -> Self {
+        Self {
+            session: self.session.over(&above.session),
+            journey: self.journey.over(&above.journey),
+            passwords: self.passwords.over(&above.passwords),
+        }
+    }
 }
 
 #[derive(Deserialize, Debug)]

@@ -1,13 +1,14 @@
 //! `[session]` and `[journey]`, and the same of a realm: what is written, and what holds for a realm.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use countersign_core::keys::{ContentAlg, KeyAlg, SigningAlg};
 use serde::Deserialize;
 
 use super::format::{AesKeywrapBits, Compression, EncryptionType, Format, Layers, RsaPadding, SecretFile, SigningType};
 use super::server_side::{Constraint, QuotaBehaviour};
-use super::{PublicUrl, cookie, server_side, within};
+use super::{PublicUrl, cookie, sections, server_side, within};
 
 /// A broken rule: the key within its section, and what is wrong.
 pub(super) type Wrong = (&'static str, String);
@@ -94,6 +95,7 @@ macro_rules! over {
         Self { $($field: $own.$field.or_else(|| $above.$field.clone()),)* }
     };
 }
+pub(super) use over;
 
 impl Session {
     /// With what `above` says where this says nothing.
@@ -245,10 +247,10 @@ const MAX_TIME_MINUTES: u64 = 60 * 24 * 400;
 const MAX_DROPPABLE: usize = 32;
 
 /// What a realm's sections come to.
-pub(super) fn realm(
-    (session, journey): (&Session, &Journey),
-    public_url: &PublicUrl,
-    base: &Path,
-) -> Result<super::Realm, Wrong> {
-    Ok(super::Realm { session: session.check(public_url, base)?, journey: journey.check()? })
+pub(super) fn realm(sections: &sections::Realm, public_url: &PublicUrl, base: &Path) -> Result<super::Realm, Wrong> {
+    Ok(super::Realm {
+        session: sections.session.check(public_url, base)?,
+        journey: sections.journey.check()?,
+        passwords: Arc::new(sections.passwords.check()?),
+    })
 }

@@ -50,6 +50,9 @@ nodes! {
     message,
     metadata,
     modify_auth_level,
+    oath_device_storage,
+    oath_registration,
+    oath_token_verifier,
     one_time_password_collector_decision,
     one_time_password_generator,
     one_time_password_smtp_sender,
@@ -93,6 +96,9 @@ nodes! {
     username_collector,
     validated_password,
     validated_username,
+    web_authn_authentication,
+    web_authn_device_storage,
+    web_authn_registration,
     zero_page_login,
 }
 

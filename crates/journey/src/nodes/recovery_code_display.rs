@@ -1,10 +1,8 @@
 use super::prelude::*;
+use crate::devices::{RECOVERY_CODES as CODES, RECOVERY_DEVICE as DEVICE};
 use crate::mail::escape;
 
 config! {}
-
-const CODES: &str = "recoveryCodes";
-const DEVICE: &str = "recoveryCodeDeviceName";
 
 pub(crate) struct This;
 
@@ -28,6 +26,11 @@ impl Node for This {
             return next();
         }
         let device = step.state.text(DEVICE).unwrap_or("New Security Key").to_owned();
+        if step.request.without_scripts {
+            let intro = format!("Each of these recovery codes for {device} works once. Keep them where you find them.");
+            let texts = std::iter::once(intro).chain(codes);
+            return send(texts.map(|text| Callback::text_output(&text, MessageType::Information)).collect::<Vec<_>>());
+        }
         send([Callback::script(&script(&codes, &device))])
     }
 }

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use countersign_journey::host::{ScriptAction, ScriptCall};
+use base64::Engine as _;
+use countersign_journey::host::{DeviceKind, ScriptAction, ScriptCall};
 use countersign_journey::{
     Answer, CallbackType, ExistingSession, FailureCause, Journey, JourneyState, Library, Request, Variables, import,
 };
 use serde_json::{Map, Value, json};
 
-use crate::support::{PASSWORD, Provider, World, dummy_script, journey};
+use crate::support::{Authenticator, PASSWORD, Provider, World, dummy_script, journey, one_time_code};
 
 /// How far it got.
 pub(crate) struct Driven {
@@ -111,6 +112,10 @@ fn explore_by(library: &Library, journey: &Journey, patient: bool, walks: usize)
             let preferences = json!({"updates": true, "marketing": true});
             world.users.change("demo", |user| user.attributes.insert("preferences".to_owned(), preferences));
         }
+        if extra == 3 {
+            let device = security_key(&world).lock().unwrap().device();
+            world.users.devices("demo", |devices| devices.push((DeviceKind::WebAuthn, device)));
+        }
         let start = chosen.lock().unwrap().least("start", 6);
         let persona = PERSONAS[chosen.lock().unwrap().least(&format!("persona {start}"), PERSONAS.len())];
         let known = matches!(persona, Persona::Demo | Persona::Thief);
@@ -192,7 +197,8 @@ fn walk(
     start: usize,
     persona: Persona,
 ) -> Option<Answer> {
-    let mut request = Request::default();
+    // So that the security key can read what it is asked.
+    let mut request = Request { without_scripts: true, ..Request::default() };
     let header = |request: &mut Request, name: &str, value: &str| {
         request.headers.insert(format!("x-openam-{name}"), vec![value.to_owned()]);
     };
@@ -247,7 +253,14 @@ fn answers(state: &JourneyState, chosen: &Mutex<Chosen>, persona: Persona, world
             CallbackType::NameCallback if prompt == "Recovery Code" => {
                 answers.push(json!(if least(2) == 0 { "abcd" } else { "wrong" }));
             }
+            CallbackType::NameCallback if prompt == "Enter verification code" => {
+                answers.push(json!(if least(3) > 0 { verification_code(world, user) } else { "000000".to_owned() }));
+            }
             CallbackType::NameCallback => answers.push(json!(user)),
+            CallbackType::HiddenValueCallback if callback.output("value") == Some(&json!("false")) => {
+                let data = state.callbacks().iter().find_map(|callback| callback.output("data"));
+                answers.push(json!(data.map_or_else(String::new, |data| use_security_key(world, data, least(6)))));
+            }
             CallbackType::PasswordCallback => answers.push(json!(password(state, prompt, persona))),
             CallbackType::ValidatedCreateUsernameCallback => answers.extend([json!("newbie"), json!(false)]),
             CallbackType::ValidatedCreatePasswordCallback => answers.extend([json!("Other-12345"), json!(false)]),
@@ -290,6 +303,29 @@ fn answers(state: &JourneyState, chosen: &Mutex<Chosen>, persona: Persona, world
         }
     }
     answers
+}
+
+/// What the app of this user shows.
+fn verification_code(world: &World, user: &str) -> String {
+    let profile = world.users.devices(user, |devices| devices.last().map(|(_, device)| device.profile.clone()));
+    let secret = profile.as_ref().and_then(|profile| profile["sharedSecret"].as_str()).unwrap_or_default();
+    let secret = base64::engine::general_purpose::STANDARD.decode(secret).unwrap();
+    one_time_code(&secret, world.clock.load(Ordering::Relaxed) / 30_000, 6)
+}
+
+fn security_key(world: &World) -> &Mutex<Authenticator> {
+    world.key.get_or_init(|| Mutex::new(Authenticator::new(b"driven")))
+}
+
+fn use_security_key(world: &World, data: &Value, way: usize) -> String {
+    let mut key = security_key(world).lock().unwrap();
+    match way {
+        0 => "unsupported".to_owned(),
+        1 => "ERROR::NotAllowedError:no".to_owned(),
+        2 => "{}::1::2".to_owned(),
+        _ if data["_action"] == "webauthn_registration" => key.create(data),
+        _ => key.get(data),
+    }
 }
 
 fn password(state: &JourneyState, prompt: &str, persona: Persona) -> String {

@@ -1,10 +1,12 @@
 //! A realm in memory, and a trial that runs one node between a script that prepares state and one that looks at it.
 
 mod provider;
+mod authenticator;
+mod devices;
 mod users;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use countersign_journey::host::{
     Audit, Clock, Host, HostError, Http, HttpRequest, HttpResponse, Mailer, NodeEvent, Pending, PersistentCookies,
@@ -17,6 +19,8 @@ use countersign_journey::{
 use serde_json::{Map, Value, json};
 
 pub(crate) use provider::{Provider, jwk, sign};
+pub(crate) use authenticator::{Authenticator, ORIGIN, RP};
+pub(crate) use devices::one_time_code;
 pub(crate) use users::{PASSWORD, Users};
 
 /// Services in memory are never pending, so one poll is enough.
@@ -57,6 +61,8 @@ pub(crate) struct World {
     pub(crate) requests: Mutex<Vec<HttpRequest>>,
     /// Cookie value and whom it remembers.
     pub(crate) remembered: Option<(String, String)>,
+    /// The security key of whoever sits at the client.
+    pub(crate) key: OnceLock<Mutex<Authenticator>>,
 }
 
 pub(crate) const START: u64 = 1_790_000_000_000;
@@ -79,6 +85,7 @@ impl World {
             servers: Vec::new(),
             requests: Mutex::default(),
             remembered: None,
+            key: OnceLock::new(),
         }
     }
 
@@ -112,6 +119,7 @@ impl World {
         let host = Host {
             realm: &self.realm,
             identities: &self.users,
+            devices: &self.users,
             mailer: self,
             scripts: self,
             cookies: self,
@@ -502,5 +510,9 @@ impl Trial {
 
     pub(crate) fn transient(&self) -> Value {
         self.store("transient")
+    }
+
+    pub(crate) fn secure(&self) -> Value {
+        self.store("secure")
     }
 }

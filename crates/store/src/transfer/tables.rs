@@ -37,13 +37,22 @@ macro_rules! table {
 }
 
 /// Everything but what belongs to the database itself; those that others refer to come first.
-pub(super) const TABLES: [Table; 15] = [
+pub(super) const TABLES: [Table; 23] = [
     table!("installation", 1, false: "id" Int, "epoch" Bytes, "created_at" Int),
     table!("realms", 1, false: "name" Text, "active" Bool, "created_at" Int),
     table!("settings", 1, false: "realm" Text, "document" Text, "version" Int, "changed_at" Int, "actor" Text),
     table!("identities", 2, false: "realm" Text, "username" Text, "password_hash" Text, "status" Text,
         "attributes" Text, "created_at" Int),
     table!("administrators", 2, false: "realm" Text, "username" Text, "granted_at" Int),
+    table!("identity_index", 4, false: "realm" Text, "attribute" Text, "value" Text, "username" Text),
+    table!("identity_counters", 3, false: "realm" Text, "username" Text, "name" Text, "value" Int),
+    table!("identity_passwords", 2, false: "realm" Text, "username" Text, "changed_at" Int, "reset" Bool),
+    table!("password_history", 3, false: "realm" Text, "username" Text, "number" Int, "password_hash" Text),
+    table!("identity_answers", 4, false: "realm" Text, "username" Text, "attribute" Text, "number" Int,
+        "custom" Bool, "question" Text, "answer_hash" Text),
+    table!("accepted_terms", 2, false: "realm" Text, "username" Text, "version" Text, "accepted_at" Text),
+    table!("recovery_codes", 4, false: "realm" Text, "username" Text, "kind" Text, "code_hash" Bytes),
+    table!("agents", 2, false: "realm" Text, "name" Text, "password_hash" Text, "active" Bool, "created_at" Int),
     table!("keys", 1, false: "kid" Text, "realm" Text, "purpose" Text, "algorithm" Text, "state" Text,
         "created_at" Int, "secret" Bytes, "activates_at" Int, "retires_at" Int, "seals" Int),
     table!("key_history", 1, true: "id" Int, "kid" Text, "at" Int, "state" Text, "actor" Text),

@@ -4,11 +4,13 @@
 mod collect;
 mod control;
 mod decide;
+mod factors;
 mod more;
 mod one_time;
 mod profile;
 mod session;
 mod social;
+mod web_authn;
 
 use countersign_journey::{Kind, node_types};
 use serde_json::{Map, Value, json};
@@ -31,11 +33,13 @@ fn every_node_type_has_a_test() {
         include_str!("collect.rs"),
         include_str!("control.rs"),
         include_str!("decide.rs"),
+        include_str!("factors.rs"),
         include_str!("more.rs"),
         include_str!("one_time.rs"),
         include_str!("profile.rs"),
         include_str!("session.rs"),
         include_str!("social.rs"),
+        include_str!("web_authn.rs"),
         include_str!("../engine.rs"),
     ];
     for kind in node_types() {

@@ -3,8 +3,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use countersign_journey::host::{
-    Identities, Identity, Kba, PasswordChange, PasswordCheck, Pending, Property, PropertyKind, Question, Realm, Schema,
-    Terms,
+    Device, DeviceKind, Identities, Identity, Kba, PasswordChange, PasswordCheck, Pending, Property, PropertyKind,
+    Question, Realm, RelyingParty, Schema, Terms,
 };
 use serde_json::{Map, Value, json};
 
@@ -21,6 +21,7 @@ pub(crate) struct User {
     pub(crate) answers: Vec<(Question, String)>,
     pub(crate) terms: Option<String>,
     pub(crate) codes: Vec<(String, String)>,
+    pub(crate) devices: Vec<(DeviceKind, Device)>,
     pub(crate) counters: BTreeMap<String, i64>,
 }
 
@@ -78,6 +79,7 @@ pub(crate) fn realm() -> Realm {
         resume_uri: "https://am.example.com/am/XUI/?realm=/alpha&suspendedId=".to_owned(),
         secrets: BTreeMap::new(),
         schemas: [(Realm::DEFAULT_RESOURCE.to_owned(), Schema { properties })].into(),
+        relying_party: RelyingParty { id: super::RP.to_owned(), origins: vec![super::ORIGIN.to_owned()] },
     }
 }
 
@@ -110,6 +112,7 @@ impl Users {
             answers: Vec::new(),
             terms: None,
             codes: Vec::new(),
+            devices: Vec::new(),
             counters: BTreeMap::new(),
         };
         self.by_name.lock().unwrap().insert(name.to_owned(), user);
@@ -117,6 +120,18 @@ impl Users {
 
     pub(crate) fn change<T>(&self, name: &str, work: impl FnOnce(&mut User) -> T) -> T {
         work(self.by_name.lock().unwrap().get_mut(name).unwrap())
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.by_name.lock().unwrap().keys().cloned().collect()
+    }
+
+    /// None for somebody who is not there.
+    pub(crate) fn devices<T>(&self, name: &str, work: impl FnOnce(&mut Vec<(DeviceKind, Device)>) -> T) -> T {
+        match self.by_name.lock().unwrap().get_mut(name) {
+            Some(user) => work(&mut user.devices),
+            None => work(&mut Vec::new()),
+        }
     }
 
     pub(crate) fn identity(&self, name: &str) -> Option<Identity> {
@@ -141,7 +156,7 @@ fn at<'a>(map: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     })?
 }
 
-fn ready<'a, T: Send + 'a>(value: T) -> Pending<'a, T> {
+pub(super) fn ready<'a, T: Send + 'a>(value: T) -> Pending<'a, T> {
     Box::pin(async move { Ok(value) })
 }
 

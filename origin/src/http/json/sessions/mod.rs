@@ -21,6 +21,7 @@ use super::error::Crest;
 use super::{Answer, Call, administrator};
 use crate::session_cookie::Presented;
 use crate::sessions::{self, IssueError, Renew, Renewal};
+use crate::universal_id::universal_id;
 
 /// The token to act upon, and whether it was named or is the caller's own.
 #[derive(Clone, PartialEq, Eq)]
@@ -156,34 +157,6 @@ fn body(call: &Call) -> Result<Map<String, Value>, Crest> {
             "The request could not be processed because the provided content is not a JSON object",
         )),
     }
-}
-
-/// `id=demo,ou=user,o=alpha,ou=services,ou=am-config`.
-fn universal_id(realm: &str, username: &str) -> String {
-    let organisations: String =
-        realm.split('/').filter(|name| !name.is_empty()).rev().map(|name| format!("o={name},")).collect();
-    let services = if organisations.is_empty() { "" } else { "ou=services," };
-    format!("id={},ou=user,{organisations}{services}ou=am-config", escaped(username))
-}
-
-/// As the value of an attribute in a distinguished name (RFC 4514 §2.4). `=` need not be escaped, but may be, and not
-/// every reader knows the rule. (No realm has a character that needs it.)
-fn escaped(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    let last = value.chars().count().saturating_sub(1);
-    for (at, c) in value.chars().enumerate() {
-        let special = match c {
-            '"' | '+' | ',' | ';' | '<' | '=' | '>' | '\\' => true,
-            '#' => at == 0,
-            ' ' => at == 0 || at == last,
-            _ => false,
-        };
-        if special {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
 }
 
 #[cfg(test)]

@@ -206,21 +206,3 @@ async fn c12_c14_the_cookie_is_cleared_as_it_was_set() {
         assert_eq!(domains, if more.is_empty() { json!([]) } else { json!(["example.com"]) });
     }
 }
-
-#[test]
-fn a_universal_id_is_one_distinguished_name_whatever_the_user_is_called() {
-    for (name, expected) in [
-        ("demo", "demo"),
-        ("Anna Bell", "Anna Bell"),
-        ("démo", "démo"),
-        ("a,ou=admin", "a\\,ou\\=admin"),
-        ("a+b\"c\\d<e>f;g", "a\\+b\\\"c\\\\d\\<e\\>f\\;g"),
-        ("#a#", "\\#a#"),
-        (" a b ", "\\ a b\\ "),
-        (" ", "\\ "),
-        ("", ""),
-    ] {
-        let id = super::universal_id("/alpha", name);
-        assert_eq!(id, format!("id={expected},ou=user,o=alpha,ou=services,ou=am-config"));
-    }
-}

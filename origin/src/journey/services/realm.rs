@@ -1,0 +1,59 @@
+use std::collections::BTreeMap;
+
+use countersign_journey::host::{Kba, Property, PropertyKind, Realm, Schema};
+
+use super::policies;
+use crate::settings::Settings;
+
+/// The properties of `managed/user`: name, title, kind, required, for the user to change.
+const USER: [(&str, &str, PropertyKind, bool, bool); 17] = [
+    ("userName", "Username", PropertyKind::Text, true, true),
+    ("password", "Password", PropertyKind::Text, false, true),
+    ("givenName", "First Name", PropertyKind::Text, false, true),
+    ("sn", "Last Name", PropertyKind::Text, false, true),
+    ("cn", "Common Name", PropertyKind::Text, false, true),
+    ("displayName", "Display Name", PropertyKind::Text, false, true),
+    ("mail", "Email Address", PropertyKind::Text, false, true),
+    ("description", "Description", PropertyKind::Text, false, true),
+    ("telephoneNumber", "Telephone Number", PropertyKind::Text, false, true),
+    ("postalAddress", "Address 1", PropertyKind::Text, false, true),
+    ("address2", "Address 2", PropertyKind::Text, false, true),
+    ("city", "City", PropertyKind::Text, false, true),
+    ("postalCode", "Postal Code", PropertyKind::Text, false, true),
+    ("country", "Country", PropertyKind::Text, false, true),
+    ("stateProvince", "State/Province", PropertyKind::Text, false, true),
+    ("preferences/updates", "Send me news and updates", PropertyKind::Boolean, false, true),
+    ("preferences/marketing", "Send me special offers and services", PropertyKind::Boolean, false, true),
+];
+
+/// What nodes look at.
+pub(super) fn of(settings: &Settings, name: &str) -> Realm {
+    let policy = &settings.realm(name).passwords;
+    let properties: BTreeMap<String, Property> = USER
+        .into_iter()
+        .map(|(name, title, kind, required, user_editable)| {
+            let property = Property {
+                title: title.to_owned(),
+                kind,
+                required,
+                viewable: name != "password",
+                user_editable,
+                policies: policies::shown(name, required, policy),
+            };
+            (name.to_owned(), property)
+        })
+        .collect();
+    let parameter = if name == "/" { String::new() } else { format!("realm={name}&") };
+    Realm {
+        name: name.to_owned(),
+        terms: None,
+        kba: Kba {
+            questions: [("1", "What's your favorite color?"), ("2", "Who was your first employer?")]
+                .map(|(id, text)| (id.to_owned(), text.to_owned()))
+                .into(),
+            ..Kba::default()
+        },
+        resume_uri: format!("{}/am/XUI/?{parameter}suspendedId=", settings.public_url.origin()),
+        schemas: [(Realm::DEFAULT_RESOURCE.to_owned(), Schema { properties })].into(),
+    }
+}
