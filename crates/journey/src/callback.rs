@@ -196,6 +196,12 @@ impl Callback {
         Self::new(CallbackType::RedirectCallback, output, [])
     }
 
+    /// Identity providers to choose from, each with how its button looks.
+    pub fn select_idp(providers: &[Value]) -> Self {
+        let output = [("providers", json!(providers)), ("value", json!(""))];
+        Self::new(CallbackType::SelectIdPCallback, output, [("", json!(""))])
+    }
+
     pub fn validated_username(prompt: &str, value: &str, validation: Validation) -> Self {
         let validate_only = validation.validate_only;
         let output = validation.outputs().into_iter().chain([("prompt", json!(prompt))]);

@@ -39,6 +39,7 @@ pub struct Host<'a> {
     pub mailer: &'a dyn Mailer,
     pub scripts: &'a dyn Scripts,
     pub cookies: &'a dyn PersistentCookies,
+    pub http: &'a dyn Http,
     pub clock: &'a dyn Clock,
     pub random: &'a dyn Random,
     pub audit: &'a dyn Audit,
@@ -55,6 +56,8 @@ pub struct Realm {
     pub resume_uri: String,
     /// By resource, such as `managed/user`; [`Realm::DEFAULT_RESOURCE`] stands for those that are missing.
     pub schemas: BTreeMap<String, Schema>,
+    /// By label, for settings that name a secret instead of holding it (`secretLabelIdentifier` and its like).
+    pub secrets: BTreeMap<String, String>,
     pub relying_party: RelyingParty,
 }
 
@@ -169,7 +172,8 @@ pub enum PasswordChange {
 
 /// Who is in the realm. Names are compared as the store compares them.
 pub trait Identities: Send + Sync {
-    /// The object of this resource with `attribute` equal to `value`; `userName` and `_id` are attributes here.
+    /// The object of this resource with `attribute` equal to `value`, or with `value` among the values of an attribute
+    /// that has several, such as `aliasList`; `userName` and `_id` are attributes here.
     fn find<'a>(&'a self, resource: &'a str, attribute: &'a str, value: &'a str) -> Pending<'a, Option<Identity>>;
 
     /// Checks a user's password. An unknown user costs as much time as a wrong password.
@@ -377,6 +381,28 @@ pub trait PersistentCookies: Send + Sync {
         cookie: &'a PersistentCookie,
         request: &'a Request,
     ) -> Pending<'a, Option<Identity>>;
+}
+
+/// A request of a node to a server that its settings name.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    pub url: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: String,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpResponse {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+/// The way out. The host bounds time and size, checks certificates, follows no redirects, and lets nothing through to
+/// addresses that are not for nodes.
+pub trait Http: Send + Sync {
+    fn send<'a>(&'a self, request: HttpRequest) -> Pending<'a, HttpResponse>;
 }
 
 pub trait Clock: Send + Sync {

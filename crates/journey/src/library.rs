@@ -14,6 +14,7 @@ pub struct Library {
     journeys: BTreeMap<String, Arc<Journey>>,
     scripts: BTreeMap<String, Arc<Script>>,
     templates: BTreeMap<String, EmailTemplate>,
+    providers: BTreeMap<String, Map<String, Value>>,
     stubs: BTreeMap<String, String>,
 }
 
@@ -93,6 +94,11 @@ impl Library {
                     self.templates.insert(id.to_owned(), template);
                 }
             }
+            for (id, provider) in document.section("socialIdentityProviders") {
+                // A variable without a value leaves its placeholder, which no identity provider will take.
+                let provider = variables.resolve(provider, &mut std::collections::BTreeSet::new());
+                self.providers.insert(id.to_owned(), provider);
+            }
             if let Some(journey) = Journey::compile(name, document, &variables) {
                 self.journeys.insert(name.clone(), Arc::new(journey));
             }
@@ -109,6 +115,21 @@ impl Library {
 
     pub fn insert_template(&mut self, name: &str, template: EmailTemplate) {
         self.templates.insert(name.to_owned(), template);
+    }
+
+    /// The realm's settings for an identity provider, as exports have them under `socialIdentityProviders`.
+    pub fn insert_provider(&mut self, name: &str, settings: Map<String, Value>) {
+        self.providers.insert(name.to_owned(), settings);
+    }
+
+    pub fn provider(&self, name: &str) -> Option<&Map<String, Value>> {
+        self.providers.get(name)
+    }
+
+    /// Those that are enabled, by name.
+    pub fn providers(&self) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
+        let enabled = |settings: &Map<String, Value>| settings.get("enabled").and_then(Value::as_bool).unwrap_or(true);
+        self.providers.iter().filter(move |(_, settings)| enabled(settings)).map(|(name, all)| (name.as_str(), all))
     }
 
     /// Has nodes of a type that is not known left by this outcome, as an administrator decides.

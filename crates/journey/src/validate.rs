@@ -9,6 +9,7 @@ use crate::filter::Filter;
 use crate::journey::{FAILURE_NODE, Journey, NodeSpec, SUCCESS_NODE};
 use crate::library::{Language, Library};
 use crate::nodes::node_type;
+use crate::oauth::mapping::{self, NoMapping};
 
 /// What becomes of a journey.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -51,7 +52,11 @@ pub enum Problem {
     MissingScript(String),
     /// Only JavaScript runs.
     ScriptLanguage(String),
+    /// A profile script that does more than to put members under other names.
+    ProfileScript(String),
     MissingJourney(String),
+    /// The realm's own settings are used, if it has this identity provider.
+    MissingProvider(String),
     /// The built-in text is used.
     MissingTemplate(String),
     MissingVariable(String),
@@ -78,6 +83,8 @@ impl std::fmt::Display for Problem {
             Self::Setting(what) => out.write_str(what),
             Self::MissingScript(id) => write!(out, "script {id} is not in the export"),
             Self::ScriptLanguage(name) => write!(out, "script {name:?} is not JavaScript"),
+            Self::ProfileScript(id) => write!(out, "profile script {id} does more than to map names"),
+            Self::MissingProvider(name) => write!(out, "identity provider {name:?} is not in the export"),
             Self::MissingJourney(name) => write!(out, "inner journey {name:?} does not exist"),
             Self::MissingTemplate(name) => write!(out, "mail template {name:?} is missing; a built-in text is sent"),
             Self::MissingVariable(name) => write!(out, "variable {name} has no value"),
@@ -212,6 +219,10 @@ impl Check<'_> {
             name if name.starts_with("designer-") && self.library.script(name).is_none() => {
                 self.add(Severity::Blocks, Some(node), Problem::MissingScript(name.to_owned()));
             }
+            "SocialProviderHandlerNode" | "SocialProviderHandlerNodeV2" => {
+                self.profile_script(node, text("script").unwrap_or_default());
+            }
+            "SelectIdPNode" => self.providers(node),
             "InnerTreeEvaluatorNode" => {
                 let name = text("tree").unwrap_or_default();
                 if self.library.journey(name).is_none_or(|inner| !inner.enabled) {
@@ -234,6 +245,32 @@ impl Check<'_> {
             && self.library.template(name).is_none()
         {
             self.add(Severity::Warns, Some(node), Problem::MissingTemplate(name.to_owned()));
+        }
+    }
+
+    fn profile_script(&mut self, node: &NodeSpec, id: &str) {
+        let problem = match mapping::find(self.library, id) {
+            Ok(_) => return,
+            Err(NoMapping::Missing) => Problem::MissingScript(id.to_owned()),
+            Err(NoMapping::Other) => Problem::ProfileScript(id.to_owned()),
+        };
+        self.add(Severity::Blocks, Some(node), problem);
+    }
+
+    /// The identity providers that can be chosen.
+    fn providers(&mut self, node: &NodeSpec) {
+        let library = self.library;
+        let named = node.config.get("filteredProviders").and_then(Value::as_array).into_iter().flatten();
+        let named: Vec<&str> = named.filter_map(Value::as_str).collect();
+        for name in named.iter().filter(|name| library.provider(name).is_none()) {
+            self.add(Severity::Warns, Some(node), Problem::MissingProvider((*name).to_owned()));
+        }
+        for (name, settings) in library.providers() {
+            if (named.is_empty() || named.contains(&name))
+                && let Some(id) = settings.get("transform").and_then(Value::as_str)
+            {
+                self.profile_script(node, id);
+            }
         }
     }
 

@@ -6,6 +6,8 @@
 //! realm uses, an algorithm is there when its feature is.
 
 mod error;
+#[cfg(feature = "foreign")]
+pub mod foreign;
 mod header;
 pub(crate) mod jwe;
 pub(crate) mod jws;

@@ -1,6 +1,7 @@
 use super::prelude::*;
 use crate::config::Nodes;
 use crate::engine;
+use crate::nodes::select_id_p;
 
 config! {
     /// The heading.
@@ -35,19 +36,33 @@ impl Node for This {
         }
         let mut shown = submitted(step, children.len());
         let (mut asks, mut left_by) = (false, None);
-        for (child, own) in children.iter().zip(&mut shown) {
+        // Whether the password of this realm is wanted is decided before it is asked for.
+        let chooser = children.iter().rposition(|child| child.type_id == select_id_p::This::TYPE);
+        let chooser = chooser.filter(|position| position + 1 == children.len());
+        let order = chooser.into_iter().chain((0..children.len()).filter(|position| Some(*position) != chooser));
+        for position in order {
+            let (Some(child), Some(own)) = (children.get(position), shown.get_mut(position)) else { continue };
+            let last = position + 1 == children.len();
             let mut inner = step.within(child, own);
             // The box ends the recursion: a page is processed as its children are.
             let action = Box::pin(engine::process(&mut inner)).await?;
             match action {
                 Action::Send(callbacks) => {
                     asks |= callbacks.iter().any(|callback| !callback.is(CallbackType::MetadataCallback));
-                    left_by = None;
+                    if last {
+                        left_by = None;
+                    }
                     *own = callbacks;
                 }
                 Action::GoTo(outcome) => {
-                    left_by = Some(step.node.page_outcome(child, &outcome));
                     forget_secrets(own);
+                    if last {
+                        left_by = Some(step.node.page_outcome(child, &outcome));
+                        if chooser.is_some() && outcome != select_id_p::LOCAL {
+                            asks = false;
+                            break;
+                        }
+                    }
                 }
                 Action::Suspend { .. } | Action::Enter { .. } => {
                     return Err(NodeError::Config(format!("{} cannot be on a page", child.type_id)));

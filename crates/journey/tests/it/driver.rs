@@ -12,7 +12,7 @@ use countersign_journey::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::support::{Authenticator, PASSWORD, World, dummy_script, journey, one_time_code};
+use crate::support::{Authenticator, PASSWORD, Provider, World, dummy_script, journey, one_time_code};
 
 /// How far it got.
 pub(crate) struct Driven {
@@ -118,9 +118,16 @@ fn explore_by(library: &Library, journey: &Journey, patient: bool, walks: usize)
         }
         let start = chosen.lock().unwrap().least("start", 6);
         let persona = PERSONAS[chosen.lock().unwrap().least(&format!("persona {start}"), PERSONAS.len())];
+        let known = matches!(persona, Persona::Demo | Persona::Thief);
+        let (id, mail) = if known { ("248289", "demo@example.com") } else { ("999", "newbie@example.com") };
+        let provider = Provider::any(id, mail);
+        let mut world = provider.serve(world);
+        let named = library.providers().map(|(name, _)| name).chain(["google", "facebook"]);
+        let aliases: Vec<Value> = named.map(|name| json!(format!("{name}-248289"))).collect();
+        world.users.change("demo", |user| user.attributes.insert("aliasList".to_owned(), Value::Array(aliases)));
         let scripts = chosen.clone();
         world.any_script = Some(Box::new(move |call| Ok(stand_in(call, &scripts, persona))));
-        match walk(&world, journey, &chosen, start, persona) {
+        match walk(&world, &provider, journey, &chosen, start, persona) {
             Some(Answer::Success(_)) => driven.success = Some(true),
             Some(Answer::Failure(failure)) if failure.cause == FailureCause::Rejected => driven.failure = Some(true),
             _ => {}
@@ -182,7 +189,14 @@ fn stand_in(call: &mut ScriptCall<'_>, chosen: &Mutex<Chosen>, persona: Persona)
     ScriptAction::GoTo(call.outcomes.get(way).cloned().unwrap_or_default())
 }
 
-fn walk(world: &World, journey: &Journey, chosen: &Mutex<Chosen>, start: usize, persona: Persona) -> Option<Answer> {
+fn walk(
+    world: &World,
+    provider: &Provider,
+    journey: &Journey,
+    chosen: &Mutex<Chosen>,
+    start: usize,
+    persona: Persona,
+) -> Option<Answer> {
     // So that the security key can read what it is asked.
     let mut request = Request { without_scripts: true, ..Request::default() };
     let header = |request: &mut Request, name: &str, value: &str| {
@@ -210,6 +224,10 @@ fn walk(world: &World, journey: &Journey, chosen: &Mutex<Chosen>, start: usize, 
     for _ in 0..STEPS {
         answer = match answer {
             Answer::Callbacks { state, .. } => {
+                let redirect = state.callbacks().iter().find_map(|callback| callback.output("redirectUrl")?.as_str());
+                if let Some(url) = redirect {
+                    request.parameters = provider.authorize(url);
+                }
                 let answers = answers(&state, chosen, persona, world);
                 world.step_with(&state, &answers, &request).ok()?
             }
@@ -274,6 +292,11 @@ fn answers(state: &JourneyState, chosen: &Mutex<Chosen>, persona: Persona, world
                 if least(3) > 0 {
                     world.pass(wait.parse().unwrap_or(0));
                 }
+            }
+            CallbackType::SelectIdPCallback => {
+                let shown = callback.output("providers").and_then(Value::as_array).cloned().unwrap_or_default();
+                let chosen = shown.get(least(shown.len())).map_or(Value::Null, |one| one["provider"].clone());
+                answers.push(chosen);
             }
             CallbackType::DeviceProfileCallback => answers.push(json!("{\"identifier\": \"i\"}")),
             _ => answers.extend(callback.inputs().map(|_| Value::Null)),

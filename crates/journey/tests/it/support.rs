@@ -1,5 +1,6 @@
 //! A realm in memory, and a trial that runs one node between a script that prepares state and one that looks at it.
 
+mod provider;
 mod authenticator;
 mod devices;
 mod users;
@@ -8,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use countersign_journey::host::{
-    Audit, Clock, Host, HostError, Mailer, NodeEvent, Pending, PersistentCookies, Random, Realm, ScriptAction,
-    ScriptCall, ScriptResult, Scripts,
+    Audit, Clock, Host, HostError, Http, HttpRequest, HttpResponse, Mailer, NodeEvent, Pending, PersistentCookies,
+    Random, Realm, ScriptAction, ScriptCall, ScriptResult, Scripts,
 };
 use countersign_journey::{
     Answer, Callback, Engine, Failure, FailureCause, JourneyState, Library, Limits, Mail, NodeError, PersistentCookie,
@@ -17,6 +18,7 @@ use countersign_journey::{
 };
 use serde_json::{Map, Value, json};
 
+pub(crate) use provider::{Provider, jwk, sign};
 pub(crate) use authenticator::{Authenticator, ORIGIN, RP};
 pub(crate) use devices::one_time_code;
 pub(crate) use users::{PASSWORD, Users};
@@ -31,6 +33,9 @@ pub(crate) fn now_or_never<T>(future: impl Future<Output = T> + Send) -> T {
 }
 
 type ScriptFn = Box<dyn Fn(&mut ScriptCall<'_>) -> Result<ScriptAction, String> + Send + Sync>;
+
+/// Status and JSON.
+pub(crate) type ServerFn = Box<dyn Fn(&HttpRequest) -> (u16, Value) + Send + Sync>;
 
 /// Everything a journey needs.
 pub(crate) struct World {
@@ -50,6 +55,10 @@ pub(crate) struct World {
     pub(crate) scripts: Vec<(String, ScriptFn)>,
     /// For those that have none of their own.
     pub(crate) any_script: Option<ScriptFn>,
+    /// The servers that nodes ask: by the beginning of the URL.
+    pub(crate) servers: Vec<(String, ServerFn)>,
+    /// What they were asked.
+    pub(crate) requests: Mutex<Vec<HttpRequest>>,
     /// Cookie value and whom it remembers.
     pub(crate) remembered: Option<(String, String)>,
     /// The security key of whoever sits at the client.
@@ -73,6 +82,8 @@ impl World {
             left: Mutex::default(),
             scripts: Vec::new(),
             any_script: None,
+            servers: Vec::new(),
+            requests: Mutex::default(),
             remembered: None,
             key: OnceLock::new(),
         }
@@ -94,6 +105,16 @@ impl World {
         self
     }
 
+    /// A server whose URLs begin so.
+    pub(crate) fn server(
+        mut self,
+        url: &str,
+        answer: impl Fn(&HttpRequest) -> (u16, Value) + Send + Sync + 'static,
+    ) -> Self {
+        self.servers.push((url.to_owned(), Box::new(answer)));
+        self
+    }
+
     pub(crate) fn engine(&self) -> Engine<'_> {
         let host = Host {
             realm: &self.realm,
@@ -102,6 +123,7 @@ impl World {
             mailer: self,
             scripts: self,
             cookies: self,
+            http: self,
             clock: self,
             random: self,
             audit: self,
@@ -201,6 +223,21 @@ impl Mailer for World {
             self.mails.lock().unwrap().push(mail);
             Ok(())
         };
+        Box::pin(async { result })
+    }
+}
+
+impl Http for World {
+    fn send<'a>(&'a self, request: HttpRequest) -> Pending<'a, HttpResponse> {
+        let server = self.servers.iter().find(|(url, _)| request.url.starts_with(url.as_str()));
+        let result = match server {
+            None => Err(HostError { service: "http", why: "no such server in this test".to_owned() }),
+            Some((_, answer)) => {
+                let (status, body) = answer(&request);
+                Ok(HttpResponse { status, body: body.to_string().into_bytes() })
+            }
+        };
+        self.requests.lock().unwrap().push(request);
         Box::pin(async { result })
     }
 }

@@ -46,6 +46,17 @@ pub(crate) fn public_key(der: &[u8]) -> Result<(RsaPublicKey, usize), KeyError> 
     Ok((key, n.len()))
 }
 
+/// From the numbers of a JWK, big-endian.
+#[cfg(feature = "foreign")]
+pub(crate) fn public_key_of(n: &[u8], e: &[u8]) -> Result<(RsaPublicKey, usize), KeyError> {
+    let modulus = UintRef::new(n).map_err(|_| KeyError::BadRsaKey)?;
+    let public_exponent = UintRef::new(e).map_err(|_| KeyError::BadRsaKey)?;
+    check(modulus.as_bytes(), public_exponent.as_bytes())?;
+    let parts = rsa::pkcs1::RsaPublicKey { modulus, public_exponent };
+    let key = RsaPublicKey::try_from(parts).map_err(|_| KeyError::BadRsaKey)?;
+    Ok((key, modulus.as_bytes().len()))
+}
+
 /// Big-endian numbers without leading zeros.
 pub(crate) fn check(n: &[u8], e: &[u8]) -> Result<(), KeyError> {
     let leading = n.first().map_or(0, |byte| byte.leading_zeros() as usize);

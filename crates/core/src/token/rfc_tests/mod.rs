@@ -1,6 +1,8 @@
 //! The examples of the RFCs. Their headers lack our `typ`, so they go through `vectors`, which is the same code below the
 //! header.
 
+#[cfg(feature = "foreign")]
+mod foreign;
 mod rfc7520;
 
 use super::TokenError;

@@ -9,6 +9,7 @@ mod more;
 mod one_time;
 mod profile;
 mod session;
+mod social;
 mod web_authn;
 
 use countersign_journey::{Kind, node_types};
@@ -37,6 +38,7 @@ fn every_node_type_has_a_test() {
         include_str!("one_time.rs"),
         include_str!("profile.rs"),
         include_str!("session.rs"),
+        include_str!("social.rs"),
         include_str!("web_authn.rs"),
         include_str!("../engine.rs"),
     ];

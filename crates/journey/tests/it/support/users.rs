@@ -77,6 +77,7 @@ pub(crate) fn realm() -> Realm {
             maximum_attempts: 3,
         },
         resume_uri: "https://am.example.com/am/XUI/?realm=/alpha&suspendedId=".to_owned(),
+        secrets: BTreeMap::new(),
         schemas: [(Realm::DEFAULT_RESOURCE.to_owned(), Schema { properties })].into(),
         relying_party: RelyingParty { id: super::RP.to_owned(), origins: vec![super::ORIGIN.to_owned()] },
     }
@@ -165,7 +166,10 @@ impl Identities for Users {
         let found = users.iter().find(|(name, user)| match attribute {
             "_id" => user.id == value,
             "userName" => name.eq_ignore_ascii_case(value),
-            other => at(&user.attributes, other).and_then(Value::as_str) == Some(value),
+            other => match at(&user.attributes, other) {
+                Some(Value::Array(values)) => values.iter().any(|one| one == value),
+                one => one.and_then(Value::as_str) == Some(value),
+            },
         });
         ready(found.map(|(name, user)| identity(name, user)))
     }
