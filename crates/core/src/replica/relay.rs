@@ -10,6 +10,7 @@
 //! lies is bounded by the signed lease and by the authority's signed clock: [`MAX_SKEW_MS`] after they were signed, the
 //! bytes are good for nothing.
 
+use super::catch_up::Catching;
 use super::{Heartbeat, MARGIN_MS, MAX_LEASE_MS, MAX_POLLS, Nonce, Replica, ReplicaError, Step};
 use crate::denylist::Epoch;
 use crate::encoding;
@@ -126,7 +127,7 @@ impl Replica {
 
     /// The end of the log as far as it is known here: ahead of what is applied during a catch-up.
     pub fn head(&self) -> u64 {
-        self.catching.as_ref().map_or(self.applied(), |catching| catching.heartbeat.head)
+        self.catching.as_ref().map_or(self.applied(), Catching::head)
     }
 
     /// What this copy and the keys beside it are, for a question to be held; `None` before they are complete.
