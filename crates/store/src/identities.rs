@@ -81,9 +81,15 @@ fn password_hash(text: &str) -> Result<(), StoreError> {
     if text.starts_with('$') { Ok(()) } else { Err(StoreError::Invalid { what: "password hash", rule }) }
 }
 
+/// Whose sessions the canary ends: nobody's. There can be no such user, so that nobody can log in as it.
+pub const CANARY: &str = "countersign-canary";
+
 impl Identities<'_> {
     pub async fn create(&self, new: NewIdentity<'_>, now: UnixSeconds) -> Result<(), StoreError> {
         check::name("username", new.username)?;
+        if new.username.eq_ignore_ascii_case(CANARY) {
+            return Err(StoreError::Invalid { what: "username", rule: "is reserved for the canary" });
+        }
         password_hash(new.password_hash)?;
         let attributes = attributes_in(new.attributes)?;
         sql("INSERT INTO identities (realm, username, password_hash, status, attributes, created_at)

@@ -41,7 +41,7 @@ pub use administrators::Administrators;
 pub use attempts::{AttemptCounters, Attempts};
 pub use audit::{Audit, AuditEvent, AuditFilter, AuditLine};
 pub use error::{Fault, StoreError};
-pub use identities::{Attributes, Identities, Identity, IdentityStatus, NewIdentity};
+pub use identities::{Attributes, CANARY, Identities, Identity, IdentityStatus, NewIdentity};
 pub use installation::{Installation, InstallationRow};
 pub use journeys::{JourneySession, Journeys, Once};
 pub use keys::{Change, KeyEvent, KeyRows, Keys, LiveTokens, NewKey, StoredKey};

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::changes::Signal;
-use super::{Appended, CHANNEL, Head, LOCK, NewEntry, RequestId, read, seq_in, seq_out};
+use super::{Appended, CHANNEL, Head, LOCK, NewEntry, RequestId, audit, read, seq_in, seq_out};
 use crate::StoreError;
 use crate::db::{Arg, Conn, Db, Tx, bulk};
 use crate::store::Patience;
@@ -213,7 +213,7 @@ async fn written(conn: &mut Conn, batch: &[Job]) -> Result<(Head, Outcomes), Sto
         head.seq += 1; // cannot overflow: it is below 2^63
         head.chain = head.chain.append(head.seq, &new.entry);
         known.add(&new.entry, *request, head.seq);
-        lines.push(line(&head, new, *request, *created_at)?);
+        lines.push(Row::new(&head, new, *request, *created_at)?);
         outcomes.push(Ok(Appended { seq: head.seq, already: false }));
     }
     insert(&mut tx, lines).await?;
@@ -237,13 +237,20 @@ const COLUMNS: [&str; 12] = [
     "request",
 ];
 
+/// A line of the log, and its line of the audit.
+pub(super) struct Row {
+    log: Vec<Arg>,
+    audit: Vec<Arg>,
+}
+
+impl Row {
+    pub(super) fn new(head: &Head, new: &NewEntry, request: RequestId, created_at: i64) -> Result<Self, StoreError> {
+        Ok(Self { log: line(head, new, request, created_at)?, audit: audit::line(head.seq, new, request, created_at) })
+    }
+}
+
 /// One row of the table.
-pub(super) fn line(
-    head: &Head,
-    new: &NewEntry,
-    RequestId(request): RequestId,
-    created_at: i64,
-) -> Result<Vec<Arg>, StoreError> {
+fn line(head: &Head, new: &NewEntry, RequestId(request): RequestId, created_at: i64) -> Result<Vec<Arg>, StoreError> {
     Ok(vec![
         seq_in(head.seq)?.into(),
         i64::from(new.entry.kind.code()).into(),
@@ -260,8 +267,11 @@ pub(super) fn line(
     ])
 }
 
-pub(super) async fn insert(tx: &mut Tx<'_>, lines: Vec<Vec<Arg>>) -> Result<(), StoreError> {
-    bulk::insert(tx, "denylist", &COLUMNS, lines).await
+/// The audit in the same transaction: no end without who and why, and no durable write more.
+pub(super) async fn insert(tx: &mut Tx<'_>, rows: Vec<Row>) -> Result<(), StoreError> {
+    let (lines, audit) = rows.into_iter().map(|Row { log, audit }| (log, audit)).unzip();
+    bulk::insert(tx, "denylist", &COLUMNS, lines).await?;
+    bulk::insert(tx, "audit", &audit::COLUMNS, audit).await
 }
 
 /// What of a batch stands in the log already. A watermark is always new, unless it is the same request: it must lie
