@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use countersign_core::denylist::Epoch;
 use countersign_core::time::UnixMillis;
 use countersign_core::token::mint::Entropy as MintEntropy;
+use countersign_store::denylist::Head;
 use countersign_store::{Store, StoreError};
 
 use crate::ambient::{Clock, Entropy};
@@ -16,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::passwords::{HashError, Passwords};
 use crate::seal_budgets::SealBudgets;
 use crate::settings::Settings;
+use crate::snapshots::Snapshots;
 
 pub struct App {
     settings: RwLock<Arc<Settings>>,
@@ -30,14 +32,15 @@ pub struct App {
     pub(crate) passwords: Passwords,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) entropy: Box<dyn Entropy>,
-    /// Of the denylist log; fixed for the life of a database.
-    pub(crate) epoch: Epoch,
+    /// Of the denylist log, as far as it is known: a command may begin another one.
+    epoch: RwLock<Epoch>,
     /// The realm of a URL that names none, as AM finds it by a DNS alias of the host: the root realm where there is
     /// one, else the only one.
     pub(crate) default_realm: Option<String>,
     /// What polls of the feed that are held wait for.
     pub(crate) news: News,
     pub(crate) metrics: Metrics,
+    pub(crate) snapshots: Snapshots,
 }
 
 /// Why the origin cannot start. The operator's fault, or the store's.
@@ -121,10 +124,11 @@ impl App {
             passwords,
             clock,
             entropy,
-            epoch,
+            epoch: RwLock::new(epoch),
             default_realm,
             news,
             metrics: Metrics::default(),
+            snapshots: Snapshots::default(),
         }))
     }
 
@@ -183,6 +187,22 @@ impl App {
         tracing::info!(generation = loaded.generation, keys = loaded.len(), "the key ring was loaded anew");
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&loaded);
         Ok(loaded)
+    }
+
+    /// The epoch of the log, as of the last look at it.
+    pub(crate) fn epoch(&self) -> Epoch {
+        *self.epoch.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over what a look at the log has shown. A new epoch has ended all sessions, and goes on by itself.
+    pub(crate) fn saw(&self, head: &Head) {
+        if self.epoch() != head.epoch {
+            *self.epoch.write().unwrap_or_else(PoisonError::into_inner) = head.epoch;
+            tracing::warn!(
+                seq = head.seq,
+                "the denylist log has begun a new epoch; all sessions made before it are over"
+            );
+        }
     }
 
     /// The form of randomness that minting takes.

@@ -11,6 +11,7 @@
 mod ambient;
 mod app;
 mod barrier;
+mod canary;
 pub mod cli;
 mod endings;
 #[cfg(test)]
@@ -36,6 +37,7 @@ mod server_side;
 mod session_cookie;
 mod sessions;
 mod settings;
+mod snapshots;
 #[cfg(test)]
 mod testing;
 
