@@ -54,6 +54,7 @@ fn g1_g2_g3_g4_hold_and_what_is_whole_works() {
     assert!(total.accepts > 100 * SEEDS, "{total:?}");
     assert!(total.acks > 200 * SEEDS, "{total:?}");
     assert!(total.barrier_acks > 20 * SEEDS, "{total:?}");
+    assert!(total.snapshots > 5 * SEEDS && total.refused_snapshots > SEEDS / 10, "{total:?}");
     assert_eq!(total.fences, 0, "an honest log never looks like a rollback: {total:?}");
 }
 

@@ -11,7 +11,7 @@
 //! bytes are good for nothing.
 
 use super::catch_up::Catching;
-use super::{Heartbeat, MARGIN_MS, MAX_LEASE_MS, MAX_POLLS, Nonce, Replica, ReplicaError, Step};
+use super::{Heartbeat, MARGIN_MS, MAX_LEASE_MS, MAX_POLLS, Nonce, Replica, ReplicaError, SnapshotRef, Step};
 use crate::denylist::Epoch;
 use crate::encoding;
 use crate::keys::{KeySet, KeysDigest};
@@ -83,6 +83,11 @@ impl Relay {
     pub fn knows(&self) -> Option<Known> {
         let Heartbeat { epoch, head, keys, .. } = self.newest.as_ref()?.heartbeat;
         Some(Known { epoch, head, keys })
+    }
+
+    /// The snapshot that its readers may ask for.
+    pub fn snapshot(&self) -> Option<SnapshotRef> {
+        self.newest.as_ref()?.heartbeat.snapshot
     }
 
     /// Up to where the log has expired, and its epoch: segments that end there or earlier are asked for no more.
