@@ -45,6 +45,16 @@ pub enum Message {
 }
 
 impl Message {
+    /// Of what is carried in it.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Heartbeat { bytes } | Self::Relayed { bytes, .. } | Self::Segment(bytes) | Self::Snapshot(bytes) => {
+                bytes.len() as u64
+            }
+            _ => 0,
+        }
+    }
+
     /// The same with other bytes.
     fn with(&self, other: Rc<[u8]>) -> Self {
         let mut message = self.clone();

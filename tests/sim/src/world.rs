@@ -8,7 +8,7 @@ use countersign_core::denylist::barrier::EdgeId;
 use countersign_core::denylist::fingerprint::DenylistKey;
 use countersign_core::denylist::{Entry, Epoch, Fingerprint, Kind, Slot, SnapshotDigest};
 use countersign_core::keys::{KeySet, KeyState, Kid, MintingKeys, SigningKey};
-use countersign_core::replica::{Mutant, Nonce, ReplicaError, Step};
+use countersign_core::replica::{Mutant, Nonce, ReplicaError, State, Step};
 use countersign_core::session::{SessionClaims, SessionId, TokenId};
 use countersign_core::time::{UnixMillis, UnixSeconds};
 use countersign_core::token::mint::mint;
@@ -216,6 +216,21 @@ pub struct World {
     pub stats: Stats,
     pub start: UnixMillis,
     trace: Option<Vec<String>>,
+    /// For the figures of a large run.
+    pub(crate) course: Option<Course>,
+}
+
+/// What happened when.
+#[derive(Default)]
+pub(crate) struct Course {
+    /// An edge has applied the log up to there.
+    pub(crate) applied: Vec<(Time, usize, u64)>,
+    pub(crate) acks: Vec<(Time, u64)>,
+    /// Of all answers to hosts.
+    pub(crate) answers: u64,
+    pub(crate) bytes: u64,
+    /// Looks at which an edge was not fresh.
+    pub(crate) stale: u64,
 }
 
 impl World {
@@ -281,6 +296,7 @@ impl World {
             stats: Stats::default(),
             start,
             trace: trace.then(Vec::new),
+            course: None,
             plan,
         };
         world.begin();
@@ -324,8 +340,14 @@ impl World {
     }
 
     pub fn run(&mut self) {
-        while let Some(((at, _), event)) = self.queue.pop_first() {
-            if at > self.plan.end || self.violation.is_some() {
+        self.run_until(self.plan.end);
+    }
+
+    /// Everything up to that time.
+    pub fn run_until(&mut self, until: Time) {
+        while let Some(((at, count), event)) = self.queue.pop_first() {
+            if at > until || self.violation.is_some() {
+                self.queue.insert((at, count), event);
                 break;
             }
             self.now = at;
@@ -388,6 +410,9 @@ impl World {
     fn tick(&mut self, host: usize) {
         let next = self.now.plus_us(100_000 + host as u64 * 1013 % 50_000);
         self.at(next.max(self.hosts[host].paused_until), Event::Tick(host));
+        if let Some(course) = &mut self.course {
+            course.stale += u64::from(self.hosts[host].state(self.now) != State::Fresh);
+        }
         if self.hosts[host].up && self.hosts[host].paused_until <= self.now {
             self.poll(host, false);
         }
@@ -411,6 +436,10 @@ impl World {
     }
 
     fn answer_to(&mut self, host: usize, from: Node, message: Message) {
+        if let Some(course) = &mut self.course {
+            course.answers += 1;
+            course.bytes += message.length();
+        }
         let letter = Letter { from, to: Node::Host(host), message };
         let path = &mut self.paths[host][usize::from(from != Node::Authority)];
         for (at, letter) in path.respond(letter, self.now, &mut self.rng) {
@@ -508,6 +537,9 @@ impl World {
     }
 
     fn go_on(&mut self, host: usize, taken: Result<Step, ReplicaError>) {
+        if let (Some(course), Ok(Step::Fresh)) = (&mut self.course, &taken) {
+            course.applied.push((self.now, host, self.hosts[host].replica.applied()));
+        }
         match taken {
             Ok(Step::FetchSnapshot(named)) => {
                 self.request_of(host, Node::Authority, Message::FetchSnapshot(named.digest));
@@ -529,7 +561,8 @@ impl World {
             return;
         }
         if this.paused_until > self.now {
-            self.at(this.paused_until, Event::GiveUp { host, incarnation, digest });
+            let until = this.paused_until;
+            self.at(until, Event::GiveUp { host, incarnation, digest });
             return;
         }
         let taken = this.without_snapshot(digest, self.now);
@@ -661,7 +694,10 @@ impl World {
         if std::mem::replace(&mut self.ops[op].acked, true) {
             return;
         }
-        let Op { scope, barrier, asked, against, .. } = self.ops[op];
+        let Op { scope, barrier, asked, against, seq, .. } = self.ops[op];
+        if let (Some(course), Some(seq)) = (&mut self.course, seq) {
+            course.acks.push((self.now, seq));
+        }
         let t_us = self.authority.longest_lease_ms(self.now) * 1000;
         self.trace(|_| {
             format!("acknowledged {scope:?} asked for at {asked}{}", if barrier { ", barrier" } else { "" })

@@ -116,11 +116,10 @@ impl Replica {
     fn nearer(&self, catching: &Catching) -> Option<SnapshotRef> {
         let named = catching.heartbeat.snapshot?;
         let gap = named.seq.checked_sub(catching.reached)?;
-        let cheap = CHEAP;
-        #[cfg(feature = "mutants")]
-        let cheap = self.cheap.unwrap_or(cheap);
         let fits = named.seq <= catching.heartbeat.head && named.size <= MAX_SNAPSHOT;
-        let nearer = gap > cheap && named.size < gap.saturating_mul(segment::RECORD as u64);
+        let nearer = gap > CHEAP && named.size < gap.saturating_mul(segment::RECORD as u64);
+        #[cfg(feature = "mutants")]
+        let nearer = self.cheap.map_or(nearer, |cheap| gap > cheap);
         (fits && nearer && self.spurned != Some(named.digest)).then_some(named)
     }
 
@@ -223,7 +222,7 @@ impl Replica {
         Ok(self.complete(&catching.heartbeat, catching.sent, now))
     }
 
-    /// Takes snapshots for gaps of more than this.
+    /// Takes snapshots for gaps of more than this, whatever they cost.
     #[cfg(feature = "mutants")]
     pub fn set_cheap(&mut self, entries: u64) {
         self.cheap = Some(entries);

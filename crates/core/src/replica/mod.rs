@@ -172,7 +172,7 @@ pub struct Replica {
     lease_ms: u64,
     #[cfg(feature = "mutants")]
     mutant: Option<Mutant>,
-    /// In place of [`catch_up::CHEAP`], so that small logs have snapshots too.
+    /// From what gap on snapshots are taken, so that small logs have them too.
     #[cfg(feature = "mutants")]
     cheap: Option<u64>,
 }
