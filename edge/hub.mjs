@@ -5,6 +5,7 @@
 import { DurableObject } from "cloudflare:workers";
 import * as edge from "./countersign_edge.js";
 
+const SNAPSHOT = /^\/countersign\/v1\/denylist\/snapshots\/([\w-]{43})$/;
 const HEARTBEAT = "/countersign/v1/denylist/heartbeat";
 const SEGMENT = /^\/countersign\/v1\/denylist\/segments\/([\w-]{22})\/(0|[1-9]\d{0,15})\/([1-9]\d{0,15})$/;
 
@@ -22,6 +23,11 @@ const WARM = 30000, ALARM = 10000;
 const CREDENTIAL = "countersign-feed-authorization";
 
 const MAX_HEARTBEAT = 4096, MAX_SEGMENT = 65536, MAX_SEGMENTS = 2048;
+
+// Core's bound; and a row of the storage has 2 MB at most, so that a snapshot is kept in parts.
+const MAX_SNAPSHOT = 32 << 20, PART = 1 << 20;
+// How long the origin may take for one; its asker waits for as long, with what a fetch may take on top.
+const SNAPSHOT_TIMEOUT = 8000;
 
 // Where Cloudflare should put the hub of a continent.
 const PLACES = { AF: "afr", AS: "apac", EU: "weur", NA: "enam", OC: "oc", SA: "sam" };
@@ -68,11 +74,13 @@ export class DenylistHub extends DurableObject {
     this.failed = false;
     this.listening = false; // a poll of the present series was answered
     this.news = { age: undefined, at: 0 };
-    this.counts = { questions: 0, polls: 0, segments: 0 };
+    this.counts = { questions: 0, polls: 0, segments: 0, snapshots: 0 };
     this.sql = ctx.storage.sql;
     this.sql.exec(
       `CREATE TABLE IF NOT EXISTS segment (path TEXT PRIMARY KEY, epoch TEXT NOT NULL, last INTEGER NOT NULL,
          bytes BLOB NOT NULL) WITHOUT ROWID;
+       CREATE TABLE IF NOT EXISTS snapshot (digest TEXT NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL,
+         PRIMARY KEY (digest, part)) WITHOUT ROWID;
        CREATE TABLE IF NOT EXISTS asked (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL)`,
     );
     this.asked = this.sql.exec("SELECT at FROM asked").toArray()[0]?.at ?? 0;
@@ -88,6 +96,8 @@ export class DenylistHub extends DurableObject {
     if (pathname === HEARTBEAT) return this.heartbeat(searchParams, arrived);
     const segment = SEGMENT.exec(pathname);
     if (segment !== null) return this.segment(pathname, segment[1], Number(segment[3]));
+    const snapshot = SNAPSHOT.exec(pathname);
+    if (snapshot !== null) return this.snapshot(pathname, snapshot[1]);
     if (pathname === "/status") return Response.json(this.status());
     return new Response(null, { status: 404 });
   }
@@ -215,6 +225,43 @@ export class DenylistHub extends DurableObject {
     }
   }
 
+  // Passed on unread: whoever asked compares the hash.
+  async snapshot(path, digest) {
+    const rows = this.sql.exec("SELECT bytes FROM snapshot WHERE digest = ? ORDER BY part", digest);
+    const kept = [...rows].map((row) => row.bytes);
+    if (kept.length > 0) return new Response(new Blob(kept));
+    // What the origin has not named to this hub is not fetched: that would be anybody's to fill the storage with.
+    if (digest !== this.relay.snapshot()) return new Response(null, { status: 404 });
+    let work = this.fetching.get(path);
+    if (work === undefined) {
+      work = this.fetchSnapshot(path, digest).finally(() => this.fetching.delete(path));
+      this.fetching.set(path, work);
+    }
+    try {
+      const { status, bytes } = await work;
+      return new Response(bytes, { status });
+    } catch (error) {
+      console.warn(`countersign: the hub got no snapshot: ${error?.message ?? error}`);
+      return new Response(null, { status: 502 });
+    }
+  }
+
+  async fetchSnapshot(path, digest) {
+    this.counts.snapshots++;
+    const response = await this.ask(path, { signal: AbortSignal.timeout(SNAPSHOT_TIMEOUT) });
+    const bytes = await limited(response, MAX_SNAPSHOT);
+    if (response.status !== 200) return { status: response.status === 404 ? 404 : 502, bytes: null };
+    // One that is not what it is called would be kept for all who ask.
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    const named = btoa(String.fromCharCode(...hash)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+    if (named !== digest) throw new Error("it is not the one that was asked for");
+    this.sql.exec("DELETE FROM snapshot");
+    for (let part = 0; part * PART < bytes.length; part++) {
+      this.sql.exec("INSERT INTO snapshot VALUES (?, ?, ?)", digest, part, bytes.slice(part * PART, (part + 1) * PART));
+    }
+    return { status: 200, bytes };
+  }
+
   async fetchSegment(path, epoch, last) {
     this.counts.segments++;
     const response = await this.ask(path, { signal: AbortSignal.timeout(TIMEOUT) });
@@ -240,6 +287,8 @@ export class DenylistHub extends DurableObject {
   prune() {
     const epoch = this.relay.epoch();
     if (epoch) this.sql.exec("DELETE FROM segment WHERE epoch <> ? OR last <= ?", epoch, this.relay.floor());
+    const named = this.relay.snapshot();
+    if (named) this.sql.exec("DELETE FROM snapshot WHERE digest <> ?", named);
     this.sql.exec(
       "DELETE FROM segment WHERE path IN (SELECT path FROM segment ORDER BY last DESC LIMIT -1 OFFSET ?)",
       MAX_SEGMENTS,

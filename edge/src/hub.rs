@@ -27,7 +27,7 @@ impl HubRelay {
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce)?;
         self.0.poll(Nonce(nonce), clock::now());
-        let mut query = format!("nonce={}", encode(&nonce));
+        let mut query = format!("snapshot=1&nonce={}", encode(&nonce));
         if let (true, Some(known), Some(wait)) = (held, self.0.knows(), self.0.pace()) {
             let (epoch, keys) = (encode(&known.epoch.0), encode(&known.keys.0));
             query.push_str(&format!("&wait={wait}&epoch={epoch}&head={}&keys={keys}", known.head));
@@ -59,6 +59,11 @@ impl HubRelay {
             Some(Known { epoch, head: head.parse().ok()?, keys: KeysDigest(decode_array(keys.as_bytes()).ok()?) })
         };
         known().is_none_or(|known| self.0.has_news(&known))
+    }
+
+    /// The snapshot that goes with it, by its hash: the one worth keeping. Empty when there is none.
+    pub fn snapshot(&self) -> String {
+        self.0.snapshot().map(|named| encode(&named.digest.0)).unwrap_or_default()
     }
 
     /// How long the next poll is held for, in milliseconds.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use countersign_core::encoding::encode;
-use countersign_core::replica::{Known, Nonce, ReplicaError, State, Step};
+use countersign_core::replica::{Known, Nonce, ReplicaError, SnapshotRef, State, Step};
 use countersign_core::time::UnixMillis;
 use countersign_core::token::TokenError;
 use futures_util::future::{Either, select};
@@ -45,6 +45,9 @@ const GLANCE: Duration = Duration::from_millis(50);
 const MAX_HEARTBEAT: usize = 4 * 1024;
 const MAX_SEGMENT: usize = 64 * 1024;
 const MAX_KEYS: usize = 16 * 1024;
+
+/// How long a snapshot may take beyond [`TIMEOUT`]; the replica waits for one for ten seconds.
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A hub that works, and has no lease to give: the origin is in trouble.
 const HUB_DRY: &str = "the hub has no lease left";
@@ -237,7 +240,7 @@ async fn run(poll: &Poll, hub: Option<&Function>) -> Result<(), String> {
 
 async fn follow(poll: &Poll, hub: Option<&Function>) -> Result<(), String> {
     let nonce = Nonce(poll.nonce);
-    let mut path = format!("/countersign/v1/denylist/heartbeat?nonce={}", encode(&poll.nonce));
+    let mut path = format!("/countersign/v1/denylist/heartbeat?snapshot=1&nonce={}", encode(&poll.nonce));
     let mut limit = Duration::ZERO;
     if let Some((known, wait)) = &poll.held {
         let (epoch, keys) = (encode(&known.epoch.0), encode(&known.keys.0));
@@ -289,6 +292,13 @@ async fn follow(poll: &Poll, hub: Option<&Function>) -> Result<(), String> {
                 let piece = get(hub, &path, None, MAX_SEGMENT, Duration::ZERO).await?;
                 on_edge(|edge| edge.replica.segment(&piece.body, clock::now()).map_err(text))?
             }
+            Step::FetchSnapshot(named) => match fetch_snapshot(hub, &named).await {
+                Ok(step) => step,
+                Err(error) => {
+                    console_warn!("countersign: no snapshot, segments are fetched: {error}");
+                    on_edge(|edge| edge.replica.without_snapshot(named.digest, clock::now()).map_err(text))?
+                }
+            },
             Step::FetchKeys => {
                 fetch_keys().await?;
                 break;
@@ -305,6 +315,14 @@ async fn follow(poll: &Poll, hub: Option<&Function>) -> Result<(), String> {
         }
         Ok(())
     })
+}
+
+/// Named by the hash of its bytes, so any cache may hold it.
+async fn fetch_snapshot(hub: Option<&Function>, named: &SnapshotRef) -> Result<Step, String> {
+    let path = format!("/countersign/v1/denylist/snapshots/{}", encode(&named.digest.0));
+    let size = usize::try_from(named.size).map_err(|_| "it is too long")?;
+    let piece = get(hub, &path, None, size, SNAPSHOT_TIMEOUT).await?;
+    on_edge(|edge| edge.replica.snapshot(&piece.body, clock::now()).map_err(text))
 }
 
 /// Fetches the key set in force and uses it. From the origin: what a hub has kept may be the set before.
@@ -377,13 +395,15 @@ async fn get(
             503 if hub.is_some() => return Ok::<_, worker::Error>(Err(HUB_DRY.to_owned())),
             status => return Ok(Err(format!("the {who} answered {status}"))),
         }
-        let mut body = Vec::new();
+        // As much as it may be, at once: a snapshot would take twice its length on the way there otherwise.
+        let mut body = Vec::with_capacity(max);
         let mut stream = response.stream()?;
         while let Some(chunk) = stream.next().await {
-            body.extend_from_slice(&chunk?);
-            if body.len() > max {
+            let chunk = chunk?;
+            if chunk.len() > max - body.len() {
                 return Ok(Err(format!("the {who}'s answer is longer than {max} bytes")));
             }
+            body.extend_from_slice(&chunk);
         }
         Ok(Ok(Answer { headers: response.headers().clone(), body }))
     };

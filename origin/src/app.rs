@@ -6,6 +6,7 @@ use countersign_core::denylist::Epoch;
 use countersign_core::time::UnixMillis;
 use countersign_core::token::mint::Entropy as MintEntropy;
 use countersign_script::Sandbox;
+use countersign_store::denylist::Head;
 use countersign_store::{Store, StoreError};
 
 use crate::ambient::{Clock, Entropy};
@@ -21,6 +22,7 @@ use crate::passwords::{HashError, Passwords};
 use crate::rate_limits::Limiter;
 use crate::seal_budgets::SealBudgets;
 use crate::settings::Settings;
+use crate::snapshots::Snapshots;
 
 pub struct App {
     settings: RwLock<Arc<Settings>>,
@@ -35,8 +37,8 @@ pub struct App {
     pub(crate) passwords: Passwords,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) entropy: Box<dyn Entropy>,
-    /// Of the denylist log; fixed for the life of a database.
-    pub(crate) epoch: Epoch,
+    /// Of the denylist log, as far as it is known: a command may begin another one.
+    epoch: RwLock<Epoch>,
     /// The realm of a URL that names none, as AM finds it by a DNS alias of the host: the root realm where there is
     /// one, else the only one.
     pub(crate) default_realm: Option<String>,
@@ -51,6 +53,7 @@ pub struct App {
     pub(crate) libraries: Libraries,
     /// Logins in progress that are kept here.
     pub(crate) memory: Memory,
+    pub(crate) snapshots: Snapshots,
 }
 
 /// Why the origin cannot start. The operator's fault, or the store's.
@@ -136,7 +139,7 @@ impl App {
             passwords,
             clock,
             entropy,
-            epoch,
+            epoch: RwLock::new(epoch),
             default_realm,
             news,
             metrics: Metrics::default(),
@@ -146,6 +149,7 @@ impl App {
             audit_log: AuditLog::default(),
             libraries,
             memory: Memory::default(),
+            snapshots: Snapshots::default(),
         }))
     }
 
@@ -213,6 +217,22 @@ impl App {
             Sandbox::new(scripts.limits, scripts.threads, scripts.queue).map_err(|error| error.to_string())
         });
         started.as_ref().map_err(Clone::clone)
+    }
+
+    /// The epoch of the log, as of the last look at it.
+    pub(crate) fn epoch(&self) -> Epoch {
+        *self.epoch.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over what a look at the log has shown. A new epoch has ended all sessions, and goes on by itself.
+    pub(crate) fn saw(&self, head: &Head) {
+        if self.epoch() != head.epoch {
+            *self.epoch.write().unwrap_or_else(PoisonError::into_inner) = head.epoch;
+            tracing::warn!(
+                seq = head.seq,
+                "the denylist log has begun a new epoch; all sessions made before it are over"
+            );
+        }
     }
 
     /// The form of randomness that minting takes.

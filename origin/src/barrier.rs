@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign_core::denylist::barrier::Barrier;
 use countersign_core::encoding;
-use countersign_core::time::UnixMillis;
+use countersign_core::time::{UnixMillis, UnixSeconds};
 use countersign_core::token::Kind;
 use countersign_core::token::mint::{self, MintError};
 use serde_json::json;
@@ -19,6 +19,9 @@ use crate::app::App;
 /// Longest time that an answer is held, and how long where the client does not say.
 const MAX_WAIT: Duration = Duration::from_secs(120);
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
+
+/// Longer than the store takes from the request to the commit, with all its waiting and trying again; in milliseconds.
+const COMMIT_MS: u64 = 60_000;
 
 /// An entry that is on the disk.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +35,16 @@ pub(crate) struct Durable {
 impl Durable {
     pub(crate) fn now(app: &App, seq: u64) -> Self {
         Self { seq, at: app.clock.now(), since: Instant::now() }
+    }
+
+    /// Of an entry that was asked for at `created`. When it was committed nobody wrote down; but not later than
+    /// [`COMMIT_MS`] after that, or than now.
+    pub(crate) fn earlier(app: &App, seq: u64, created: UnixSeconds) -> Self {
+        let now = app.clock.now();
+        let at = UnixMillis(created.0.saturating_mul(1000)).plus(COMMIT_MS).min(now);
+        let ago = Duration::from_millis(now.since(at));
+        let since = Instant::now();
+        Self { seq, at, since: since.checked_sub(ago).unwrap_or(since) }
     }
 }
 
@@ -57,9 +70,12 @@ pub(crate) async fn receipt(app: &App, durable: Durable, patience: Duration) -> 
     let place = app.news.place();
     let patience = if place.is_some() { patience } else { Duration::ZERO };
     let holds = hold(durable.since, barrier, patience).await;
+    if let Ok(head) = app.store.denylist().head().await {
+        app.saw(&head);
+    }
     let by = durable.at.plus(u64::try_from(barrier.as_millis()).unwrap_or(u64::MAX));
     let claims = json!({
-        "epoch": encoding::encode(&app.epoch.0),
+        "epoch": encoding::encode(&app.epoch().0),
         "seq": durable.seq,
         "state": if holds { "effective" } else { "durable" },
         "durable_at": durable.at.0,
@@ -148,6 +164,20 @@ mod tests {
         assert_eq!((receipt["state"].as_str(), receipt["seq"].as_u64()), (Some("effective"), Some(2)));
         assert!(receipt["effective_at"].as_u64() >= receipt["effective_by"].as_u64());
         assert_eq!(held.json()["result"], "Successfully logged out");
+
+        // Repeated, because the answer was lost: a receipt again, of the same line.
+        for (ack, status, state) in [("ack=barrier&max_wait=0", 202, "durable"), ("ack=barrier", 200, "effective")] {
+            let again = out(ack, &token).await;
+            assert_eq!(again.status, status, "{}", again.text());
+            let receipt = opened(&origin, again.json()["receipt"].as_str().unwrap());
+            assert_eq!((receipt["state"].as_str(), receipt["seq"].as_u64()), (Some(state), Some(2)));
+        }
+        assert_eq!(origin.app.store.denylist().head().await.unwrap().seq, 2, "nothing is written for it");
+        assert_eq!(out("", &token).await.status, 401, "without the barrier it is as in AM");
+        origin.clock.advance(120);
+        let began = std::time::Instant::now();
+        let later = out("ack=barrier", &token).await;
+        assert!(later.status == 200 && began.elapsed() < Duration::from_millis(100), "all leases of then are over");
 
         // After the lease was made shorter, edges still hold the longer one.
         let token = origin.log_in().await;

@@ -12,6 +12,7 @@ mod ambient;
 mod app;
 mod audit_log;
 mod barrier;
+mod canary;
 pub mod cli;
 mod endings;
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod server_side;
 mod session_cookie;
 mod sessions;
 mod settings;
+mod snapshots;
 #[cfg(test)]
 mod testing;
 mod universal_id;

@@ -98,6 +98,14 @@ pub(crate) async fn text(app: &App) -> String {
         metric(&mut out, "countersign_denylist_entries", "gauge", "Entries in the log that were not pruned.");
         line(&mut out, "countersign_denylist_entries", "", head.seq.saturating_sub(head.floor_seq));
     }
+    if let Some(made) = head.and_then(|head| app.snapshots.newest(&head)) {
+        metric(&mut out, "countersign_denylist_snapshot_seq", "gauge", "Position of the newest snapshot.");
+        line(&mut out, "countersign_denylist_snapshot_seq", "", made.named.seq);
+        metric(&mut out, "countersign_denylist_snapshot_entries", "gauge", "Entries of the newest snapshot.");
+        line(&mut out, "countersign_denylist_snapshot_entries", "", made.entries);
+        metric(&mut out, "countersign_denylist_snapshot_bytes", "gauge", "Length of the newest snapshot.");
+        line(&mut out, "countersign_denylist_snapshot_bytes", "", made.named.size);
+    }
     metric(&mut out, "countersign_denylist_lease_seconds", "gauge", "The longest lease that an edge may hold.");
     let lease = Duration::from_millis(app.longest_lease_ms()).as_secs_f64();
     let _ = writeln!(out, "countersign_denylist_lease_seconds {lease}");

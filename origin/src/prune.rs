@@ -14,7 +14,7 @@ const SKEW_SECONDS: u64 = 60;
 const MARGIN_SECONDS: u64 = 60;
 
 /// What ended before this can be accepted by no edge any more, whatever its clock and its lease.
-fn horizon(app: &App) -> UnixSeconds {
+pub(crate) fn horizon(app: &App) -> UnixSeconds {
     let lease = app.longest_lease_ms().div_ceil(1000);
     UnixSeconds(app.clock.now().seconds().0.saturating_sub(SKEW_SECONDS + lease + MARGIN_SECONDS))
 }

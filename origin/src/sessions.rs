@@ -380,6 +380,17 @@ pub(crate) async fn lookup(log: &DenylistLog<'_>, session: &Session) -> Result<L
     Ok(all)
 }
 
+/// The line that ended a session, and when it was asked for.
+pub(crate) async fn ending(log: &DenylistLog<'_>, session: &Session) -> Result<Option<(u64, UnixSeconds)>, StoreError> {
+    let mut first: Option<(u64, UnixSeconds)> = None;
+    for Marks { family, user, realm, keys } in session.marks() {
+        let probe = Probe { slot: session.slot(), family, user, realm, keys };
+        let ending = log.ending(&probe, session.claims().rvs).await?;
+        first = first.into_iter().chain(ending).min_by_key(|(seq, _)| *seq);
+    }
+    Ok(first)
+}
+
 /// Judges a token as the edge does, but on the log itself.
 pub(crate) async fn judge(app: &App, token: &[u8]) -> Result<Standing, StoreError> {
     let standing = standing(app, token).await?;

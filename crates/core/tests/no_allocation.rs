@@ -108,6 +108,7 @@ fn replica() -> Replica {
         lease_ms: 10_000,
         poll_ms: 2000,
         keys: KeysDigest([4; 16]),
+        snapshot: None,
     };
     let minting = MintingKeys::new(Envelope::Sign, Some(feed), None).unwrap();
     let heartbeat = mint(&heartbeat, Kind::Heartbeat, &minting, &mut |_: &mut [u8]| {}).unwrap();

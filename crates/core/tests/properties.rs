@@ -209,6 +209,7 @@ proptest! {
             lease_ms,
             poll_ms,
             keys: KeysDigest(keys),
+            snapshot: None,
         };
         let (minting, set) = &RINGS[0];
         let token = mint(&heartbeat, Kind::Heartbeat, minting, &mut dice(5)).unwrap();

@@ -104,6 +104,9 @@ fn password_hash(text: &str) -> Result<(), StoreError> {
     if text.starts_with('$') { Ok(()) } else { Err(StoreError::Invalid { what: "password hash", rule }) }
 }
 
+/// Whose sessions the canary ends: nobody's. There can be no such user, so that nobody can log in as it.
+pub const CANARY: &str = "countersign-canary";
+
 /// The value as the index has it.
 fn indexed(value: &str) -> Option<String> {
     let fits = value.len() <= MAX_INDEXED && !value.contains('\0');
@@ -112,6 +115,9 @@ fn indexed(value: &str) -> Option<String> {
 
 async fn insert(tx: &mut Tx<'_>, new: NewIdentity<'_>, now: UnixSeconds) -> Result<(), StoreError> {
     check::name("username", new.username)?;
+    if new.username.eq_ignore_ascii_case(CANARY) {
+        return Err(StoreError::Invalid { what: "username", rule: "is reserved for the canary" });
+    }
     password_hash(new.password_hash)?;
     sql("INSERT INTO identities (realm, username, password_hash, status, attributes, created_at)
          VALUES ($1, $2, $3, $4, $5, $6)")

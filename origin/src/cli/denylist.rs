@@ -43,7 +43,7 @@ pub(super) enum Denylist {
         reason: String,
     },
     /// Begins the log anew and ends all sessions: needed whenever its end may be lost, as after a restored backup.
-    /// Running servers must be started again.
+    /// Running servers notice by themselves.
     NewEpoch {
         /// All sessions of all realms end.
         #[arg(long, required = true)]
@@ -165,7 +165,7 @@ async fn new_epoch(store: &Store, settings: &Settings, now: UnixSeconds) -> Resu
     let until = endings::latest_end(store, settings, now).await?;
     let head = store.denylist().begin_epoch(Epoch(random(&SystemEntropy)), until, &actor(), now).await?;
     println!(
-        "Epoch {} begins with line {}; all sessions made before it are over. Start the servers again.",
+        "Epoch {} begins with line {}; all sessions made before it are over.",
         encoding::encode(&head.epoch.0),
         head.seq
     );

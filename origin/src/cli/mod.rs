@@ -1,5 +1,6 @@
 //! The command line. Errors are one line on stderr and exit code 1; usage errors are clap's, with 2.
 
+mod canary;
 mod db;
 mod denylist;
 mod doctor;
@@ -58,6 +59,8 @@ enum Command {
     /// Checks the database, copies it, and moves it to another one.
     #[command(subcommand)]
     Db(db::Db),
+    /// Ends a synthetic session every few seconds and measures how soon edges refuse it; fails when one is too late.
+    Canary(canary::Canary),
     /// What an edge needs.
     #[command(subcommand)]
     Edge(edge::Edge),
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Keys(keys) => settings(&cli.config).and_then(|settings| block_on(keys.run(settings))),
         Command::Denylist(log) => settings(&cli.config).and_then(|settings| block_on(log.run(settings))),
         Command::Db(db) => settings(&cli.config).and_then(|settings| block_on(db.run(settings))),
+        Command::Canary(canary) => settings(&cli.config).and_then(|settings| block_on(canary.run(settings))),
         Command::Edge(edge) => settings(&cli.config).and_then(|settings| block_on(edge.run(settings))),
     };
     outcome.unwrap_or_else(|Failure(what)| {

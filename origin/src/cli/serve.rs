@@ -11,7 +11,9 @@ use super::{Failure, Outcome, environment, open_store};
 use crate::app::App;
 use crate::reload::Stamp;
 use crate::settings::{LogFormat, Settings};
-use crate::{SystemClock, SystemEntropy, audit_log, http, journey, key_upkeep, prune, reload, router, server};
+use crate::{
+    SystemClock, SystemEntropy, audit_log, http, journey, key_upkeep, prune, reload, router, server, snapshots,
+};
 
 /// Connections to the metrics at the same time.
 const SCRAPERS: usize = 16;
@@ -39,6 +41,7 @@ pub(super) async fn run(settings: Settings, config: PathBuf, seen: Option<Stamp>
     let upkeep = tokio::spawn(key_upkeep::run(Arc::clone(&app)));
     let auditing = tokio::spawn(audit_log::run(Arc::clone(&app)));
     let journeys = tokio::spawn(journey::library::run(Arc::clone(&app)));
+    let snapshots = tokio::spawn(snapshots::run(Arc::clone(&app)));
     let reloading = tokio::spawn(reload::run(Arc::clone(&app), config, seen, environment().collect()));
     let scraped = metrics_listener.map(|listener| {
         if let Ok(metrics) = listener.local_addr() {
@@ -67,6 +70,7 @@ pub(super) async fn run(settings: Settings, config: PathBuf, seen: Option<Stamp>
         tracing::warn!("mails were still on their way at the end of the grace time");
     }
     journeys.abort();
+    snapshots.abort();
     if let Err(error) = key_upkeep::flush(&app).await {
         tracing::warn!(%error, "the last second's count of sessions was not written");
     }

@@ -1,6 +1,8 @@
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{ArgGroup, Args};
+use countersign_core::denylist::barrier::Barrier;
 use countersign_core::encoding;
 use countersign_core::session::SessionId;
 
@@ -33,6 +35,10 @@ pub(super) struct End {
     /// Says why; it stands in the log.
     #[arg(long)]
     reason: String,
+    /// Returns when no edge accepts them any more: after the lease in the settings file. One that was made shorter within
+    /// the last minutes does not count yet.
+    #[arg(long)]
+    wait: bool,
 }
 
 impl End {
@@ -41,6 +47,12 @@ impl End {
         let ended = self.end(&store, &settings).await;
         store.close().await;
         println!("{}", ended?);
+        if self.wait {
+            // Counted from here: the line was on the disk before.
+            let barrier = Duration::from_millis(Barrier::all_anonymous(settings.denylist.lease_ms));
+            tokio::time::sleep(barrier).await;
+            println!("No edge accepts them any more.");
+        }
         Ok(ExitCode::SUCCESS)
     }
 

@@ -20,6 +20,8 @@ use axum::routing::{any, get};
 
 use crate::app::App;
 pub(crate) use feed::News;
+#[cfg(test)]
+pub(crate) use feed::tests::Edge as FeedEdge;
 pub(crate) use metrics::metrics;
 
 /// All routes, below `/am` where AM has them.

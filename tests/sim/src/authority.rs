@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use countersign_core::denylist::barrier::{Barrier, EdgeId};
-use countersign_core::denylist::{Chain, Entry, Epoch, Fingerprint, Kind, Slot, restart_at, segment};
+use countersign_core::denylist::{
+    Chain, Denylist, Entry, Epoch, Fingerprint, Gathered, Kind, Slot, SnapshotDigest, restart_at, segment, snapshot,
+};
 use countersign_core::keys::{KeysDigest, MintingKeys};
-use countersign_core::replica::{Heartbeat, MAX_SKEW_MS, Mutant, Nonce};
+use countersign_core::replica::{Heartbeat, MAX_SKEW_MS, Mutant, Nonce, SnapshotRef};
 use countersign_core::time::{UnixMillis, UnixSeconds};
 use countersign_core::token::{self, mint::mint};
 
@@ -82,6 +84,18 @@ impl Log {
         segment::encode(epoch, from, &self.entries[self.place(from)..self.place(to)]).ok()
     }
 
+    /// What a snapshot of all of it has.
+    fn live(&self, horizon: UnixSeconds) -> Denylist {
+        let mut gathered = Gathered::default();
+        for (seq, entry) in (self.floor + 1..).zip(&self.entries[self.place(self.floor)..]) {
+            gathered.add(seq, entry);
+        }
+        let mut list = Denylist::default();
+        list.absorb(gathered);
+        list.drop_before(horizon);
+        list
+    }
+
     /// Moves the floor over all whose slots ended by `horizon`.
     fn compact(&mut self, horizon: UnixSeconds) -> u64 {
         while self.floor < self.head() && self.entries[self.place(self.floor)].slot.end() <= horizon {
@@ -105,6 +119,8 @@ pub struct Authority {
     pub keys: KeysDigest,
     pub feed: MintingKeys,
     pub mutant: Option<Mutant>,
+    /// The last two snapshots, in the memory of the process.
+    snapshots: Vec<(Epoch, SnapshotRef, Rc<[u8]>)>,
 }
 
 impl Authority {
@@ -123,7 +139,20 @@ impl Authority {
         let mut barrier = Barrier::new(clock.read(Time(0)), lease_ms);
         barrier.set_mutant(None);
         let (up, incarnation, mutant) = (true, 0, None);
-        Self { log, up, incarnation, barrier, clock, lease_ms, poll_ms, past: Vec::new(), keys, feed, mutant }
+        Self {
+            log,
+            up,
+            incarnation,
+            barrier,
+            clock,
+            lease_ms,
+            poll_ms,
+            past: Vec::new(),
+            keys,
+            feed,
+            mutant,
+            snapshots: Vec::new(),
+        }
     }
 
     pub fn set_mutant(&mut self, mutant: Option<Mutant>) {
@@ -139,6 +168,7 @@ impl Authority {
     pub fn restart(&mut self, now: Time) {
         self.up = true;
         self.incarnation += 1;
+        self.snapshots.clear();
         self.barrier = Barrier::new(self.clock.read(now), self.longest_lease_ms(now));
         self.barrier.set_mutant(self.mutant);
     }
@@ -154,9 +184,32 @@ impl Authority {
     }
 
     pub fn compact(&mut self, now: Time) -> u64 {
+        self.log.compact(self.horizon(now))
+    }
+
+    /// What ended before this is over on every clock.
+    fn horizon(&self, now: Time) -> UnixSeconds {
         let margin = if self.mutant == Some(Mutant::C1) { 0 } else { MAX_SKEW_MS + self.longest_lease_ms(now) };
         let wall = self.clock.read(now).0;
-        self.log.compact(UnixSeconds(wall.saturating_sub(margin) / 1000))
+        UnixSeconds(wall.saturating_sub(margin) / 1000)
+    }
+
+    /// Makes a snapshot, to be named from now on.
+    pub fn take_snapshot(&mut self, now: Time) {
+        let (epoch, seq) = (self.log.epoch, self.log.head());
+        if self.snapshots.last().is_some_and(|(known, named, _)| *known == epoch && named.seq == seq) {
+            return;
+        }
+        let list = self.log.live(self.horizon(now));
+        let bytes = snapshot::encode(epoch, seq, self.log.chain(seq), &list).expect("few entries");
+        let named = SnapshotRef { digest: SnapshotDigest::of(&bytes), seq, size: bytes.len() as u64 };
+        self.snapshots.push((epoch, named, bytes.into()));
+        let surplus = self.snapshots.len().saturating_sub(2);
+        self.snapshots.drain(..surplus);
+    }
+
+    pub fn snapshot(&self, digest: SnapshotDigest) -> Option<Rc<[u8]>> {
+        self.snapshots.iter().find(|(_, named, _)| named.digest == digest).map(|(.., bytes)| Rc::clone(bytes))
     }
 
     pub fn heartbeat(
@@ -185,6 +238,7 @@ impl Authority {
             lease_ms: self.lease_ms,
             poll_ms: self.poll_ms,
             keys: self.keys,
+            snapshot: self.snapshots.last().filter(|(epoch, ..)| *epoch == self.log.epoch).map(|(_, named, _)| *named),
         };
         let signed = mint(&heartbeat, token::Kind::Heartbeat, &self.feed, &mut |_: &mut [u8]| {});
         signed.expect("a heartbeat can be signed").into_bytes().into()

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use countersign_core::denylist::barrier::EdgeId;
-use countersign_core::denylist::{Chain, Epoch, snapshot};
+use countersign_core::denylist::{Chain, Epoch, SnapshotDigest, snapshot};
 use countersign_core::gate::{Facts, Gate, Policy, Refusal, SessionCache, Verdict};
 use countersign_core::keys::{KeySet, KeysDigest};
 use countersign_core::replica::{Mutant, Nonce, Relay, Replica, ReplicaError, State, Step};
@@ -41,6 +41,12 @@ pub struct Host {
     pub unanswered: u32,
     pub mutant: Option<Mutant>,
     pub fences: u64,
+    /// The replica's threshold for snapshots: of logs as small as these.
+    cheap: u64,
+    /// The snapshot that was asked for.
+    wanted: Option<SnapshotDigest>,
+    pub snapshots: u64,
+    pub refused_snapshots: u64,
 }
 
 /// What an edge makes of a request.
@@ -52,8 +58,8 @@ pub enum Decision {
 }
 
 impl Host {
-    pub fn new(clock: Clock, realm: usize, ring: &KeyRing) -> Self {
-        Self {
+    pub fn new(clock: Clock, realm: usize, ring: &KeyRing, cheap: u64) -> Self {
+        let mut host = Self {
             clock,
             realm,
             replica: Replica::new(Some(digest(0))),
@@ -72,7 +78,13 @@ impl Host {
             unanswered: 0,
             mutant: None,
             fences: 0,
-        }
+            cheap,
+            wanted: None,
+            snapshots: 0,
+            refused_snapshots: 0,
+        };
+        host.replica.set_cheap(cheap);
+        host
     }
 
     pub fn now(&self, at: Time) -> UnixMillis {
@@ -109,6 +121,7 @@ impl Host {
             self.replica = std::mem::take(&mut self.replica).with_seed(seed.list);
         }
         self.replica.set_mutant(self.mutant);
+        self.replica.set_cheap(self.cheap);
     }
 
     /// Begins a poll if one is due, or `urgent` and none is under way; whom to send it to.
@@ -160,9 +173,32 @@ impl Host {
         self.counted(taken)
     }
 
+    /// Takes a snapshot, or goes on with segments where it is refused.
+    pub fn snapshot(&mut self, bytes: &[u8], at: Time) -> Result<Step, ReplicaError> {
+        let now = self.now(at);
+        let mut taken = self.replica.snapshot(bytes, now);
+        match (&taken, self.wanted) {
+            (Err(ReplicaError::Snapshot(_)), Some(wanted)) => {
+                self.refused_snapshots += 1;
+                taken = self.replica.without_snapshot(wanted, now);
+            }
+            (Ok(_), _) => self.snapshots += 1,
+            _ => {}
+        }
+        self.counted(taken)
+    }
+
+    /// The snapshot did not come.
+    pub fn without_snapshot(&mut self, digest: SnapshotDigest, at: Time) -> Result<Step, ReplicaError> {
+        let now = self.now(at);
+        let taken = self.replica.without_snapshot(digest, now);
+        self.counted(taken)
+    }
+
     fn counted(&mut self, taken: Result<Step, ReplicaError>) -> Result<Step, ReplicaError> {
         match &taken {
             Ok(Step::Fetch { epoch, .. }) => self.epoch = Some(*epoch),
+            Ok(Step::FetchSnapshot(named)) => self.wanted = Some(named.digest),
             Ok(_) => self.unanswered = 0,
             Err(ReplicaError::Fenced) => self.fences += 1,
             Err(_) => {}

@@ -16,6 +16,7 @@
 mod authority;
 mod faults;
 mod host;
+pub mod large;
 mod net;
 pub mod oracle;
 mod plan;

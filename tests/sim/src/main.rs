@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
-use countersign_sim::{Mutant, Stats, report, run};
+use countersign_sim::{Mutant, Stats, large, report, run};
 
 #[derive(Parser)]
 #[command(name = "sim", about = "Simulates origin, relays and edges under faults")]
@@ -23,6 +23,30 @@ struct Args {
     /// Prints the whole course of a single seed
     #[arg(long)]
     trace: bool,
+    /// Instead: so many edges watch a storm of logouts, without faults; how soon they know, and at what cost
+    #[arg(long, value_name = "EDGES")]
+    large: Option<usize>,
+    /// How many sessions end in it, within ten seconds
+    #[arg(long, default_value_t = 100_000, requires = "large")]
+    logouts: usize,
+}
+
+/// How long the storm lasts.
+const STORM_MS: u64 = 10_000;
+
+fn storm(edges: usize, logouts: usize) -> ExitCode {
+    let started = Instant::now();
+    match large::run(edges, logouts, STORM_MS) {
+        Ok(figures) => {
+            println!("{edges} edges, {logouts} logouts in {} s: {figures:#?}", STORM_MS / 1000);
+            eprintln!("{:.1} s", started.elapsed().as_secs_f64());
+            ExitCode::SUCCESS
+        }
+        Err(violation) => {
+            println!("{violation:?}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn mutant(name: &str) -> Result<Mutant, String> {
@@ -31,6 +55,9 @@ fn mutant(name: &str) -> Result<Mutant, String> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Some(edges) = args.large {
+        return storm(edges, args.logouts);
+    }
     if args.trace {
         for line in run(args.seed, args.mutant, true).trace {
             println!("{line}");

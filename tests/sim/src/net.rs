@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use countersign_core::denylist::Epoch;
 use countersign_core::denylist::barrier::EdgeId;
+use countersign_core::denylist::{Epoch, SnapshotDigest};
 use countersign_core::replica::Nonce;
 
 use crate::rng::Rng;
@@ -38,8 +38,33 @@ pub enum Message {
         to: u64,
     },
     Segment(Rc<[u8]>),
+    FetchSnapshot(SnapshotDigest),
+    Snapshot(Rc<[u8]>),
     FetchKeys,
     Keys(usize),
+}
+
+impl Message {
+    /// Of what is carried in it.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Heartbeat { bytes } | Self::Relayed { bytes, .. } | Self::Segment(bytes) | Self::Snapshot(bytes) => {
+                bytes.len() as u64
+            }
+            _ => 0,
+        }
+    }
+
+    /// The same with other bytes.
+    fn with(&self, other: Rc<[u8]>) -> Self {
+        let mut message = self.clone();
+        if let Self::Heartbeat { bytes } | Self::Relayed { bytes, .. } | Self::Segment(bytes) | Self::Snapshot(bytes) =
+            &mut message
+        {
+            *bytes = other;
+        }
+        message
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -99,6 +124,9 @@ impl Link {
 pub struct Cache {
     segments: BTreeMap<(Epoch, u64, u64), Rc<[u8]>>,
     heartbeat: Option<Rc<[u8]>>,
+    /// The last one that it saw, with the name it was asked for by.
+    snapshot: Option<(SnapshotDigest, Rc<[u8]>)>,
+    asked_snapshot: Option<SnapshotDigest>,
     /// So long it answers polls too, with whatever answer it saw last.
     pub answers_polls_until: Time,
     asked: Option<(Epoch, u64, u64)>,
@@ -115,6 +143,13 @@ impl Cache {
                 self.asked = Some((*epoch, *from, *to));
                 self.segments.get(&(*epoch, *from, *to)).cloned().map(Message::Segment)
             }
+            Message::FetchSnapshot(digest) => {
+                self.asked_snapshot = Some(*digest);
+                // While it answers for others it does not look at names.
+                let wrong = now < self.answers_polls_until;
+                let kept = self.snapshot.as_ref().filter(|(kept, _)| wrong || kept == digest);
+                kept.map(|(_, bytes)| Message::Snapshot(Rc::clone(bytes)))
+            }
             _ => None,
         }
     }
@@ -122,6 +157,9 @@ impl Cache {
     fn note(&mut self, message: &Message) {
         match message {
             Message::Heartbeat { bytes, .. } => self.heartbeat = Some(Rc::clone(bytes)),
+            Message::Snapshot(bytes) => {
+                self.snapshot = self.asked_snapshot.take().map(|digest| (digest, Rc::clone(bytes)));
+            }
             Message::Segment(bytes) => {
                 if self.segments.len() > 64 {
                     self.segments.clear();
@@ -173,17 +211,23 @@ impl Path {
     }
 }
 
-/// Changes a bit now and then.
+/// Changes a bit now and then; of a snapshot the rest may be missing.
 fn flipped(mut envelope: Envelope, per_mille: u64, rng: &mut Rng) -> Envelope {
     if per_mille > 0
         && rng.chance(per_mille)
-        && let Message::Heartbeat { bytes, .. } | Message::Segment(bytes) | Message::Relayed { bytes, .. } =
-            &mut envelope.message
+        && let Message::Heartbeat { bytes, .. }
+        | Message::Segment(bytes)
+        | Message::Snapshot(bytes)
+        | Message::Relayed { bytes, .. } = &envelope.message
+        && !bytes.is_empty()
     {
         let mut changed = bytes.to_vec();
         let at = rng.index(changed.len());
         changed[at] ^= 1 << rng.index(8);
-        *bytes = changed.into();
+        if matches!(envelope.message, Message::Snapshot(_)) && rng.chance(300) {
+            changed.truncate(at);
+        }
+        envelope.message = envelope.message.with(changed.into());
     }
     envelope
 }

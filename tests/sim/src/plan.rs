@@ -27,12 +27,34 @@ pub struct Plan {
     pub eddsa: bool,
     /// The first slot that matters ends so long after the start.
     pub slot_end_ms: u64,
+    /// Gaps of more entries than this are for snapshots.
+    pub cheap: u64,
 }
 
 /// Poll interval and lease of the profiles.
 pub(crate) const PROFILES: [(u64, u64); 3] = [(2_000, 10_000), (500, 2_000), (15_000, 60_000)];
 
 impl Plan {
+    /// Many edges of healthy hosts on a healthy network, and nothing that happens by itself.
+    pub fn large(edges: usize) -> Self {
+        let (poll_ms, lease_ms) = PROFILES[0];
+        Self {
+            edges,
+            relays: 0,
+            families: 0,
+            lease_ms,
+            poll_ms,
+            heal: Time(0),
+            end: Time(0).plus_ms(600_000),
+            snipe: 0,
+            drifting: false,
+            storms: false,
+            eddsa: false,
+            cheap: 4096,
+            ..Self::new(1)
+        }
+    }
+
     pub fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed ^ 0xC0FF_EE00_5EED_0000);
         let drifting = rng.chance(200);
@@ -58,6 +80,7 @@ impl Plan {
             storms: rng.chance(250),
             eddsa: seed.is_multiple_of(16),
             slot_end_ms: rng.within(20_000, 110_000),
+            cheap: rng.pick(&[2, 10, 40, u64::MAX]),
         }
     }
 }

@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use countersign_core::denylist::barrier::EdgeId;
 use countersign_core::denylist::fingerprint::DenylistKey;
-use countersign_core::denylist::{Entry, Epoch, Fingerprint, Kind, Slot};
+use countersign_core::denylist::{Entry, Epoch, Fingerprint, Kind, Slot, SnapshotDigest};
 use countersign_core::keys::{KeySet, KeyState, Kid, MintingKeys, SigningKey};
-use countersign_core::replica::{Mutant, Nonce, Step};
+use countersign_core::replica::{Mutant, Nonce, ReplicaError, State, Step};
 use countersign_core::session::{SessionClaims, SessionId, TokenId};
 use countersign_core::time::{UnixMillis, UnixSeconds};
 use countersign_core::token::mint::mint;
@@ -26,6 +26,11 @@ use crate::time::{Clock, MAX_RATE, MAX_STANDSTILL_MS, Time};
 pub(crate) const COOKIE: &str = "session";
 pub(crate) const REALMS: usize = 2;
 pub(crate) const USERS: usize = 12;
+
+/// Between two snapshots of the authority.
+const SNAPSHOTS_MS: u64 = 3_000;
+/// How long a host waits for one.
+const SNAPSHOT_PATIENCE_MS: u64 = 1_500;
 
 pub(crate) type TokenIndex = usize;
 pub(crate) type OpIndex = usize;
@@ -127,6 +132,14 @@ pub struct Op {
 pub enum Event {
     Tick(usize),
     Deliver(Letter),
+    /// The authority makes a snapshot.
+    Snapshot,
+    /// A snapshot that did not come is waited for no more.
+    GiveUp {
+        host: usize,
+        incarnation: u64,
+        digest: SnapshotDigest,
+    },
     /// A user or an operator does something.
     Act,
     Fault,
@@ -174,6 +187,8 @@ pub struct Stats {
     pub barrier_acks: u64,
     pub unavailable: u64,
     pub fences: u64,
+    pub snapshots: u64,
+    pub refused_snapshots: u64,
     /// Sums up everything that happened, so that two runs can be compared.
     pub digest: u64,
 }
@@ -201,6 +216,21 @@ pub struct World {
     pub stats: Stats,
     pub start: UnixMillis,
     trace: Option<Vec<String>>,
+    /// For the figures of a large run.
+    pub(crate) course: Option<Course>,
+}
+
+/// What happened when.
+#[derive(Default)]
+pub(crate) struct Course {
+    /// An edge has applied the log up to there.
+    pub(crate) applied: Vec<(Time, usize, u64)>,
+    pub(crate) acks: Vec<(Time, u64)>,
+    /// Of all answers to hosts.
+    pub(crate) answers: u64,
+    pub(crate) bytes: u64,
+    /// Looks at which an edge was not fresh.
+    pub(crate) stale: u64,
 }
 
 impl World {
@@ -231,7 +261,7 @@ impl World {
                 let (rate, standstill) =
                     if plan.drifting { (-MAX_RATE, MAX_STANDSTILL_MS) } else { (rate, standstill) };
                 let clock = Clock::new(start, offset, rate, standstill);
-                let mut host = Host::new(clock, index % REALMS, &ring);
+                let mut host = Host::new(clock, index % REALMS, &ring, plan.cheap);
                 host.is_relay = index >= plan.edges;
                 if !host.is_relay && plan.relays > 0 && rng.chance(700) {
                     host.relay = Some(plan.edges + rng.index(plan.relays));
@@ -266,6 +296,7 @@ impl World {
             stats: Stats::default(),
             start,
             trace: trace.then(Vec::new),
+            course: None,
             plan,
         };
         world.begin();
@@ -281,6 +312,7 @@ impl World {
             self.mint(number % USERS, Time(0), self.authority.log.head(), None);
         }
         self.at(Time(1_000_000), Event::Act);
+        self.at(Time(1_500_000), Event::Snapshot);
         self.at(Time(2_000_000), Event::Fault);
         self.at(self.plan.heal, Event::Heal);
         self.at(self.plan.heal.plus_ms(3_000), Event::LogInAll);
@@ -308,8 +340,14 @@ impl World {
     }
 
     pub fn run(&mut self) {
-        while let Some(((at, _), event)) = self.queue.pop_first() {
-            if at > self.plan.end || self.violation.is_some() {
+        self.run_until(self.plan.end);
+    }
+
+    /// Everything up to that time.
+    pub fn run_until(&mut self, until: Time) {
+        while let Some(((at, count), event)) = self.queue.pop_first() {
+            if at > until || self.violation.is_some() {
+                self.queue.insert((at, count), event);
                 break;
             }
             self.now = at;
@@ -320,6 +358,8 @@ impl World {
         self.stats.accepts = self.oracle.accepts;
         self.stats.acks = self.oracle.acks;
         self.stats.barrier_acks = self.oracle.barrier_acks;
+        self.stats.snapshots = self.hosts.iter().map(|host| host.snapshots).sum();
+        self.stats.refused_snapshots = self.hosts.iter().map(|host| host.refused_snapshots).sum();
         self.stats.fences = self.hosts.iter().map(|host| host.fences).sum();
     }
 
@@ -331,6 +371,13 @@ impl World {
         match event {
             Event::Tick(host) => self.tick(host),
             Event::Deliver(letter) => self.deliver(letter),
+            Event::Snapshot => {
+                self.at(self.now.plus_ms(SNAPSHOTS_MS), Event::Snapshot);
+                if self.authority.up {
+                    self.authority.take_snapshot(self.now);
+                }
+            }
+            Event::GiveUp { host, incarnation, digest } => self.give_up(host, incarnation, digest),
             Event::Act => self.act(),
             Event::Fault => self.fault(),
             Event::Undo(fault) => self.undo(&fault),
@@ -363,6 +410,9 @@ impl World {
     fn tick(&mut self, host: usize) {
         let next = self.now.plus_us(100_000 + host as u64 * 1013 % 50_000);
         self.at(next.max(self.hosts[host].paused_until), Event::Tick(host));
+        if let Some(course) = &mut self.course {
+            course.stale += u64::from(self.hosts[host].state(self.now) != State::Fresh);
+        }
         if self.hosts[host].up && self.hosts[host].paused_until <= self.now {
             self.poll(host, false);
         }
@@ -386,6 +436,10 @@ impl World {
     }
 
     fn answer_to(&mut self, host: usize, from: Node, message: Message) {
+        if let Some(course) = &mut self.course {
+            course.answers += 1;
+            course.bytes += message.length();
+        }
         let letter = Letter { from, to: Node::Host(host), message };
         let path = &mut self.paths[host][usize::from(from != Node::Authority)];
         for (at, letter) in path.respond(letter, self.now, &mut self.rng) {
@@ -432,6 +486,11 @@ impl World {
                     self.answer_to(host, Node::Authority, Message::Segment(bytes.into()));
                 }
             }
+            Message::FetchSnapshot(digest) => {
+                if let Some(bytes) = self.authority.snapshot(digest) {
+                    self.answer_to(host, Node::Authority, Message::Snapshot(bytes));
+                }
+            }
             Message::FetchKeys => {
                 let generation = self.ring.generations.len() - 1;
                 self.answer_to(host, Node::Authority, Message::Keys(generation));
@@ -461,11 +520,12 @@ impl World {
             Message::Heartbeat { bytes } => this.heartbeat(&bytes, &self.ring, self.now),
             Message::Relayed { nonce, bytes, left_ms } => this.relayed(nonce, &bytes, left_ms, &self.ring, self.now),
             Message::Segment(bytes) => this.segment(&bytes, self.now),
+            Message::Snapshot(bytes) => this.snapshot(&bytes, self.now),
             Message::Keys(generation) => {
                 let taken = this.keys(generation, &self.ring, self.now);
                 taken.map(|()| Step::Fresh)
             }
-            Message::FetchSegment { .. } | Message::FetchKeys => return,
+            Message::FetchSegment { .. } | Message::FetchSnapshot(_) | Message::FetchKeys => return,
         };
         self.trace(|w| {
             let replica = &w.hosts[host].replica;
@@ -473,13 +533,40 @@ impl World {
             let left = replica.lease_until().map(|until| until.0.cast_signed() - now.0.cast_signed());
             format!("host {host}: {taken:?}, applied {}, lease {left:?} ms", replica.applied())
         });
+        self.go_on(host, taken);
+    }
+
+    fn go_on(&mut self, host: usize, taken: Result<Step, ReplicaError>) {
+        if let (Some(course), Ok(Step::Fresh)) = (&mut self.course, &taken) {
+            course.applied.push((self.now, host, self.hosts[host].replica.applied()));
+        }
         match taken {
+            Ok(Step::FetchSnapshot(named)) => {
+                self.request_of(host, Node::Authority, Message::FetchSnapshot(named.digest));
+                let incarnation = self.hosts[host].incarnation;
+                let at = self.now.plus_ms(SNAPSHOT_PATIENCE_MS);
+                self.at(at, Event::GiveUp { host, incarnation, digest: named.digest });
+            }
             Ok(Step::Fetch { epoch, from, to }) => {
                 self.request_of(host, Node::Authority, Message::FetchSegment { epoch, from, to });
             }
             Ok(Step::FetchKeys) => self.request_of(host, Node::Authority, Message::FetchKeys),
             Ok(Step::Fresh) | Err(_) => {}
         }
+    }
+
+    fn give_up(&mut self, host: usize, incarnation: u64, digest: SnapshotDigest) {
+        let this = &mut self.hosts[host];
+        if !this.up || this.incarnation != incarnation {
+            return;
+        }
+        if this.paused_until > self.now {
+            let until = this.paused_until;
+            self.at(until, Event::GiveUp { host, incarnation, digest });
+            return;
+        }
+        let taken = this.without_snapshot(digest, self.now);
+        self.go_on(host, taken);
     }
 
     fn request(&mut self, host: usize, token: TokenIndex, tries: u32, must: bool) {
@@ -607,7 +694,10 @@ impl World {
         if std::mem::replace(&mut self.ops[op].acked, true) {
             return;
         }
-        let Op { scope, barrier, asked, against, .. } = self.ops[op];
+        let Op { scope, barrier, asked, against, seq, .. } = self.ops[op];
+        if let (Some(course), Some(seq)) = (&mut self.course, seq) {
+            course.acks.push((self.now, seq));
+        }
         let t_us = self.authority.longest_lease_ms(self.now) * 1000;
         self.trace(|_| {
             format!("acknowledged {scope:?} asked for at {asked}{}", if barrier { ", barrier" } else { "" })
@@ -724,6 +814,8 @@ impl Stats {
         self.barrier_acks += other.barrier_acks;
         self.unavailable += other.unavailable;
         self.fences += other.fences;
+        self.snapshots += other.snapshots;
+        self.refused_snapshots += other.refused_snapshots;
         self.digest ^= other.digest;
     }
 }

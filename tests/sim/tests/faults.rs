@@ -83,6 +83,7 @@ impl Authority {
             lease_ms: self.lease_ms,
             poll_ms: 2000,
             keys: KEYS,
+            snapshot: None,
         };
         let keys = MintingKeys::new(Envelope::Sign, Some(self.key()), None).unwrap();
         mint(&heartbeat, Kind::Heartbeat, &keys, &mut |_: &mut [u8]| {}).unwrap().into_bytes()

@@ -54,7 +54,18 @@ fn g1_g2_g3_g4_hold_and_what_is_whole_works() {
     assert!(total.accepts > 100 * SEEDS, "{total:?}");
     assert!(total.acks > 200 * SEEDS, "{total:?}");
     assert!(total.barrier_acks > 20 * SEEDS, "{total:?}");
+    assert!(total.snapshots > 5 * SEEDS && total.refused_snapshots > SEEDS / 10, "{total:?}");
     assert_eq!(total.fences, 0, "an honest log never looks like a rollback: {total:?}");
+}
+
+/// R22, small enough for every run: `cargo xtask sim --large 300` is the whole of it.
+#[test]
+fn r22_a_storm_is_visible_everywhere_and_costs_no_lease() {
+    let figures = countersign_sim::large::run(12, 6_000, 2_000).expect("no violation");
+    let [_, most, all] = figures.visible_ms;
+    assert!(most <= 3_000 && all <= 4_000, "{figures:?}");
+    assert_eq!((figures.stale, figures.stats.unavailable), (0, 0), "heartbeats go on: {figures:?}");
+    assert!(figures.entries >= 6_000 && figures.memory * 8 <= figures.entries * 62, "{figures:?}");
 }
 
 #[test]

@@ -16,8 +16,8 @@ use super::{Entry, Epoch, Fingerprint, Kind, Slot};
 
 const MAGIC: &[u8; 4] = b"CSD2";
 const HEADER: usize = 4 + 16 + 8 + 4;
-/// The shortest record.
-const RECORD: usize = 1 + 8;
+/// The shortest record, and nearly every one.
+pub(crate) const RECORD: usize = 1 + 8;
 
 /// Most entries in one segment: 37 KiB as a rule, 57 KiB at most, a few milliseconds of hashing in wasm.
 pub const MAX_ENTRIES: usize = 4096;

@@ -50,6 +50,8 @@ pub enum SnapshotError {
     TooLong,
     /// A kind this version does not know.
     UnknownKind(u8),
+    /// Not the one that was named.
+    Other,
 }
 
 impl std::fmt::Display for SnapshotError {
@@ -57,6 +59,7 @@ impl std::fmt::Display for SnapshotError {
         match self {
             Self::Framing => f.write_str("snapshot framing is wrong"),
             Self::TooLong => write!(f, "snapshot has more than {MAX_ENTRIES} entries"),
+            Self::Other => f.write_str("snapshot is not the one that was named"),
             Self::UnknownKind(kind) => write!(f, "snapshot has an entry of unknown kind {kind}"),
         }
     }

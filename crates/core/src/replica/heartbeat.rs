@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Nonce;
-use crate::denylist::{Chain, Epoch};
+use crate::denylist::{Chain, Epoch, SnapshotDigest};
 use crate::encoding;
 use crate::keys::KeysDigest;
 use crate::time::UnixMillis;
@@ -34,6 +34,21 @@ pub struct Heartbeat {
     pub poll_ms: u64,
     /// The key set in force. Whoever has another one fetches it before the lease counts.
     pub keys: KeysDigest,
+    /// The newest snapshot, where the poller asked to hear of it: those of before refuse members that they do not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotRef>,
+}
+
+/// A snapshot by the hash of its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotRef {
+    #[serde(with = "digest")]
+    pub digest: SnapshotDigest,
+    /// The position as of which it is complete.
+    pub seq: u64,
+    /// How many bytes it has.
+    pub size: u64,
 }
 
 macro_rules! as_bytes {
@@ -55,4 +70,5 @@ macro_rules! as_bytes {
 
 as_bytes!(epoch, Epoch);
 as_bytes!(chain, Chain);
+as_bytes!(digest, SnapshotDigest);
 as_bytes!(nonce, Nonce);

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!            poll(now) ─► GET heartbeat?nonce ─► heartbeat(bytes) ─► Fresh | Fetch ─► segment(bytes) ─► …
+//!                                                                        | FetchSnapshot ─► snapshot(bytes) ─► Fetch | Fresh
 //! ```
 //!
 //! The lease counts from the moment the poll was *sent*, by the edge's own clock: whatever the origin acknowledged
 //! before it answered is in what was applied, and what it acknowledged later can be missed only until the lease ends.
 //! No two clocks are compared for that. Everything is in here but the sending and the waiting.
 
+mod catch_up;
 mod heartbeat;
 #[cfg(feature = "mutants")]
 mod mutant;
@@ -15,21 +17,20 @@ mod relay;
 #[cfg(test)]
 mod tests;
 
-pub use heartbeat::Heartbeat;
+pub use catch_up::MAX_SNAPSHOT;
+pub use heartbeat::{Heartbeat, SnapshotRef};
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;
 pub use relay::{Known, Relay};
 
-use crate::denylist::{Chain, Denylist, Epoch, Gathered, segment, snapshot};
+use crate::denylist::{Chain, Denylist, Epoch, SnapshotDigest, segment, snapshot};
 use crate::keys::{KeySet, KeysDigest};
 use crate::time::UnixMillis;
 use crate::token::{self, Kind, Scratch, TokenError};
+use catch_up::Catching;
 
 /// Polls that may be under way at once; a new one pushes out the oldest.
 const MAX_POLLS: usize = 4;
-
-/// Entries that may be fetched before they are proven. Gathered they take up to 61 bits each, and a worker has 128 MB.
-const MAX_BEHIND: u64 = snapshot::MAX_ENTRIES as u64;
 
 /// How far the edge's wall clock may be from the authority's before token times cannot be judged.
 pub const MAX_SKEW_MS: u64 = 60_000;
@@ -37,9 +38,6 @@ pub const MAX_SKEW_MS: u64 = 60_000;
 /// Taken off each lease: the clock of a worker stands still while it computes, and its rate may be off by 0.1 %.
 /// With it the published bound holds as is: `T = L`.
 const MARGIN_MS: u64 = 50;
-
-/// How long a catch-up may go without a segment before another poll may take its place, in milliseconds.
-const STALLED_MS: u64 = 3_000;
 
 /// Longest lease that is believed, whatever the authority says.
 const MAX_LEASE_MS: u64 = 10 * 60 * 1000;
@@ -58,6 +56,9 @@ pub enum Step {
     Fresh,
     /// Fetch the segment of entries `from + 1 ..= to` and hand it to [`Replica::segment`].
     Fetch { epoch: Epoch, from: u64, to: u64 },
+    /// Fetch this snapshot, which is nearer than the segments it stands for, and hand it to [`Replica::snapshot`]. Where
+    /// it cannot be had, or is refused, [`Replica::without_snapshot`] goes on with segments.
+    FetchSnapshot(SnapshotRef),
     /// Fetch the key set in force, use it, and say so to [`Replica::keys`]. Until then there is no new lease, so that a
     /// revoked key is dead everywhere within `T`.
     FetchKeys,
@@ -92,8 +93,10 @@ pub enum ReplicaError {
     TooFarBehind,
     /// The segment is not one.
     Segment(segment::SegmentError),
-    /// The segment is not the one asked for.
+    /// The segment or snapshot is not the one asked for.
     Unexpected,
+    /// The snapshot is not one, or not the one that the heartbeat named: cut off, altered, an older one.
+    Snapshot(snapshot::SnapshotError),
     /// The entries do not lead to the signed chain value: altered on the way. Nothing of them is kept.
     Chain,
     /// The signed head went back, or one position has two chain values.
@@ -112,7 +115,8 @@ impl std::fmt::Display for ReplicaError {
             Self::Clock(ms) => write!(f, "heartbeat: the clock here is {ms} ms away from the authority's"),
             Self::TooFarBehind => f.write_str("heartbeat: too far behind"),
             Self::Segment(error) => write!(f, "segment: {error}"),
-            Self::Unexpected => f.write_str("segment: not the one asked for"),
+            Self::Unexpected => f.write_str("segment or snapshot: not the one asked for"),
+            Self::Snapshot(error) => error.fmt(f),
             Self::Chain => f.write_str("segment: does not lead to the signed chain value"),
             Self::Fenced => f.write_str("fenced: the authority's log went back or changed under one epoch"),
             Self::Keys => f.write_str("edge keys: not the set that the heartbeat named"),
@@ -130,18 +134,6 @@ struct Poll {
     known: Option<Position>,
     /// The authority was asked to hold its answer until there is news.
     held: bool,
-}
-
-/// A heartbeat whose entries are being fetched, and the entries so far, which are not believed before they lead to its
-/// chain value.
-struct Catching {
-    heartbeat: Heartbeat,
-    sent: UnixMillis,
-    /// When the last segment came, or the heartbeat.
-    progressed: UnixMillis,
-    entries: Gathered,
-    count: u64,
-    chain: Chain,
 }
 
 /// A lease that waits for the key set.
@@ -165,6 +157,8 @@ pub struct Replica {
     fenced: bool,
     polls: Vec<Poll>,
     catching: Option<Catching>,
+    /// The snapshot that could not be had, or did not hold: segments are fetched instead.
+    spurned: Option<SnapshotDigest>,
     /// The key set in use.
     keys: Option<KeysDigest>,
     awaiting: Option<Awaiting>,
@@ -178,6 +172,9 @@ pub struct Replica {
     lease_ms: u64,
     #[cfg(feature = "mutants")]
     mutant: Option<Mutant>,
+    /// From what gap on snapshots are taken, so that small logs have them too.
+    #[cfg(feature = "mutants")]
+    cheap: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -217,7 +214,7 @@ impl Replica {
     /// Gives up a poll that got no answer, or none that was taken, so that nobody waits for it.
     pub fn abandon(&mut self, nonce: Nonce) {
         self.polls.retain(|poll| poll.nonce != nonce);
-        if self.catching.as_ref().is_some_and(|catching| catching.heartbeat.nonce == nonce) {
+        if self.catching.as_ref().is_some_and(|catching| catching.answers(nonce)) {
             self.catching = None;
         }
         if self.awaiting.is_some_and(|awaiting| awaiting.nonce == nonce) {
@@ -285,21 +282,7 @@ impl Replica {
             self.position = Some(position);
             return Ok(self.complete(&heartbeat, sent, now));
         }
-        if heartbeat.head - position.seq > MAX_BEHIND {
-            return Err(ReplicaError::TooFarBehind);
-        }
-        // A catch-up under way in the same place goes on towards the new head with what it has.
-        let same = self.position.is_some_and(|own| own.epoch == position.epoch && own.seq == position.seq);
-        let (entries, count, chain) = match self.catching.take() {
-            Some(catching) if same && heartbeat.head >= position.seq + catching.count => {
-                (catching.entries, catching.count, catching.chain)
-            }
-            _ => (Gathered::default(), 0, position.chain),
-        };
-        self.position = Some(position);
-        let from = position.seq + count;
-        let catching = Catching { heartbeat, sent, progressed: now, entries, count, chain };
-        self.advance(position, catching, from, now)
+        self.catch_up(heartbeat, position, sent, now)
     }
 
     /// Where to go on from, given what the authority says: the own position, or the floor of its log when the entries
@@ -325,57 +308,6 @@ impl Replica {
             return Err(self.fence());
         }
         Ok(if own.seq < floor.seq { floor } else { own })
-    }
-
-    /// Takes a segment that was asked for.
-    pub fn segment(&mut self, bytes: &[u8], now: UnixMillis) -> Result<Step, ReplicaError> {
-        self.notice(now);
-        let segment = segment::decode(bytes).map_err(ReplicaError::Segment)?;
-        let (Some(position), Some(mut catching)) = (self.position, self.catching.take()) else {
-            return Err(ReplicaError::Unexpected);
-        };
-        let from = position.seq + catching.count;
-        #[cfg(feature = "mutants")]
-        let segment = mutant::unchecked(self.mutant, segment, from, catching.heartbeat.head);
-        let to = from.saturating_add(segment.entries.len() as u64);
-        if segment.epoch != position.epoch || segment.from != from || to > catching.heartbeat.head || to == from {
-            // Two requests may be fetching: the one whose piece came second must not undo the first.
-            self.catching = Some(catching);
-            return Err(ReplicaError::Unexpected);
-        }
-        for (seq, entry) in (from + 1..).zip(&segment.entries) {
-            catching.chain = catching.chain.append(seq, entry);
-            catching.entries.add(seq, entry);
-        }
-        catching.count = to - position.seq;
-        catching.progressed = now;
-        self.advance(position, catching, to, now)
-    }
-
-    /// Asks for the next piece, or believes all of them when they lead to the signed chain value.
-    fn advance(
-        &mut self,
-        position: Position,
-        #[cfg_attr(not(feature = "mutants"), expect(unused_mut, reason = "a mutant looks away"))]
-        mut catching: Catching,
-        at: u64,
-        now: UnixMillis,
-    ) -> Result<Step, ReplicaError> {
-        if at < catching.heartbeat.head {
-            let step = fetch(&catching.heartbeat, at);
-            self.catching = Some(catching);
-            return Ok(step);
-        }
-        #[cfg(feature = "mutants")]
-        if self.mutant == Some(Mutant::A7) {
-            catching.chain = catching.heartbeat.chain;
-        }
-        if catching.chain != catching.heartbeat.chain {
-            return Err(ReplicaError::Chain);
-        }
-        self.list.absorb(catching.entries);
-        self.position = Some(Position { epoch: position.epoch, seq: at, chain: catching.chain });
-        Ok(self.complete(&catching.heartbeat, catching.sent, now))
     }
 
     /// All entries up to the heartbeat's head are applied; the lease is granted when the keys are the right ones too.
@@ -480,7 +412,7 @@ impl Replica {
     pub fn under_way(&self, millis: u64, now: UnixMillis) -> bool {
         let recent = |since: UnixMillis, millis| now >= since && now.since(since) < millis;
         self.polls.iter().any(|poll| !poll.held && recent(poll.sent, millis))
-            || self.catching.as_ref().is_some_and(|catching| recent(catching.progressed, STALLED_MS))
+            || self.catching.as_ref().is_some_and(|catching| recent(catching.progressed(), catching.patience_ms()))
             || self.awaiting.is_some_and(|awaiting| recent(awaiting.since, millis))
     }
 
@@ -503,9 +435,4 @@ impl Replica {
     pub fn lease_until(&self) -> Option<UnixMillis> {
         self.lease_until
     }
-}
-
-fn fetch(heartbeat: &Heartbeat, from: u64) -> Step {
-    let to = heartbeat.head.min(from.saturating_add(segment::MAX_ENTRIES as u64));
-    Step::Fetch { epoch: heartbeat.epoch, from, to }
 }

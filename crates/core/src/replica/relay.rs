@@ -10,7 +10,8 @@
 //! lies is bounded by the signed lease and by the authority's signed clock: [`MAX_SKEW_MS`] after they were signed, the
 //! bytes are good for nothing.
 
-use super::{Heartbeat, MARGIN_MS, MAX_LEASE_MS, MAX_POLLS, Nonce, Replica, ReplicaError, Step};
+use super::catch_up::Catching;
+use super::{Heartbeat, MARGIN_MS, MAX_LEASE_MS, MAX_POLLS, Nonce, Replica, ReplicaError, SnapshotRef, Step};
 use crate::denylist::Epoch;
 use crate::encoding;
 use crate::keys::{KeySet, KeysDigest};
@@ -84,6 +85,11 @@ impl Relay {
         Some(Known { epoch, head, keys })
     }
 
+    /// The snapshot that its readers may ask for.
+    pub fn snapshot(&self) -> Option<SnapshotRef> {
+        self.newest.as_ref()?.heartbeat.snapshot
+    }
+
     /// Up to where the log has expired, and its epoch: segments that end there or earlier are asked for no more.
     pub fn floor(&self) -> Option<(Epoch, u64)> {
         self.newest.as_ref().map(|newest| (newest.heartbeat.epoch, newest.heartbeat.floor))
@@ -126,7 +132,7 @@ impl Replica {
 
     /// The end of the log as far as it is known here: ahead of what is applied during a catch-up.
     pub fn head(&self) -> u64 {
-        self.catching.as_ref().map_or(self.applied(), |catching| catching.heartbeat.head)
+        self.catching.as_ref().map_or(self.applied(), Catching::head)
     }
 
     /// What this copy and the keys beside it are, for a question to be held; `None` before they are complete.

@@ -3,6 +3,9 @@
 #[path = "relay_tests.rs"]
 mod relay;
 
+#[path = "catch_up_tests.rs"]
+mod catch_up;
+
 use super::*;
 use crate::denylist::{Entry, Fingerprint, Kind as EntryKind, Slot};
 use crate::keys::{KeyState, Kid, MintingKeys, SigningKey};
@@ -25,11 +28,13 @@ struct Authority {
     floor: u64,
     seed: [u8; 32],
     key_set: KeysDigest,
+    /// What its heartbeats name.
+    snapshot: Option<SnapshotRef>,
 }
 
 impl Authority {
     fn new() -> Self {
-        Self { epoch: EPOCH, entries: Vec::new(), floor: 0, seed: [1; 32], key_set: KEYS }
+        Self { epoch: EPOCH, entries: Vec::new(), floor: 0, seed: [1; 32], key_set: KEYS, snapshot: None }
     }
 
     fn key(&self) -> SigningKey {
@@ -64,6 +69,7 @@ impl Authority {
             lease_ms: L,
             poll_ms: 2000,
             keys: self.key_set,
+            snapshot: self.snapshot,
         };
         let keys = MintingKeys::new(Envelope::Sign, Some(self.key()), None).unwrap();
         mint(&heartbeat, Kind::Heartbeat, &keys, &mut |_: &mut [u8]| {}).unwrap().into_bytes()

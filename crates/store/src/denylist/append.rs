@@ -6,6 +6,7 @@
 
 use sqlx::PgConnection;
 
+use super::writer::Row;
 use super::{CHANNEL, Head, LOCK, seq_in};
 use crate::StoreError;
 use crate::db::{Arg, lock_number};
@@ -27,26 +28,34 @@ const STATEMENT: &str = "
                           AND listed.fingerprint = ANY ($15::bigint[]))
         RETURNING seq
     ),
+    notes AS (
+        INSERT INTO audit (at, topic, event, realm, username, actor, transaction_id, detail)
+        SELECT note.* FROM (SELECT 1 FROM lines LIMIT 1) AS written,
+            UNNEST($17::bigint[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[],
+                   $24::text[]) AS note
+    ),
     news AS MATERIALIZED (SELECT pg_notify($16, '') FROM lines LIMIT 1)
     SELECT (SELECT COUNT(*) FROM lines), (SELECT COUNT(*) FROM news)";
 
-/// The lines column by column.
-#[derive(Default)]
-struct Columns {
-    ints: [Vec<i64>; 5],
-    texts: [Vec<String>; 5],
-    bytes: [Vec<Vec<u8>>; 2],
+/// Rows column by column, those of each type in the order of the table.
+struct Columns<const INTS: usize, const TEXTS: usize, const BYTES: usize> {
+    ints: [Vec<i64>; INTS],
+    texts: [Vec<String>; TEXTS],
+    bytes: [Vec<Vec<u8>>; BYTES],
 }
 
-impl Columns {
-    /// Each kind of column in the order of the table.
-    fn of(lines: Vec<Vec<Arg>>) -> Result<Self, StoreError> {
-        let mut columns = Self::default();
-        let odd = || StoreError::Internal { detail: "a line of the log has other columns".into() };
-        for line in lines {
+impl<const INTS: usize, const TEXTS: usize, const BYTES: usize> Columns<INTS, TEXTS, BYTES> {
+    fn of(rows: impl Iterator<Item = Vec<Arg>>) -> Result<Self, StoreError> {
+        let mut columns = Self {
+            ints: std::array::from_fn(|_| Vec::new()),
+            texts: std::array::from_fn(|_| Vec::new()),
+            bytes: std::array::from_fn(|_| Vec::new()),
+        };
+        let odd = || StoreError::Internal { detail: "a row of the log has other columns".into() };
+        for row in rows {
             let (mut ints, mut texts, mut bytes) =
                 (columns.ints.iter_mut(), columns.texts.iter_mut(), columns.bytes.iter_mut());
-            for arg in line {
+            for arg in row {
                 match arg {
                     Arg::Int(Some(value)) => ints.next().ok_or_else(odd)?.push(value),
                     Arg::Text(Some(value)) => texts.next().ok_or_else(odd)?.push(value),
@@ -59,37 +68,36 @@ impl Columns {
     }
 }
 
-/// Appends `lines`, the first of which comes after the end that `after` names. `families` are the fingerprints of those
+/// Appends `rows`, the first of which comes after the end that `after` names. `families` are the fingerprints of those
 /// that must not be listed yet. `false` when nothing was written, because the log is not as it was.
 pub(super) async fn append(
     conn: &mut PgConnection,
     after: &Head,
-    lines: Vec<Vec<Arg>>,
+    rows: Vec<Row>,
     families: Vec<i64>,
 ) -> Result<bool, StoreError> {
-    let count = lines.len();
-    let Columns { ints: [seq, kind, slot, fingerprint, created_at], texts, bytes: [chain, request] } =
-        Columns::of(lines)?;
-    let [realm, username, object, reason, actor] = texts;
-    let done: Result<(i64, i64), sqlx::Error> = sqlx::query_as(STATEMENT)
-        .bind(lock_number(LOCK))
-        .bind(seq_in(after.floor_seq)?)
-        .bind(seq)
-        .bind(kind)
-        .bind(slot)
-        .bind(fingerprint)
-        .bind(chain)
-        .bind(realm)
-        .bind(username)
-        .bind(object)
-        .bind(reason)
-        .bind(actor)
-        .bind(created_at)
-        .bind(request)
-        .bind(families)
-        .bind(CHANNEL)
-        .fetch_one(conn)
-        .await;
+    let count = rows.len();
+    let (log, audit): (Vec<_>, Vec<_>) = rows.into_iter().map(Row::into_parts).unzip();
+    let log = Columns::<5, 5, 2>::of(log.into_iter())?;
+    let audit = Columns::<1, 7, 0>::of(audit.into_iter())?;
+    let [seq, kind, slot, fingerprint, created_at] = log.ints;
+    let [chain, request] = log.bytes;
+    let mut statement = sqlx::query_as(STATEMENT).bind(lock_number(LOCK)).bind(seq_in(after.floor_seq)?);
+    for column in [seq, kind, slot, fingerprint] {
+        statement = statement.bind(column);
+    }
+    statement = statement.bind(chain);
+    for column in log.texts {
+        statement = statement.bind(column);
+    }
+    statement = statement.bind(created_at).bind(request).bind(families).bind(CHANNEL);
+    for column in audit.ints {
+        statement = statement.bind(column);
+    }
+    for column in audit.texts {
+        statement = statement.bind(column);
+    }
+    let done: Result<(i64, i64), sqlx::Error> = statement.fetch_one(conn).await;
     match done {
         Ok((written, _)) if usize::try_from(written) == Ok(count) => Ok(true),
         Ok((0, _)) => Ok(false),

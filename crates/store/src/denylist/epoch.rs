@@ -50,7 +50,7 @@ impl DenylistLog<'_> {
             .run(&mut tx)
             .await?;
         sql("UPDATE installation SET epoch = $1 WHERE id = 1").bind(&epoch.0).run(&mut tx).await?;
-        let row = writer::line(&head, &new, RequestId(epoch.0), created_at)?;
+        let row = writer::Row::new(&head, &new, RequestId(epoch.0), created_at)?;
         writer::insert(&mut tx, vec![row]).await?;
         tx.notify(CHANNEL).await?;
         tx.commit().await?;

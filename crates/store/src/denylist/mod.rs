@@ -9,6 +9,7 @@
 //! The chain covers what replicas are told. Who asked, why, and whom it concerned stand beside it, for the operator.
 
 mod append;
+mod audit;
 mod changes;
 #[cfg(test)]
 mod crash_tests;

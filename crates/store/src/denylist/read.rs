@@ -1,5 +1,5 @@
 use countersign_core::denylist::segment::MAX_ENTRIES;
-use countersign_core::denylist::{Entry, Fingerprint, Kind};
+use countersign_core::denylist::{Chain, Entry, Fingerprint, Kind};
 use countersign_core::time::UnixSeconds;
 
 use super::{DenylistLog, Head, Line, Lookup, Probe, chain_out, entry_out, seq_in, seq_out};
@@ -58,6 +58,42 @@ impl DenylistLog<'_> {
             entries.push(entry_out(kind, slot, fingerprint)?);
         }
         Ok(Some(entries))
+    }
+
+    /// The chain value up to a position that the log still has, or at its floor; `None` elsewhere.
+    pub async fn chain(&self, seq: u64) -> Result<Option<Chain>, StoreError> {
+        let row: Option<(Vec<u8>,)> = sql("SELECT chain FROM denylist WHERE seq = $1
+             UNION ALL SELECT chain FROM denylist_floor WHERE id = 1 AND seq = $1")
+        .bind(seq_in(seq)?)
+        .optional(&mut self.0.db().read().await?)
+        .await?;
+        row.map(|(chain,)| chain_out(&chain)).transpose()
+    }
+
+    /// The first line that ends a session whose token was made at `rvs`, and when it was written; `None` while none does.
+    pub async fn ending(&self, probe: &Probe, rvs: u64) -> Result<Option<(u64, UnixSeconds)>, StoreError> {
+        let kind = |kind: Kind| i64::from(kind.code());
+        let [one, other] = probe.keys.map(|key| key.map(|Fingerprint(bits)| bits.cast_signed()));
+        let row: Option<(i64, i64)> = sql("SELECT seq, created_at FROM denylist WHERE undone_by IS NULL AND (
+                 kind = $1 AND fingerprint = $2 AND slot = $3 OR kind = $4 AND fingerprint IN ($5, $6)
+                 OR seq > $7 AND (kind = $8 AND fingerprint = $9 OR kind = $10 AND fingerprint = $11
+                     OR kind = $12 AND fingerprint = 0))
+             ORDER BY seq LIMIT 1")
+        .bind(kind(Kind::Family))
+        .bind(probe.family.0.cast_signed())
+        .bind(i64::from(probe.slot.0))
+        .bind(kind(Kind::Key))
+        .bind(one)
+        .bind(other)
+        .bind(seq_in(rvs)?)
+        .bind(kind(Kind::User))
+        .bind(probe.user.0.cast_signed())
+        .bind(kind(Kind::Realm))
+        .bind(probe.realm.0.cast_signed())
+        .bind(kind(Kind::Installation))
+        .optional(&mut self.0.db().read().await?)
+        .await?;
+        row.map(|(seq, at)| Ok((seq_out(seq)?, check::time_out("denylist", at)?))).transpose()
     }
 
     /// For the origin's own checks: what the log says of a session.

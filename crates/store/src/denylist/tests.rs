@@ -32,7 +32,9 @@ on_both!(
     lines_are_found_by_realm_user_kind_and_time_page_by_page,
     r09_a_new_epoch_revives_nothing_that_was_lost,
     appends_wake_those_who_wait_in_every_process,
-    what_another_process_did_to_the_log_is_noticed
+    what_another_process_did_to_the_log_is_noticed,
+    every_line_is_in_the_audit_once,
+    the_line_that_ended_a_session_is_found
 );
 
 on_both!(threads: r14_no_reader_ever_skips_a_number, two_stores_on_one_file_leave_no_gap_and_no_fork);
@@ -477,6 +479,80 @@ async fn lines_are_found_by_realm_user_kind_and_time_page_by_page(site: Site) {
     assert_eq!(found(Filter { before: Some(1), ..filter }, 2).await, [0; 0]);
     assert_eq!(found(Filter::default(), u32::MAX).await.len(), 40);
     assert_eq!(found(Filter { realm: Some("/' OR 1=1 --"), ..Filter::default() }, 2).await, [0; 0]);
+}
+
+/// In one transaction with the line: neither is there without the other.
+async fn every_line_is_in_the_audit_once(site: Site) {
+    let store = site.store().await;
+    let log = store.denylist();
+    let entry = |kind, n| Entry { kind, slot: Slot(5), fingerprint: Fingerprint(n) };
+    let family = NewEntry::new(entry(Kind::Family, 1), "/alpha", "logout", "anna").username("anna").object("sid1");
+    for _ in 0..2 {
+        log.append(family.clone().request(RequestId([0xAB; 16])), NOW).await.unwrap();
+    }
+    let user = NewEntry::new(entry(Kind::User, 2), "/alpha", "left us", "admin of /").username("ben");
+    log.append(user, NOW.plus(1)).await.unwrap();
+    log.undo(2, "not he", "admin of /", NOW.plus(2)).await.unwrap();
+    log.undo(2, "not he", "admin of /", NOW.plus(3)).await.unwrap();
+    let head = log.begin_epoch(Epoch([8; 16]), NOW.plus(7200), "root", NOW.plus(4)).await.unwrap();
+    let lines = store.audit().find(crate::AuditFilter::default(), 10).await.unwrap();
+    let told: Vec<_> = lines
+        .iter()
+        .rev()
+        .map(|line| {
+            let event = &line.event;
+            let text = |name: &str| event.detail[name].as_str().unwrap_or_default().to_owned();
+            let what = [&event.topic, &event.event, &event.realm, &event.username, &event.actor].map(String::as_str);
+            (
+                event.at.0 - NOW.0,
+                what.join(" "),
+                text("scope"),
+                text("object"),
+                text("reason"),
+                event.detail["line"].as_u64(),
+            )
+        })
+        .collect();
+    let line = |at, what: &str, scope: &str, object: &str, reason: &str, line| {
+        (at, what.to_owned(), scope.to_owned(), object.to_owned(), reason.to_owned(), Some(line))
+    };
+    let lost = "the end of the log may be lost";
+    assert_eq!(
+        told,
+        [
+            line(0, "activity AM-SESSION-LOGGED_OUT /alpha anna anna", "session", "sid1", "logout", 1),
+            line(1, "activity AM-SESSION-DESTROYED /alpha ben admin of /", "user", "", "left us", 2),
+            line(2, "config DENYLIST-UNDO /alpha ben admin of /", "line", "2", "not he", 3),
+            line(4, "config DENYLIST-NEW-EPOCH   root", "everything", "epoch", lost, head.seq),
+        ]
+    );
+    assert_eq!(lines.last().unwrap().event.transaction_id, "ab".repeat(16));
+}
+
+async fn the_line_that_ended_a_session_is_found(site: Site) {
+    let store = site.store().await;
+    let log = store.denylist();
+    let probe = Probe {
+        slot: Slot(5),
+        family: Fingerprint(1),
+        user: Fingerprint(2),
+        realm: Fingerprint(3),
+        keys: [Some(Fingerprint(4)), None],
+    };
+    assert_eq!(log.ending(&probe, 0).await, Ok(None));
+    let ends = [(Kind::User, 2), (Kind::Realm, 3), (Kind::Installation, 0), (Kind::Key, 4), (Kind::Family, 1)];
+    for (seq, (kind, fingerprint)) in (1..).zip(ends) {
+        append(&store, kind, 5, fingerprint).await.unwrap();
+        append(&store, kind, 5, 99 + seq).await.unwrap();
+    }
+    // A watermark ends what was made before it; a key and a family end whatever there is.
+    for (rvs, seq) in [(0, 1), (1, 3), (3, 5), (5, 7), (1_000, 7)] {
+        assert_eq!(log.ending(&probe, rvs).await, Ok(Some((seq, NOW))), "{rvs}");
+    }
+    log.undo(7, "test", "admin", NOW).await.unwrap();
+    assert_eq!(log.ending(&probe, 1_000).await, Ok(Some((9, NOW))));
+    assert_eq!(log.chain(11).await.unwrap(), Some(log.head().await.unwrap().chain));
+    assert_eq!((log.chain(0).await.unwrap(), log.chain(12).await.unwrap()), (Some(Chain::genesis(EPOCH)), None));
 }
 
 /// The tail of the log was lost with the machine; the copy from before is put back.

@@ -42,7 +42,7 @@ impl DenylistLog<'_> {
         let mut head = read::head(&mut tx).await?;
         head.seq += 1; // cannot overflow: it is below 2^63
         head.chain = head.chain.append(head.seq, &entry);
-        let row = writer::line(&head, &new, RequestId(request), created_at)?;
+        let row = writer::Row::new(&head, &new, RequestId(request), created_at)?;
         writer::insert(&mut tx, vec![row]).await?;
         sql("UPDATE denylist SET undone_by = $2 WHERE seq = $1")
             .bind(seq_in(seq)?)

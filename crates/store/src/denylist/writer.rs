@@ -7,7 +7,7 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::changes::Signal;
-use super::{Appended, CHANNEL, Head, LOCK, NewEntry, RequestId, append, read, seq_in, seq_out};
+use super::{Appended, CHANNEL, Head, LOCK, NewEntry, RequestId, append, audit, read, seq_in, seq_out};
 use crate::StoreError;
 use crate::db::{Arg, Conn, Db, Tx, bulk};
 use crate::store::Patience;
@@ -226,8 +226,8 @@ async fn written(conn: &mut Conn, batch: &[Job]) -> Result<(Head, Outcomes), Sto
     let mut tx = conn.begin().await?;
     tx.lock(LOCK).await?;
     let head = read::head(&mut tx).await?;
-    let Numbered { head, lines, outcomes } = numbered(head, Known::of(&mut tx, batch).await?, batch)?;
-    insert(&mut tx, lines).await?;
+    let Numbered { head, rows, outcomes } = numbered(head, Known::of(&mut tx, batch).await?, batch)?;
+    insert(&mut tx, rows).await?;
     tx.notify(CHANNEL).await?;
     tx.commit().await?;
     Ok((head, outcomes))
@@ -236,10 +236,10 @@ async fn written(conn: &mut Conn, batch: &[Job]) -> Result<(Head, Outcomes), Sto
 /// Likewise in one round trip, where the log still ends at `end`; `None` where it does not.
 async fn at_once(conn: &mut Conn, end: Option<Head>, batch: &[Job]) -> Result<Option<(Head, Outcomes)>, StoreError> {
     let (Conn::Postgres(conn), Some(end)) = (conn, end) else { return Ok(None) };
-    let Numbered { head, lines, outcomes } = numbered(end, Known::default(), batch)?;
+    let Numbered { head, rows, outcomes } = numbered(end, Known::default(), batch)?;
     let families = batch.iter().filter(|job| job.new.entry.kind == Kind::Family);
     let families = families.map(|job| job.new.entry.fingerprint.0.cast_signed()).collect();
-    let done = append::append(conn, &end, lines, families).await?;
+    let done = append::append(conn, &end, rows, families).await?;
     Ok(done.then_some((head, outcomes)))
 }
 
@@ -247,12 +247,12 @@ async fn at_once(conn: &mut Conn, end: Option<Head>, batch: &[Job]) -> Result<Op
 struct Numbered {
     /// The end of the log after it.
     head: Head,
-    lines: Vec<Vec<Arg>>,
+    rows: Vec<Row>,
     outcomes: Outcomes,
 }
 
 fn numbered(mut head: Head, mut known: Known, batch: &[Job]) -> Result<Numbered, StoreError> {
-    let mut lines = Vec::with_capacity(batch.len());
+    let mut rows = Vec::with_capacity(batch.len());
     let mut outcomes = Vec::with_capacity(batch.len());
     for Job { new, request, created_at, .. } in batch {
         if let Some(outcome) = known.find(&new.entry, *request) {
@@ -262,10 +262,10 @@ fn numbered(mut head: Head, mut known: Known, batch: &[Job]) -> Result<Numbered,
         head.seq += 1; // cannot overflow: it is below 2^63
         head.chain = head.chain.append(head.seq, &new.entry);
         known.add(&new.entry, *request, head.seq);
-        lines.push(line(&head, new, *request, *created_at)?);
+        rows.push(Row::new(&head, new, *request, *created_at)?);
         outcomes.push(Ok(Appended { seq: head.seq, already: false }));
     }
-    Ok(Numbered { head, lines, outcomes })
+    Ok(Numbered { head, rows, outcomes })
 }
 
 const COLUMNS: [&str; 12] = [
@@ -283,13 +283,24 @@ const COLUMNS: [&str; 12] = [
     "request",
 ];
 
+/// A line of the log, and its line of the audit.
+pub(super) struct Row {
+    log: Vec<Arg>,
+    audit: Vec<Arg>,
+}
+
+impl Row {
+    pub(super) fn new(head: &Head, new: &NewEntry, request: RequestId, created_at: i64) -> Result<Self, StoreError> {
+        Ok(Self { log: line(head, new, request, created_at)?, audit: audit::line(head.seq, new, request, created_at) })
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Arg>, Vec<Arg>) {
+        (self.log, self.audit)
+    }
+}
+
 /// One row of the table.
-pub(super) fn line(
-    head: &Head,
-    new: &NewEntry,
-    RequestId(request): RequestId,
-    created_at: i64,
-) -> Result<Vec<Arg>, StoreError> {
+fn line(head: &Head, new: &NewEntry, RequestId(request): RequestId, created_at: i64) -> Result<Vec<Arg>, StoreError> {
     Ok(vec![
         seq_in(head.seq)?.into(),
         i64::from(new.entry.kind.code()).into(),
@@ -306,8 +317,11 @@ pub(super) fn line(
     ])
 }
 
-pub(super) async fn insert(tx: &mut Tx<'_>, lines: Vec<Vec<Arg>>) -> Result<(), StoreError> {
-    bulk::insert(tx, "denylist", &COLUMNS, lines).await
+/// The audit in the same transaction: no end without who and why, and no durable write more.
+pub(super) async fn insert(tx: &mut Tx<'_>, rows: Vec<Row>) -> Result<(), StoreError> {
+    let (lines, audit) = rows.into_iter().map(Row::into_parts).unzip();
+    bulk::insert(tx, "denylist", &COLUMNS, lines).await?;
+    bulk::insert(tx, "audit", &audit::COLUMNS, audit).await
 }
 
 /// What of a batch stands in the log already. A watermark is always new, unless it is the same request: it must lie

@@ -3,6 +3,8 @@
 //! With `wait` (milliseconds), and what the poller knows in `epoch`, `head` and `keys`, the answer is held until something
 //! else holds or the time is over, so that a logout reaches an idle system at once. It is made when it is given; the
 //! poller's lease counts from when it asked all the same. With all places for waiting taken the answer comes at once.
+//!
+//! With `snapshot=1` it names the newest snapshot.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +50,7 @@ pub(super) async fn get(State(app): State<Arc<App>>, RawQuery(query): RawQuery) 
     }
     // Read after the poll came in, so that the head covers all that was acknowledged before it was sent.
     let head = app.store.denylist().head().await?;
+    app.saw(&head);
     // Likewise: what was revoked before the poll was sent is no longer in the set that this names.
     let keys = app.keys_current().await.map_err(Problem::internal)?;
     let heartbeat = Heartbeat {
@@ -61,6 +64,8 @@ pub(super) async fn get(State(app): State<Arc<App>>, RawQuery(query): RawQuery) 
         lease_ms: app.settings().denylist.lease_ms,
         poll_ms: app.settings().denylist.poll_ms,
         keys: keys.digest,
+        // Edges of before ask for none, and could not read of one.
+        snapshot: query.only("snapshot").and_then(|_| app.snapshots.newest(&head)).map(|made| made.named),
     };
     let signed = mint::mint(&heartbeat, Kind::Heartbeat, &keys.feed.minting, &mut app.dice());
     let signed = signed.map_err(Problem::internal)?;

@@ -8,6 +8,7 @@ mod news;
 mod problem;
 mod renew;
 mod segment;
+mod snapshot;
 
 use std::sync::Arc;
 
@@ -26,10 +27,14 @@ use crate::keyring::Credential;
 pub(crate) use news::News;
 use problem::Problem;
 
+/// Of what is named by its content.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+
 pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
         .route("/countersign/v1/denylist/heartbeat", get(heartbeat::get))
         .route("/countersign/v1/denylist/segments/{epoch}/{from}/{to}", get(segment::get))
+        .route("/countersign/v1/denylist/snapshots/{digest}", get(snapshot::get))
         .route("/countersign/v1/sessions/check", post(check::post))
         .route("/countersign/v1/sessions/renew", post(renew::post))
         .route_layer(middleware::from_fn_with_state(Arc::clone(app), bearer))
@@ -74,4 +79,4 @@ fn presented(app: &App, headers: &HeaderMap) -> Option<Credential> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -87,7 +87,7 @@ pub(super) async fn wait(app: &App, known: &Known, limit: Duration) {
 async fn until_news(app: &App, known: &Known) {
     let news = &app.news;
     let mut changes = news.seen.subscribe();
-    if known.epoch != app.epoch || known.keys != app.keys().digest {
+    if known.epoch != app.epoch() || known.keys != app.keys().digest {
         return;
     }
     let over = |seen: &Seen| seen.head > known.head || news.closed.load(Ordering::Relaxed);
@@ -121,9 +121,10 @@ async fn look_for_all(app: &App, known: &Known) {
 
 /// The one place that asks the database.
 async fn commits_elsewhere(app: &App) -> Option<u64> {
-    let head = app.store.denylist().head().await.ok()?.seq;
-    app.news.committed(head, app.clock.now());
-    Some(head)
+    let head = app.store.denylist().head().await.ok()?;
+    app.saw(&head);
+    app.news.committed(head.seq, app.clock.now());
+    Some(head.seq)
 }
 
 #[cfg(test)]

@@ -10,10 +10,9 @@ use countersign_core::denylist::Epoch;
 use countersign_core::denylist::segment::{self, MAX_ENTRIES};
 use countersign_core::encoding;
 
+use super::IMMUTABLE;
 use super::problem::Problem;
 use crate::app::App;
-
-const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 pub(super) async fn get(
     State(app): State<Arc<App>>,
@@ -25,7 +24,10 @@ pub(super) async fn get(
     let (from, to) = (position(&from).ok_or_else(malformed)?, position(&to).ok_or_else(malformed)?);
     let count = to.checked_sub(from).and_then(|count| usize::try_from(count).ok());
     let count = count.filter(|count| (1..=MAX_ENTRIES).contains(count)).ok_or_else(malformed)?;
-    if epoch != app.epoch {
+    if epoch != app.epoch() {
+        app.saw(&app.store.denylist().head().await?);
+    }
+    if epoch != app.epoch() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "There is no such epoch; ask for a heartbeat."));
     }
     let entries = app.store.denylist().entries(from, count).await?;

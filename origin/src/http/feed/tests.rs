@@ -8,15 +8,17 @@ use crate::testing::{Answer, Origin};
 
 const HEARTBEAT: &str = "/countersign/v1/denylist/heartbeat";
 
-struct Edge {
+pub(crate) struct Edge {
     authorization: String,
     feed: KeySet,
-    replica: Replica,
+    pub(crate) replica: Replica,
+    /// Snapshots and segments that the last poll fetched.
+    pub(crate) fetched: (u32, u32),
 }
 
 impl Edge {
     /// From the bundle alone, as an edge has it.
-    fn of(origin: &Origin) -> Self {
+    pub(crate) fn of(origin: &Origin) -> Self {
         let settings = origin.app.settings();
         let mut bundle = origin.app.keys().edge_bundle("/alpha", &settings).unwrap();
         let members = bundle.as_object_mut().unwrap();
@@ -26,27 +28,46 @@ impl Edge {
         members.remove("cookie_name");
         let keys = Bundle::parse(&bundle.to_string()).unwrap();
         let authorization = format!("Bearer {}", credential.as_str().unwrap());
-        Self { authorization, feed: keys.feed, replica: Replica::new(Some(origin.app.keys().digest)) }
+        Self { authorization, feed: keys.feed, replica: Replica::new(Some(origin.app.keys().digest)), fetched: (0, 0) }
     }
 
-    async fn get(&self, origin: &Origin, path: &str) -> Answer {
+    pub(crate) async fn get(&self, origin: &Origin, path: &str) -> Answer {
         origin.get_with(path, &[("authorization", &self.authorization)]).await
     }
 
     /// Polls until nothing is left to fetch.
-    async fn poll(&mut self, origin: &Origin, nonce: [u8; 16]) {
+    pub(crate) async fn poll(&mut self, origin: &Origin, nonce: [u8; 16]) {
         let now = UnixMillis(origin.app.clock.now().0);
         self.replica.poll(Nonce(nonce), now);
-        let answer = self.get(origin, &format!("{HEARTBEAT}?nonce={}", encoding::encode(&nonce))).await;
+        let answer = self.get(origin, &format!("{HEARTBEAT}?nonce={}&snapshot=1", encoding::encode(&nonce))).await;
         assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
         let mut step = self.replica.heartbeat(&answer.body, &self.feed, &mut Scratch::default(), now).unwrap();
-        while let Step::Fetch { epoch, from, to } = step {
-            let path = format!("/countersign/v1/denylist/segments/{}/{from}/{to}", encoding::encode(&epoch.0));
+        self.fetched = (0, 0);
+        loop {
+            let path = match step {
+                Step::Fetch { epoch, from, to } => {
+                    self.fetched.1 += 1;
+                    format!("/countersign/v1/denylist/segments/{}/{from}/{to}", encoding::encode(&epoch.0))
+                }
+                Step::FetchSnapshot(named) => {
+                    self.fetched.0 += 1;
+                    format!("/countersign/v1/denylist/snapshots/{}", encoding::encode(&named.digest.0))
+                }
+                _ => break,
+            };
             let answer = self.get(origin, &path).await;
-            assert_eq!(answer.status, 200, "{}", answer.text());
-            assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
-            assert_eq!(answer.header("content-type"), "application/octet-stream");
-            step = self.replica.segment(&answer.body, now).unwrap();
+            step = match (step, answer.status) {
+                (Step::FetchSnapshot(named), 404) => self.replica.without_snapshot(named.digest, now).unwrap(),
+                (_, 200) => {
+                    assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
+                    assert_eq!(answer.header("content-type"), "application/octet-stream");
+                    match step {
+                        Step::Fetch { .. } => self.replica.segment(&answer.body, now).unwrap(),
+                        _ => self.replica.snapshot(&answer.body, now).unwrap(),
+                    }
+                }
+                (_, status) => panic!("{status}: {}", answer.text()),
+            };
         }
         assert_eq!(self.replica.state(now), State::Fresh);
     }
@@ -115,7 +136,7 @@ async fn segments_that_are_not_there_are_refused_each_in_its_way() {
     let edge = Edge::of(&origin);
     let token = origin.log_in().await;
     origin.log_out(&token).await;
-    let own = encoding::encode(&origin.app.epoch.0);
+    let own = encoding::encode(&origin.app.epoch().0);
     let other = encoding::encode(&[1; 16]);
     let at = async |epoch: &str, range: &str| {
         edge.get(&origin, &format!("/countersign/v1/denylist/segments/{epoch}/{range}")).await
@@ -197,7 +218,7 @@ async fn edge_keys_are_sealed_to_the_bundle_that_asks() {
 
 /// What an edge that is current asks to be held with.
 fn held(origin: &Origin, wait_ms: u64, head: u64) -> String {
-    let (epoch, keys) = (encoding::encode(&origin.app.epoch.0), encoding::encode(&origin.app.keys().digest.0));
+    let (epoch, keys) = (encoding::encode(&origin.app.epoch().0), encoding::encode(&origin.app.keys().digest.0));
     let nonce = encoding::encode(&[3; 16]);
     format!("{HEARTBEAT}?nonce={nonce}&wait={wait_ms}&epoch={epoch}&head={head}&keys={keys}")
 }

@@ -69,6 +69,7 @@ pub(crate) fn heartbeat(nonce: Nonce, time: UnixMillis) -> Result<String> {
         lease_ms: 600_000,
         poll_ms: 2000,
         keys: KEYS,
+        snapshot: None,
     };
     let keys = MintingKeys::new(Envelope::Sign, Some(tokens::feed_key()?), None)?;
     Ok(mint(&heartbeat, Kind::Heartbeat, &keys, &mut |_: &mut [u8]| {})?)

@@ -30,9 +30,13 @@ pub(super) fn asked(call: &Call) -> Result<Ack, Crest> {
     }
 }
 
-pub(super) async fn answer(call: &Call, ack: Ack, seq: u64, mut body: Value) -> Answer {
+pub(super) async fn answer(call: &Call, ack: Ack, seq: u64, body: Value) -> Answer {
+    answer_for(call, ack, Durable::now(&call.app, seq), body).await
+}
+
+/// The same for an entry that may have been there before.
+pub(super) async fn answer_for(call: &Call, ack: Ack, durable: Durable, mut body: Value) -> Answer {
     let Ack::Barrier(patience) = ack else { return Ok(crest_json(StatusCode::OK, &body)) };
-    let durable = Durable::now(&call.app, seq);
     let (holds, receipt) = barrier::receipt(&call.app, durable, patience).await.map_err(Crest::internal)?;
     if let Some(members) = body.as_object_mut() {
         members.insert("receipt".to_owned(), receipt.into());

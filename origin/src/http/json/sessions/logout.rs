@@ -13,6 +13,7 @@ use super::super::error::Crest;
 use super::super::{Answer, Call, crest_json};
 use super::Subject;
 use super::ack::{self, Ack};
+use crate::barrier::Durable;
 use crate::session_cookie::{self, Presented};
 use crate::sessions::{self, Standing};
 
@@ -59,6 +60,14 @@ async fn end(call: &Call, subject: &Subject, admitted: bool, ack: Ack) -> Answer
         Crest::unavailable(NOT_EFFECTIVE)
     };
     match sessions::judge(&call.app, &subject.token).await.map_err(not_effective)? {
+        // The answer to the first one may have been lost, and what it said is asked for again.
+        Standing::Dead(session, Refusal::Ended) if matches!(ack, Ack::Barrier(_)) => {
+            let ending = sessions::ending(&call.app.store.denylist(), &session).await.map_err(not_effective)?;
+            // A key that was revoked in the ring alone has no line.
+            let (seq, created) = ending.ok_or_else(Crest::access_denied)?;
+            let durable = Durable::earlier(&call.app, seq, created);
+            ack::answer_for(call, ack, durable, json!({"result": "Successfully logged out"})).await
+        }
         Standing::Dead(_, Refusal::Expired | Refusal::Ended) | Standing::Foreign => {
             if !admitted {
                 return Err(Crest::access_denied());
