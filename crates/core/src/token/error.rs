@@ -26,6 +26,11 @@ pub enum TokenError {
 }
 
 impl TokenError {
+    /// Whether a key set says this of a token that was made for another set: other layers, another kind, other keys.
+    pub const fn is_of_another_set(self) -> bool {
+        matches!(self, Self::UnknownKey | Self::Format | Self::Type)
+    }
+
     /// A stable code for logs and metrics.
     pub const fn code(self) -> &'static str {
         match self {
