@@ -12,6 +12,7 @@ mod ambient;
 mod app;
 mod barrier;
 pub mod cli;
+mod edge_bundle;
 mod endings;
 #[cfg(test)]
 mod endings_tests;

@@ -25,6 +25,9 @@ pub use open::{Scratch, Verified, open};
 /// Longest token that is looked at, in bytes. A cookie has at most 4,096; the body of a REST call may carry more.
 pub const MAX_TOKEN: usize = 16 * 1024;
 
+/// Longest key set that is delivered to an edge: every key of months of sessions, were one made each day.
+pub const MAX_EDGE_KEYS: usize = 128 * 1024;
+
 /// The kind of a token; its `typ` header must match exactly, so that no kind passes for another (RFC 8725 §3.11).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Kind {
@@ -51,6 +54,14 @@ impl Kind {
             Self::EdgeKeys => "edge-keys+jwt",
             Self::Checked => "checked-session+jwt",
             Self::Receipt => "end-receipt+jwt",
+        }
+    }
+
+    /// Longest one that is looked at, or made, in bytes.
+    pub const fn max_len(self) -> usize {
+        match self {
+            Self::EdgeKeys => MAX_EDGE_KEYS,
+            _ => MAX_TOKEN,
         }
     }
 }
