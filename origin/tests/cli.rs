@@ -478,7 +478,7 @@ fn the_master_key_may_come_in_the_environment() {
 #[cfg(unix)]
 #[test]
 fn doctor_looks_at_key_files_and_at_what_edges_must_have() {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     assert!(init(dir.path()).status.success());
     let doctor = |settings: &str| {
