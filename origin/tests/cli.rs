@@ -446,6 +446,20 @@ fn a_running_server_takes_up_its_settings() {
     assert!(server.get("/am/json/serverinfo/*").contains("\"cookieName\":\"third\""));
 }
 
+/// As before `| head`: whoever has seen enough is no reason for a panic.
+#[test]
+fn a_reader_that_goes_away_is_no_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    for arguments in [&["keys", "list"][..], &["doctor"], &["edge", "bundle"], &["audit", "list"]] {
+        let mut command = countersign(dir.path());
+        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), ""), "{arguments:?}");
+    }
+}
+
 /// Where secrets come in the environment there is no file.
 #[test]
 fn the_master_key_may_come_in_the_environment() {

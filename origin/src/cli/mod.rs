@@ -1,5 +1,10 @@
 //! The command line. Errors are one line on stderr and exit code 1; usage errors are clap's, with 2.
 
+/// In place of the one that panics when nobody reads on: `countersign keys list | head` is no mistake.
+macro_rules! println {
+    ($($text:tt)*) => { $crate::cli::print_line(format_args!($($text)*)) };
+}
+
 mod audit;
 mod db;
 mod denylist;
@@ -109,6 +114,14 @@ fn block_on(run: impl Future<Output = Outcome>) -> Outcome {
 
 fn settings(path: &std::path::Path) -> Result<Settings, Failure> {
     Ok(Settings::load(path, environment())?)
+}
+
+/// A reader that has gone ends the command, as SIGPIPE would.
+fn print_line(text: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    if writeln!(std::io::stdout(), "{text}").is_err() {
+        std::process::exit(1);
+    }
 }
 
 /// Variables that are not Unicode cannot be ours.
