@@ -88,6 +88,7 @@ function takeHostKeys(sealed, digest, authorization, hostKey, id) {
     console.error(`countersign: no new assertion key: ${error.message}`);
     return before;
   });
+  signed.clear(); // those of a key that was revoked are taken by nobody
 }
 
 // A compact JWE (RFC 7516) with `dir` and A256GCM.
@@ -383,11 +384,12 @@ async function sign(claims) {
   const payload = JSON.stringify(claims);
   let token = signed.get(payload);
   if (token === undefined) {
-    const { header, key } = await assertionKey;
+    const from = assertionKey;
+    const { header, key } = await from;
     const input = `${header}.${base64url(encoder.encode(payload))}`;
     token = `${input}.${base64url(new Uint8Array(await crypto.subtle.sign("Ed25519", key, encoder.encode(input))))}`;
     if (signed.size >= 512) signed.clear();
-    signed.set(payload, token);
+    if (from === assertionKey) signed.set(payload, token);
   }
   return token;
 }

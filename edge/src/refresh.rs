@@ -6,7 +6,7 @@ use std::time::Duration;
 use countersign_core::encoding::encode;
 use countersign_core::replica::{Known, Nonce, ReplicaError, SnapshotRef, State, Step};
 use countersign_core::time::UnixMillis;
-use countersign_core::token::TokenError;
+use countersign_core::token::{MAX_EDGE_KEYS, TokenError};
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt, pin_mut};
 use js_sys::{Function, Promise};
@@ -44,7 +44,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 
 const MAX_HEARTBEAT: usize = 4 * 1024;
 const MAX_SEGMENT: usize = 64 * 1024;
-const MAX_KEYS: usize = 16 * 1024;
+const MAX_KEYS: usize = MAX_EDGE_KEYS;
 
 /// How long a snapshot may take beyond [`TIMEOUT`]; the replica waits for one for ten seconds.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -327,10 +327,11 @@ async fn fetch_snapshot(hub: Option<&Function>, named: &SnapshotRef) -> Result<S
 
 /// Fetches the key set in force and uses it. From the origin: what a hub has kept may be the set before.
 async fn fetch_keys() -> Result<(), String> {
-    let path = on_edge(|edge| edge.keys_path())?;
+    let nonce = encode(&nonce()?);
+    let path = format!("{}&nonce={nonce}", on_edge(|edge| edge.keys_path())?);
     let answer = get(None, &path, Some(CacheMode::NoStore), MAX_KEYS, Duration::ZERO).await?;
     let for_host = answer.header("countersign-host-keys");
-    on_edge(|edge| edge.take_keys(&answer.body, for_host.as_deref(), clock::now()))
+    on_edge(|edge| edge.take_keys(&answer.body, &nonce, for_host.as_deref(), clock::now()))
 }
 
 fn text(error: ReplicaError) -> String {

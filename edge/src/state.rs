@@ -104,10 +104,17 @@ impl Edge {
 
     /// Takes a key set that was fetched, and gives the host its part. Denylist and lease stay; what was verified with the
     /// old keys is forgotten.
-    pub(crate) fn take_keys(&mut self, bytes: &[u8], for_host: Option<&str>, now: UnixMillis) -> Result<(), String> {
+    pub(crate) fn take_keys(
+        &mut self,
+        bytes: &[u8],
+        nonce: &str,
+        for_host: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<(), String> {
         let (open_with, _) = self.delivery.as_ref().ok_or("BUNDLE has no delivery key")?;
-        let (digest, keys, credential) = Delivery::open(bytes, open_with, &self.settings.realm, &mut self.scratch)
-            .map_err(|error| error.to_string())?;
+        let (digest, keys, credential) =
+            Delivery::open(bytes, open_with, &self.settings.realm, nonce, &mut self.scratch)
+                .map_err(|error| error.to_string())?;
         self.gate.replace_keys(keys.session);
         self.gate.replace_denylist_key(keys.denylist);
         self.feed_keys = keys.feed;

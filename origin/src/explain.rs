@@ -106,7 +106,9 @@ pub async fn explain(app: &App, text: &str) -> Result<Explanation, StoreError> {
     explanation.denylist = Some(json!({
         "family_ended": lookup.family_ended,
         "user_watermark": lookup.user_watermark,
-        "ended_by_watermark": lookup.user_watermark.is_some_and(|seq| claims.rvs < seq),
+        "realm_watermark": lookup.realm_watermark,
+        "ended_by_watermark": lookup.user_watermark.max(lookup.realm_watermark).is_some_and(|seq| claims.rvs < seq),
+        "key_ended": lookup.key_ended,
         "head": log.head().await?.seq,
     }));
     match sessions::judge(app, token.as_bytes()).await? {
@@ -121,7 +123,7 @@ pub async fn explain(app: &App, text: &str) -> Result<Explanation, StoreError> {
 /// An operator may know what the outside may not.
 const fn sentence(refusal: Refusal) -> &'static str {
     match refusal {
-        Refusal::Ended => "the session was logged out, or all of the user's sessions were ended",
+        Refusal::Ended => "it was logged out, or all sessions of the user, of the realm or of the key were ended",
         Refusal::Expired => "the session has reached its end",
         Refusal::Idle => "the session was not used for its idle time",
         Refusal::NotYetValid => "the token was made in the future: the clock here is behind, or the maker's is ahead",

@@ -1,5 +1,6 @@
 //! Keys that were made elsewhere: the forms in which they come, and the files that settings name.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -20,7 +21,7 @@ use crate::keyring::{self, Place};
 use crate::settings::Settings;
 
 /// More than any key has, in base64.
-pub(crate) const MAX_FILE: u64 = 16 * 1024;
+const MAX_FILE: u64 = 16 * 1024;
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -60,12 +61,14 @@ fn decode(purpose: Purpose, content: &[u8]) -> Result<Zeroizing<Vec<u8>>, String
 /// Bytes of a scalar of P-521.
 const MAX_SCALAR: usize = 66;
 
+/// Base64 may be broken into lines, as `openssl rand -base64` does.
 /// AM shows its secrets in the alphabet with `+` and `/`, JWKs have the one with `-` and `_`.
 pub(crate) fn base64(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let text: Zeroizing<String> = Zeroizing::new(text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect());
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     [STANDARD, URL_SAFE]
         .iter()
-        .find_map(|alphabet| GeneralPurpose::new(alphabet, config).decode(text).ok().map(Zeroizing::new))
+        .find_map(|alphabet| GeneralPurpose::new(alphabet, config).decode(text.as_bytes()).ok().map(Zeroizing::new))
 }
 
 fn pem(text: &str) -> Result<Zeroizing<Vec<u8>>, String> {
@@ -115,22 +118,50 @@ fn pkcs8(purpose: Purpose, der: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
 
 /// The file's content, when it is not too long to be a key.
 pub(crate) fn content(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    use std::io::Read as _;
-    let mut content = Zeroizing::new(Vec::new());
-    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut content));
-    read.map_err(|error| format!("cannot read {}: {error}", path.display())).map(|_| content)
+    std::fs::File::open(path)
+        .map_err(|error| error.to_string())
+        .and_then(whole)
+        .map_err(|what| format!("cannot read {}: {what}", path.display()))
 }
 
-/// The files that settings name, each with where its key belongs.
-fn named<'a>(rows: &[StoredKey], settings: &'a Settings) -> Vec<(Place, &'a Path)> {
+/// All that there is to read. Half of a secret would be another secret, so what is too long is refused.
+pub(crate) fn whole(from: impl std::io::Read) -> Result<Zeroizing<Vec<u8>>, String> {
+    let mut content = Zeroizing::new(Vec::new());
+    from.take(MAX_FILE + 1).read_to_end(&mut content).map_err(|error| error.to_string())?;
+    if content.len() as u64 > MAX_FILE { Err("it is too long to be a key".to_owned()) } else { Ok(content) }
+}
+
+/// A file that settings name, and where its key belongs.
+pub(crate) struct KeyFile<'a> {
+    pub(crate) place: Place,
+    pub(crate) path: &'a Path,
+}
+
+impl KeyFile<'_> {
+    pub(crate) fn read(&self) -> Result<Zeroizing<Vec<u8>>, String> {
+        let content = content(self.path)?;
+        read(self.place.0, &content).map_err(|what| format!("{}: {what}", self.path.display()))
+    }
+
+    /// Whether a stored key is the one in the file.
+    pub(crate) fn is(&self, key: &StoredKey, secret: &[u8]) -> bool {
+        let (purpose, realm) = &self.place;
+        key.purpose == purpose.name
+            && key.algorithm == purpose.algorithm.name()
+            && key.realm == *realm
+            && *key.secret == *secret
+    }
+}
+
+/// The files that settings name.
+pub(crate) fn named<'a>(rows: &[StoredKey], settings: &'a Settings) -> Vec<KeyFile<'a>> {
     let mut files = Vec::new();
     for realm in keyring::realms(rows) {
         let session = &settings.realm(&realm).session;
         for purpose in key_purpose::of_session(session.format) {
             let file = if purpose.is_content() { &session.aes_key_file } else { &session.hmac_secret_file };
-            files.extend(
-                file.as_deref().filter(|_| !purpose.is_pair()).map(|file| ((purpose, Some(realm.clone())), file)),
-            );
+            let file = file.as_deref().filter(|_| !purpose.is_pair());
+            files.extend(file.map(|path| KeyFile { place: (purpose, Some(realm.clone())), path }));
         }
     }
     files
@@ -144,26 +175,18 @@ pub(crate) fn steps(
     entropy: &dyn Entropy,
 ) -> (Vec<Step>, Option<String>) {
     let (mut steps, mut wrong) = (Vec::new(), None);
-    for (place, path) in named(rows, settings) {
-        let secret = content(path)
-            .and_then(|content| read(place.0, &content).map_err(|what| format!("{}: {what}", path.display())));
-        let secret = match secret {
+    for file in named(rows, settings) {
+        let secret = match file.read() {
             Ok(secret) => secret,
             Err(what) => {
                 wrong = wrong.or(Some(what));
                 continue;
             }
         };
-        let known = |key: &StoredKey| {
-            key.purpose == place.0.name
-                && key.algorithm == place.0.algorithm.name()
-                && key.realm == place.1
-                && *key.secret == *secret
-        };
-        if !rows.iter().any(known) {
-            let kid = key_purpose::kid(place.0, &secret, entropy);
+        if !rows.iter().any(|key| file.is(key, &secret)) {
+            let kid = key_purpose::kid(file.place.0, &secret, entropy);
             // While another key waits, this one does.
-            steps.extend(key_plan::introduce(rows, &place, (kid, secret), false, moment).into_iter().flatten());
+            steps.extend(key_plan::introduce(rows, &file.place, (kid, secret), false, moment).into_iter().flatten());
         }
     }
     (steps, wrong)
@@ -249,5 +272,19 @@ mod tests {
         let hs256 = purpose("session-signing", "HS256");
         assert_eq!(read(hs256, PEMS[0].1.as_bytes()).unwrap_err(), "not a secret in base64");
         assert!(read(hs256, b"c2hvcnQ=").unwrap_err().contains("at least 256 bits"));
+    }
+
+    #[test]
+    fn base64_may_have_lines_and_nothing_is_cut_off() {
+        let hs512 = purpose("session-signing", "HS512");
+        // As `openssl rand -base64 64` prints it.
+        let lines = "NZog+X84fdQkBS7di4zQ5XWzPLyRrAYjZAxQ5Q1fZ8pLzESfV3J48N8zggCEX/Lc\nnoTs7VucBUwtFg/5Js3Y5Q==\n";
+        for text in [lines.to_owned(), lines.replace('\n', "\r\n"), lines.replace('\n', "")] {
+            assert_eq!(read(hs512, text.as_bytes()).unwrap().len(), 64);
+        }
+        assert_eq!(read(hs512, lines.replace('\n', " ").as_bytes()).unwrap_err(), "not a secret in base64");
+        let long = vec![b'A'; usize::try_from(MAX_FILE).unwrap() + 1];
+        assert_eq!(whole(&long[1..]).unwrap().len(), long.len() - 1);
+        assert_eq!(whole(&*long).unwrap_err(), "it is too long to be a key");
     }
 }

@@ -81,7 +81,7 @@ impl Times {
 /// One change to come.
 pub(crate) enum Step {
     Add { place: Place, kid: Kid, state: KeyState, activates_at: Option<UnixSeconds>, secret: Zeroizing<Vec<u8>> },
-    Move { kid: Kid, to: KeyState, retires_at: Option<UnixSeconds> },
+    Move { kid: Kid, purpose: Purpose, to: KeyState, retires_at: Option<UnixSeconds> },
 }
 
 impl Step {
@@ -96,24 +96,42 @@ impl Step {
                 activates_at: *activates_at,
                 secret,
             }),
-            Self::Move { kid, to, retires_at } => Change::Move { kid, to: *to, retires_at: *retires_at },
+            Self::Move { kid, to, retires_at, .. } => Change::Move { kid, to: *to, retires_at: *retires_at },
         }
     }
 
     /// For the operator, in one line.
     pub(crate) fn text(&self, now: UnixSeconds) -> String {
-        let from_now = |at: &UnixSeconds| span(at.0.saturating_sub(now.0));
+        let and = |then: Option<String>| then.map(|then| format!(", {then}")).unwrap_or_default();
         match self {
             Self::Add { place, kid, state, activates_at, .. } => {
-                let state = state_name(*state);
-                let active = activates_at.as_ref().map(|at| format!(", active in {}", from_now(at)));
-                format!("{kid}  new {} key, {state}{}", place_name(place), active.unwrap_or_default())
+                let (state, then) = (state_name(*state), next(place.0, *state, (*activates_at, None), now));
+                format!("{kid}  new {} key, {state}{}", place_name(place), and(then))
             }
-            Self::Move { kid, to, retires_at } => {
-                let retired = retires_at.as_ref().map(|at| format!(", retired in {}", from_now(at)));
-                format!("{kid}  {}{}", state_name(*to), retired.unwrap_or_default())
+            Self::Move { kid, purpose, to, retires_at } => {
+                format!("{kid}  {}{}", state_name(*to), and(next(*purpose, *to, (None, *retires_at), now)))
             }
         }
+    }
+}
+
+/// What becomes of a key next, by its times (active from, retired from).
+pub(crate) fn next(
+    purpose: Purpose,
+    state: KeyState,
+    times: (Option<UnixSeconds>, Option<UnixSeconds>),
+    now: UnixSeconds,
+) -> Option<String> {
+    let until = |at: UnixSeconds| span(at.0.saturating_sub(now.0));
+    match (state, purpose, times) {
+        (KeyState::Standby, _, (Some(at), _)) => Some(format!("active in {}", until(at))),
+        (KeyState::VerifyOnly, EDGE_DELIVERY, _) => Some("for bundles of its time".to_owned()),
+        // By hand, when no bundle has it any more; until then for edge keys alone.
+        (KeyState::VerifyOnly, FEED_CREDENTIAL, (_, Some(at))) if at <= now => Some("edge keys only".to_owned()),
+        (KeyState::VerifyOnly, FEED_CREDENTIAL, (_, Some(at))) => Some(format!("edge keys only in {}", until(at))),
+        (KeyState::VerifyOnly, DENYLIST, _) => Some("retired with its entries".to_owned()),
+        (KeyState::VerifyOnly, _, (_, Some(at))) => Some(format!("retired in {}", until(at))),
+        _ => None,
     }
 }
 
@@ -166,8 +184,13 @@ fn at<'a>(keys: &'a [StoredKey], place: &Place, state: KeyState) -> Option<&'a S
 }
 
 fn step_down(key: &StoredKey, purpose: Purpose, now: UnixSeconds, times: Times) -> Step {
-    let retires_at = Some(now.plus(times.overlap(purpose)));
-    Step::Move { kid: key.kid.clone(), to: KeyState::VerifyOnly, retires_at }
+    // How long a bundle is in use, nobody knows but who installed it.
+    let retires_at = (purpose != EDGE_DELIVERY).then(|| now.plus(times.overlap(purpose)));
+    Step::Move { kid: key.kid.clone(), purpose, to: KeyState::VerifyOnly, retires_at }
+}
+
+fn active(key: &StoredKey, purpose: Purpose) -> Step {
+    Step::Move { kid: key.kid.clone(), purpose, to: KeyState::Active, retires_at: None }
 }
 
 /// Brings a key into use: after the propagation time, or at once. One at a time: a second standby key would say that
@@ -247,6 +270,8 @@ pub(crate) fn rotate(
         let why = "an origin that has not noticed the new denylist key would not find what is ended under it";
         return Err(Impossible(format!("{why}; rotate without --now")));
     }
+    // Nobody has to hear of a new delivery key: the next bundle is made with it.
+    let at_once = at_once || place.0 == EDGE_DELIVERY;
     match at(keys, place, KeyState::Standby) {
         Some(waiting) if at_once => Ok(promote(keys, waiting, place, moment)),
         _ => introduce(keys, place, new_secret(place.0, entropy)?, at_once, moment),
@@ -259,7 +284,7 @@ fn new_secret(purpose: Purpose, entropy: &dyn Entropy) -> Result<(Kid, Zeroizing
 }
 
 fn promote(keys: &[StoredKey], waiting: &StoredKey, place: &Place, (now, times): (UnixSeconds, Times)) -> Vec<Step> {
-    let mut steps = vec![Step::Move { kid: waiting.kid.clone(), to: KeyState::Active, retires_at: None }];
+    let mut steps = vec![active(waiting, place.0)];
     steps.extend(at(keys, place, KeyState::Active).map(|key| step_down(key, place.0, now, times)));
     steps
 }
@@ -295,7 +320,8 @@ pub(crate) fn due(keys: &[StoredKey], hanging: &Hanging, now: UnixSeconds, times
                 steps.extend(promote(keys, key, &place, (now, times)));
             }
             KeyState::VerifyOnly if key.retires_at.is_some_and(|at| at <= now) && !hanging.on(key) => {
-                steps.push(Step::Move { kid: key.kid.clone(), to: KeyState::Retired, retires_at: None });
+                let (kid, purpose) = (key.kid.clone(), place.0);
+                steps.push(Step::Move { kid, purpose, to: KeyState::Retired, retires_at: None });
             }
             _ => {}
         }
@@ -379,10 +405,9 @@ fn switch(
         });
         return superfluous.collect();
     }
-    let known: Vec<&StoredKey> = lacking.iter().filter_map(|place| again(place)).collect();
+    let known: Vec<Step> = lacking.iter().filter_map(|place| Some(active(again(place)?, place.0))).collect();
     if known.len() == lacking.len() {
-        let active = |key: &StoredKey| Step::Move { kid: key.kid.clone(), to: KeyState::Active, retires_at: None };
-        return known.into_iter().map(active).collect();
+        return known;
     }
     let mut steps = Vec::new();
     for place in lacking.into_iter().filter(|place| at(keys, place, KeyState::Standby).is_none()) {
@@ -416,8 +441,8 @@ pub(crate) fn retire(
     let Some(key) = keys.iter().find(|key| key.kid.as_str() == kid) else {
         return refuse(format!("there is no key {kid}"));
     };
-    let Some(place) = place_of(key).filter(|place| place.0 != EDGE_DELIVERY) else {
-        return refuse(format!("what every edge gets later is sealed under the {} key; it cannot go", key.purpose));
+    let Some(place) = place_of(key) else {
+        return refuse(format!("{kid} is a {} {} key, which this version does not know", key.purpose, key.algorithm));
     };
     match (place.0, key.state) {
         (DENYLIST, KeyState::Active | KeyState::VerifyOnly) => {
@@ -429,6 +454,12 @@ pub(crate) fn retire(
         (FEED_CREDENTIAL, KeyState::Active) => {
             return refuse(format!(
                 "with {kid} edges ask for the next one; `keys rotate --purpose feed-credential` first"
+            ));
+        }
+        (EDGE_DELIVERY, KeyState::Active) if how == Retirement::Kind => {
+            return refuse(format!(
+                "bundles are made with {kid}; `keys rotate --purpose edge-delivery` first, or --force: every bundle of today \
+                 is then withdrawn"
             ));
         }
         _ => {}
@@ -457,17 +488,17 @@ pub(crate) fn retire(
         }
         _ => {}
     }
-    let to = if how == Retirement::Revoked { KeyState::Revoked } else { KeyState::Retired };
+    let (purpose, to) = (place.0, if how == Retirement::Revoked { KeyState::Revoked } else { KeyState::Retired });
     let mut steps = Vec::new();
     if key.state == KeyState::Active {
         match at(keys, &place, KeyState::Standby) {
-            Some(next) => steps.push(Step::Move { kid: next.kid.clone(), to: KeyState::Active, retires_at: None }),
+            Some(next) => steps.push(active(next, place.0)),
             None => {
                 let (kid, secret) = new_secret(place.0, entropy)?;
                 steps.push(Step::Add { place, kid, state: KeyState::Active, activates_at: None, secret });
             }
         }
     }
-    steps.push(Step::Move { kid: key.kid.clone(), to, retires_at: None });
+    steps.push(Step::Move { kid: key.kid.clone(), purpose, to, retires_at: None });
     Ok(steps)
 }

@@ -112,11 +112,9 @@ async fn k01_retiring_waits_for_live_sessions_unless_forced() {
     once(&origin.app).await.unwrap();
     assert!(!origin.is_valid(&token).await);
     assert!(why(retire(&kid, Retirement::Forced).await).contains("is retired already"));
-    for (purpose, reason) in [
-        ("denylist", "sessions that were ended would come back"),
-        ("feed-credential", "edges ask for the next one"),
-        ("edge-delivery", "it cannot go"),
-    ] {
+    for (purpose, reason) in
+        [("denylist", "sessions that were ended would come back"), ("feed-credential", "edges ask for the next one")]
+    {
         let kid = rows(&origin).await.iter().find(|key| key.purpose == purpose).unwrap().kid.to_string();
         for how in [Retirement::Kind, Retirement::Forced, Retirement::Revoked] {
             assert!(why(retire(&kid, how).await).contains(reason), "{purpose}");

@@ -7,14 +7,13 @@ use std::collections::BTreeMap;
 use countersign_core::denylist::fingerprint::DenylistKey;
 use countersign_core::encoding;
 use countersign_core::keys::{
-    Bundle, ContentJwk, ContentKey, DeliveryKey, KeySet, KeyState, KeysDigest, Kid, MintingKeys, SessionFormat,
-    SigningAlg, SigningKey, VerificationJwk,
+    Bundle, ContentJwk, ContentKey, KeyAlg, KeySet, KeyState, KeysDigest, Kid, MintingKeys, SessionFormat, SigningAlg,
+    SigningKey, VerificationJwk,
 };
 use countersign_core::time::UnixSeconds;
 use countersign_core::token::Envelope;
 use countersign_core::token::mint::MintError;
 use countersign_store::{Change, KeyRows, NewKey, Store, StoreError, StoredKey};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -49,9 +48,9 @@ pub(crate) fn rotatable(rows: &[StoredKey], settings: &Settings) -> Vec<Place> {
     places
 }
 
-/// The purposes whose keys change when somebody says so, by name: every bundle has the credential, and with two denylist
-/// keys each session is looked up twice.
-pub(crate) const BY_NAME: [Place; 2] = [(FEED_CREDENTIAL, None), (DENYLIST, None)];
+/// The purposes whose keys change when somebody says so, by name: every bundle has the credential, with two denylist keys
+/// each session is looked up twice, and with another delivery key bundles are to be made anew.
+pub(crate) const BY_NAME: [Place; 3] = [(FEED_CREDENTIAL, None), (DENYLIST, None), (EDGE_DELIVERY, None)];
 
 /// Makes and stores one active key of each of the purposes.
 pub(crate) async fn generate(
@@ -121,6 +120,10 @@ pub(crate) enum KeyringError {
     Planning,
     /// The settings name an envelope or algorithm that is read but not minted.
     Minting(MintError),
+    /// A bundle whose delivery key was retired.
+    Withdrawn {
+        bundle: Kid,
+    },
 }
 
 impl std::fmt::Display for KeyringError {
@@ -139,6 +142,7 @@ impl std::fmt::Display for KeyringError {
             Self::File(what) => f.write_str(what),
             Self::Planning => f.write_str("no plan for the keys could be made"),
             Self::NoRealm => f.write_str("the database has no realm"),
+            Self::Withdrawn { bundle } => write!(f, "the edge bundle {bundle} was withdrawn"),
         }
     }
 }
@@ -312,32 +316,32 @@ impl Keyring {
             || formats.iter().any(Format::can_be_minted_by_verifiers))
     }
 
+    /// The algorithms of an edge's keys that it can only use when it was built with the feature `all-formats`.
+    pub(crate) fn beyond_plain_edges(
+        &self,
+        realm: &str,
+        settings: &Settings,
+    ) -> Result<Vec<&'static str>, KeyringError> {
+        let wanted = key_purpose::of_session(settings.realm(realm).session.format);
+        let mut names: Vec<&'static str> =
+            wanted.iter().filter_map(|purpose| beyond_plain(purpose.algorithm)).collect();
+        for format in formats(&self.stored, Some(realm), &SESSION_SHAPES, &wanted)? {
+            let verifying = format.signing.into_iter().chain(format.content).filter(|key| key.state.verifies());
+            names.extend(verifying.filter_map(|key| beyond_plain(algorithm(key)?)));
+        }
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
     /// The key of an identifier, whatever it is for.
     pub(crate) fn find(&self, kid: &str) -> Option<&StoredKey> {
         self.stored.iter().find(|key| key.kid.as_str() == kid)
     }
 
-    /// The delivery key of the bundle `id` for an edge of `realm`. Derived, so that nothing need be kept of a bundle.
-    pub(crate) fn delivery_key(&self, realm: &str, id: Kid) -> Result<DeliveryKey, KeyringError> {
-        self.derived("edge delivery", realm, id)
-    }
-
-    /// Likewise what [`Keyring::host_delivery`] is sealed under. Another one, because the module knows the first, and the
-    /// assertion key never is where the module could see it.
-    pub(crate) fn host_delivery_key(&self, realm: &str, id: Kid) -> Result<DeliveryKey, KeyringError> {
-        self.derived("edge host delivery", realm, id)
-    }
-
-    fn derived(&self, what: &str, realm: &str, id: Kid) -> Result<DeliveryKey, KeyringError> {
-        let master = active(&self.stored, None, EDGE_DELIVERY)?;
-        let mac = Hmac::<Sha256>::new_from_slice(&master.secret);
-        let mut mac = mac.map_err(|_| KeyringError::Material { kid: master.kid.clone() })?;
-        for part in [what, realm, id.as_str()] {
-            mac.update(part.as_bytes());
-            mac.update(&[0]); // in none of the parts
-        }
-        let key = encoding::encode(&mac.finalize().into_bytes());
-        Ok(DeliveryKey { id, key, keys: self.digest })
+    /// The keys of a purpose of the whole installation, oldest first, whatever their state.
+    pub(crate) fn of_installation(&self, purpose: Purpose) -> impl Iterator<Item = &StoredKey> {
+        of(&self.stored, None, purpose)
     }
 
     /// The content keys in use: those that a budget is kept for.
@@ -390,6 +394,17 @@ impl Format<'_> {
 
 fn is_symmetric(key: &StoredKey) -> bool {
     matches!(algorithm(key), Some(Algorithm::Signing(alg)) if alg.is_symmetric())
+}
+
+/// The name of an algorithm that edges have with the feature `all-formats` alone.
+const fn beyond_plain(algorithm: Algorithm) -> Option<&'static str> {
+    match algorithm {
+        Algorithm::Signing(alg @ (SigningAlg::Rs256 | SigningAlg::Es256 | SigningAlg::Es384 | SigningAlg::Es512)) => {
+            Some(alg.name())
+        }
+        Algorithm::Content(alg @ (KeyAlg::RsaOaep | KeyAlg::RsaOaep256), _) => Some(alg.name()),
+        _ => None,
+    }
 }
 
 fn algorithm(key: &StoredKey) -> Option<Algorithm> {

@@ -14,6 +14,7 @@ mod audit_log;
 mod barrier;
 mod canary;
 pub mod cli;
+mod edge_bundle;
 mod endings;
 #[cfg(test)]
 mod endings_tests;

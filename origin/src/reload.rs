@@ -5,10 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use countersign_store::AuditEvent;
+use serde_json::json;
+
 use crate::app::App;
 use crate::settings::{Settings, SettingsError};
 
 const EVERY: Duration = Duration::from_secs(1);
+
+/// Most changed settings that one line of the audit names.
+const MAX_TOLD: usize = 32;
 
 /// By which a file is taken for another one. Editors write in place or rename, and both show.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,14 +67,33 @@ impl<L: Fn(&Path) -> Result<Settings, SettingsError>> Reload<L> {
         if !later.is_empty() {
             tracing::warn!(settings = later.join(", "), "these settings take effect at the next start");
         }
+        let changed = app.settings().changed(&settings);
         match app.take_settings(settings).await {
-            Ok(()) => tracing::info!(path = %self.path.display(), "the settings were taken"),
+            Ok(()) => {
+                tracing::info!(path = %self.path.display(), changed = changed.join(", "), "the settings were taken");
+                note(app, &changed).await;
+            }
             Err(error) => {
                 tracing::error!(%error, "the settings were not taken; those of before stay in force");
                 // The keys may be readable again in a moment.
                 self.seen = None;
             }
         }
+    }
+}
+
+/// Tells the audit. Who wrote the file, nobody here knows.
+async fn note(app: &App, changed: &[String]) {
+    if changed.is_empty() {
+        return;
+    }
+    // A file may be 1 MiB of realms, a line of the audit 16 KiB.
+    let (shown, more) = changed.split_at(changed.len().min(MAX_TOLD));
+    let detail =
+        json!({"objectId": "settings", "operation": "UPDATE", "changedFields": shown, "moreFields": more.len()});
+    let event = AuditEvent::config_change(app.clock.now().seconds(), "", "settings file", detail);
+    if let Err(error) = app.store.audit().append(&[event]).await {
+        tracing::warn!(%error, "the change of the settings is not in the audit");
     }
 }
 
@@ -122,9 +147,22 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         reload.once(&origin.app, false).await;
         assert_eq!(lease(), 2000);
+        // What was taken is in the audit, and nothing else.
+        let lines = async || {
+            let filter = countersign_store::AuditFilter { topic: Some("config"), ..Default::default() };
+            let lines = origin.app.store.audit().find(filter, 100).await.unwrap();
+            let of_settings = lines.into_iter().filter(|line| line.event.detail["objectId"] == "settings");
+            of_settings.map(|line| (line.event.actor, line.event.detail["changedFields"].clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(lines().await, [("settings file".to_owned(), json!(["argon2", "session", "denylist"]))]);
         std::fs::write(&path, HEAD).unwrap();
         reload.once(&origin.app, true).await;
-        assert_eq!(lease(), 10_000);
+        assert_eq!((lease(), lines().await.len()), (10_000, 2));
+        reload.once(&origin.app, true).await;
+        assert_eq!(lines().await.len(), 2);
+        std::fs::write(&path, format!("{HEAD}[realm.\"/alpha\".journey]\nmax_duration_minutes = 7\n")).unwrap();
+        reload.once(&origin.app, true).await;
+        assert_eq!(lines().await[0].1, json!(["realm.\"/alpha\".journey"]));
     }
 
     /// R35: edges keep the lease they were given; what waits for the slowest of them waits for that one.

@@ -438,18 +438,22 @@ pub(crate) async fn holds(app: &App, session: Session) -> Result<Standing, Store
     })
 }
 
-/// The key identifier tells the realm; the realm's key set must then name the same realm in the claims.
+/// The key identifier tells the realm; the realm's key set must then name the same realm in the claims. Realms may have
+/// tokens of other layers, so what is no token at all for one of them may be another's.
 pub(crate) fn open(app: &App, token: &[u8], scratch: &mut Scratch) -> Result<Session, TokenError> {
     let ring = app.keys();
-    for (realm, keys) in &ring.realms {
+    let mut refused = TokenError::UnknownKey;
+    for (at, (realm, keys)) in ring.realms.iter().enumerate() {
         match token::open::<SessionClaims>(token, Kind::Session, &keys.session.verifying, scratch) {
-            Err(TokenError::UnknownKey) => {}
-            Err(error) => return Err(error),
             Ok(verified) if verified.claims().realm == *realm => return Ok(Session::new(verified, &ring.denylist)),
             Ok(_) => return Err(TokenError::Claims),
+            Err(error) if !error.is_of_another_set() => return Err(error),
+            // That a key is unknown says the most: where another origin may have made it, the ring is loaded anew.
+            Err(error) if at == 0 || error == TokenError::UnknownKey => refused = error,
+            Err(_) => {}
         }
     }
-    Err(TokenError::UnknownKey)
+    Err(refused)
 }
 
 /// Ends the session's family. When this returns `Ok`, that is on the disk. A server-side session is in the log as well:
@@ -472,4 +476,51 @@ pub(crate) async fn revoke_by(app: &App, session: &Session, reason: &str, actor:
         server_side::forget(app, claims.sid).await;
     }
     Ok(appended)
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_store::{Attributes, IdentityStatus, NewIdentity};
+
+    use super::*;
+    use crate::testing::{Origin, PASSWORD};
+    use crate::{SystemEntropy, keyring, passwords};
+
+    async fn add_realm(origin: &Origin, realm: &str) {
+        let (app, now) = (&origin.app, origin.app.clock.now().seconds());
+        app.store.realms().create(realm, now).await.unwrap();
+        let settings = app.settings();
+        keyring::generate(&app.store, Some((realm, settings.realm(realm))), now, &SystemEntropy).await.unwrap();
+        let argon2 = passwords::hasher(&settings.argon2).unwrap();
+        let hash = passwords::hash(&argon2, PASSWORD.as_bytes(), &SystemEntropy).unwrap();
+        let (status, attributes) = (IdentityStatus::Active, &Attributes::new());
+        let new = NewIdentity { realm, username: "demo", password_hash: &hash, status, attributes };
+        app.store.identities().create(new, now).await.unwrap();
+        app.keys_current().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn realms_with_other_layers_do_not_hide_each_others_tokens() {
+        let beta = "[realm.\"/beta\".session]\nstatelessEncryptionType = \"NONE\"\n";
+        let gamma = "[realm.\"/gamma\".session]\nstatelessSigningType = \"NONE\"\n";
+        let origin = Origin::with(&format!("{beta}{gamma}")).await;
+        let mut tokens = vec![origin.log_in().await];
+        for realm in ["/beta", "/gamma"] {
+            add_realm(&origin, realm).await;
+            let headers = [("x-openam-username", "demo"), ("x-openam-password", PASSWORD)];
+            let answer = origin.post(&format!("/am/json/realms/root/realms{realm}/authenticate"), &headers, "{}").await;
+            tokens.push(answer.json()["tokenId"].as_str().unwrap().to_owned());
+        }
+        let dots: Vec<_> = tokens.iter().map(|token| token.matches('.').count()).collect();
+        assert_eq!(dots, [4, 2, 4]);
+        for (token, realm) in tokens.iter().zip(["/alpha", "/beta", "/gamma"]) {
+            let session = judge(&origin.app, token.as_bytes()).await.unwrap().valid();
+            assert_eq!(session.map(|session| session.claims().realm.clone()).as_deref(), Some(realm));
+        }
+        // Nonsense is still told from a key that is not known here.
+        let code = |token: &str| open(&origin.app, token.as_bytes(), &mut Scratch::default()).err().unwrap();
+        assert_eq!((code("x.y"), code("nonsense")), (TokenError::Format, TokenError::Format));
+        let other = Origin::new().await.log_in().await;
+        assert_eq!(code(&other), TokenError::UnknownKey);
+    }
 }

@@ -159,7 +159,7 @@ fn keys_are_listed_rotated_and_retired_by_hand() {
     for part in ["KID", "session-signing", "EdDSA", "journey-content", "edge-delivery", "denylist"] {
         assert!(before.contains(part), "{part} in {before}");
     }
-    assert_eq!(run(&["rotate", "--dry-run"]).1.lines().last(), Some("Nothing was changed."));
+    assert!(run(&["rotate", "--dry-run"]).1.lines().last().unwrap().starts_with("Nothing was changed."));
     let untouched = run(&["list"]).1;
     assert_eq!(untouched.lines().count(), before.lines().count());
 
@@ -178,6 +178,27 @@ fn keys_are_listed_rotated_and_retired_by_hand() {
     let (code, said, _) = run(&["rotate", "--purpose", "denylist"]);
     assert_eq!((code, said.contains("new denylist HS256 key, standby")), (Some(0), true), "{said}");
     assert_eq!(run(&["retire", "no-such-key"]).2, "countersign: there is no key no-such-key\n");
+    let why = run(&["rotate", "--purpose", "no-such-purpose"]).2;
+    assert!(why.contains("in use are: feed-signing EdDSA") && why.contains("edge-delivery HMAC-SHA256"), "{why}");
+    // What becomes of a key is told as it is: neither of these two is retired by any time.
+    let (code, said, _) = run(&["rotate", "--purpose", "feed-credential", "--now"]);
+    assert_eq!((code, said.contains("verify-only, edge keys only in 2m 20s")), (Some(0), true), "{said}");
+    let (code, said, _) = run(&["rotate", "--purpose", "edge-delivery"]);
+    assert_eq!((code, said.contains("new edge-delivery HMAC-SHA256 key, active")), (Some(0), true), "{said}");
+    assert!(
+        said.contains("verify-only, for bundles of its time") && said.contains("countersign edge bundle"),
+        "{said}"
+    );
+    let audit =
+        countersign(dir.path()).args(["audit", "list", "--topic", "config", "--realm", "alpha"]).output().unwrap();
+    let audit = stdout(&audit);
+    let retired = audit.lines().find(|line| line.contains(&standby) && line.contains("after=\"retired\"")).unwrap();
+    assert!(retired.contains("AM-CONFIG-CHANGE") && retired.contains("command line, ada"), "{audit}");
+    assert!(!audit.contains("edge-delivery"), "not of the realm: {audit}");
+    let audit =
+        countersign(dir.path()).args(["audit", "list", "--json", "--limit", "1", "--days", "1"]).output().unwrap();
+    let line: serde_json::Value = serde_json::from_slice(&audit.stdout).unwrap();
+    assert_eq!((&line["topic"], &line["detail"]["purpose"]), (&"config".into(), &"edge-delivery".into()));
     let doctor = countersign(dir.path()).arg("doctor").output().unwrap();
     assert!(doctor.status.success(), "{}", stdout(&doctor));
 }
@@ -423,4 +444,90 @@ fn a_running_server_takes_up_its_settings() {
     assert!(Command::new("kill").args(["-HUP", &server.0.id().to_string()]).status().unwrap().success());
     server.logged("the settings were taken");
     assert!(server.get("/am/json/serverinfo/*").contains("\"cookieName\":\"third\""));
+}
+
+/// As before `| head`: whoever has seen enough is no reason for a panic.
+#[test]
+fn a_reader_that_goes_away_is_no_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    for arguments in [&["keys", "list"][..], &["doctor"], &["edge", "bundle"], &["audit", "list"]] {
+        let mut command = countersign(dir.path());
+        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), ""), "{arguments:?}");
+    }
+}
+
+/// Where secrets come in the environment there is no file.
+#[test]
+fn the_master_key_may_come_in_the_environment() {
+    const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str], key: &str| {
+        let output = countersign(dir.path()).env("COUNTERSIGN_MASTER_KEY", key).args(arguments).output().unwrap();
+        (output.status.code(), stdout(&output), stderr(&output))
+    };
+    let path = dir.path().to_str().unwrap();
+    let init = ["init", "--public-url", PUBLIC_URL, "--dir", path];
+    let (code, _, why) = run(&init, "too short");
+    assert_eq!((code, why.starts_with("countersign: COUNTERSIGN_MASTER_KEY: ")), (Some(1), true), "{why}");
+    assert!(!why.contains("too short"), "{why}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    assert_eq!(run(&init, KEY).0, Some(0));
+    assert!(!dir.path().join("master.key").exists() && !dir.path().join("countersign.init").exists());
+    let (code, report, _) = run(&["doctor"], KEY);
+    assert_eq!((code, report.contains("ok    master key: from COUNTERSIGN_MASTER_KEY")), (Some(0), true), "{report}");
+    assert_eq!(run(&["keys", "list"], KEY).0, Some(0));
+    // Another key, and none.
+    assert_eq!(run(&["keys", "list"], &KEY.replace("AAEC", "AAAC")).0, Some(1));
+    assert_eq!(countersign(dir.path()).args(["keys", "list"]).output().unwrap().status.code(), Some(1));
+    // Two of them: the one in the environment counts, and doctor says so.
+    std::fs::write(dir.path().join("master.key"), "another").unwrap();
+    let (code, report, _) = run(&["doctor"], KEY);
+    assert_eq!((code, report.contains("warn  master key: COUNTERSIGN_MASTER_KEY goes before")), (Some(0), true));
+}
+
+#[cfg(unix)]
+#[test]
+fn doctor_looks_at_key_files_and_at_what_edges_must_have() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let doctor = |settings: &str| {
+        let file = dir.path().join("countersign.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{text}{settings}")).unwrap();
+        let output = countersign(dir.path()).arg("doctor").output().unwrap();
+        let bundle = countersign(dir.path()).args(["edge", "bundle"]).output().unwrap();
+        std::fs::write(&file, text).unwrap();
+        (output.status.code(), stdout(&output), stderr(&bundle))
+    };
+    // Keys of the new kinds are not made yet: it is the settings that say what an edge will get.
+    let es256 = "[realm.\"/alpha\".session]\nstatelessSigningType = \"ES256\"\nstatelessEncryptionType = \"RSA\"\n";
+    let (code, report, bundle) = doctor(es256);
+    assert_eq!(code, Some(0), "{report}");
+    for told in [&report, &bundle] {
+        assert!(told.contains("all-formats can use ES256, RSA-OAEP-256"), "{told}");
+    }
+    let (_, report, bundle) = doctor("");
+    assert!(!report.contains("all-formats") && bundle.is_empty(), "{report}{bundle}");
+
+    let hs256 = "[realm.\"/alpha\".session]\nstatelessSigningType = \"HS256\"\n\
+                 statelessSigningHmacSecret = { file = \"hmac.b64\" }\n";
+    let (code, report, _) = doctor(hs256);
+    assert_eq!(
+        (code, report.contains("warn  session-signing key of /alpha: cannot read")),
+        (Some(0), true),
+        "{report}"
+    );
+    let secret = dir.path().join("hmac.b64");
+    std::fs::write(&secret, "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n").unwrap();
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o644)).unwrap();
+    let (code, report, _) = doctor(hs256);
+    assert_eq!((code, report.contains("mode 0644 lets others in")), (Some(1), true), "{report}");
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+    let (code, report, _) = doctor(hs256);
+    assert_eq!((code, report.contains("its file's is not here yet")), (Some(0), true), "{report}");
 }

@@ -96,6 +96,31 @@ fn an_edge_with_an_old_bundle_catches_up() {
     eventually("the edge has the new keys", Duration::from_secs(5), || world.check(&token) == 204);
 }
 
+/// A bundle in other hands: once it is withdrawn, what comes later does not open with it, and the edge that still has it
+/// is closed. A new one opens it again, and no session was lost.
+#[test]
+fn a_withdrawn_bundle_gets_no_later_keys() {
+    let mut world = World::new(DenylistProfile::Strict);
+    let token = world.log_in();
+    assert_eq!(world.check(&token), 204);
+    let old = kid(&world.stack, "edge-delivery", "HMAC-SHA256", "active").unwrap();
+    keys(&world.stack, &["rotate", "--purpose", "edge-delivery"]);
+    // Until then it goes on like any other.
+    keys(&world.stack, &["rotate", "--purpose", "session-signing", "--now"]);
+    let during = world.log_in();
+    assert_eq!((world.check(&during), world.check(&token)), (204, 204));
+
+    keys(&world.stack, &["retire", &old]);
+    keys(&world.stack, &["rotate", "--purpose", "session-signing", "--now"]);
+    eventually("the edge with it is closed", Duration::from_secs(5), || world.check(&token) == 503);
+    let bundle = world.stack.bundle().unwrap();
+    world.stack.stop_workerd();
+    world.stack.start_workerd_with(bundle).unwrap();
+    let after = world.log_in();
+    eventually("the edge has the new keys", Duration::from_secs(5), || world.check(&after) == 204);
+    assert_eq!((world.check(&during), world.check(&token)), (204, 204));
+}
+
 /// The key that the edge signed with for the application, which verified it.
 fn signed_with(world: &World, token: &str) -> String {
     let page = world.page(token).json();

@@ -3,7 +3,7 @@
 use countersign_core::time::UnixSeconds;
 use serde_json::Value;
 
-use crate::db::{Arg, sql, sql_of};
+use crate::db::{Arg, Place, sql, sql_of};
 use crate::{Store, StoreError, check};
 
 const MAX_DETAIL: usize = 16 * 1024;
@@ -58,37 +58,52 @@ fn line_out(row: Row) -> Result<AuditLine, StoreError> {
     Ok(AuditLine { id: id.unsigned_abs(), event })
 }
 
+/// Within the transaction of what it tells of, so that one is not there without the other.
+pub(crate) async fn write(conn: &mut impl Place, event: &AuditEvent) -> Result<(), StoreError> {
+    for (what, text) in [("audit topic", &event.topic), ("audit event", &event.event)] {
+        check::name(what, text)?;
+        check::at_most(what, text.len(), MAX_WORD)?;
+    }
+    for (what, text) in [
+        ("realm name", &event.realm),
+        ("username", &event.username),
+        ("actor", &event.actor),
+        ("transaction id", &event.transaction_id),
+    ] {
+        check::line(what, text, check::MAX_NAME)?;
+    }
+    let detail = event.detail.to_string();
+    check::at_most("audit detail", detail.len(), MAX_DETAIL)?;
+    sql("INSERT INTO audit (at, topic, event, realm, username, actor, transaction_id, detail)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+    .bind(check::time_in(event.at)?)
+    .bind(&event.topic)
+    .bind(&event.event)
+    .bind(&event.realm)
+    .bind(&event.username)
+    .bind(&event.actor)
+    .bind(&event.transaction_id)
+    .bind(detail)
+    .run(conn)
+    .await?;
+    Ok(())
+}
+
+impl AuditEvent {
+    /// A change of what is configured, by AM's name. `detail` says which object it is of.
+    pub fn config_change(at: UnixSeconds, realm: &str, actor: &str, detail: Value) -> Self {
+        let [topic, event] = ["config", "AM-CONFIG-CHANGE"].map(str::to_owned);
+        let (username, transaction_id) = (String::new(), String::new());
+        Self { at, topic, event, realm: realm.to_owned(), username, actor: actor.to_owned(), transaction_id, detail }
+    }
+}
+
 impl Audit<'_> {
     /// Appends the events, all of them or none.
     pub async fn append(&self, events: &[AuditEvent]) -> Result<(), StoreError> {
         let mut tx = self.0.db().begin().await?;
         for event in events {
-            for (what, text) in [("audit topic", &event.topic), ("audit event", &event.event)] {
-                check::name(what, text)?;
-                check::at_most(what, text.len(), MAX_WORD)?;
-            }
-            for (what, text) in [
-                ("realm name", &event.realm),
-                ("username", &event.username),
-                ("actor", &event.actor),
-                ("transaction id", &event.transaction_id),
-            ] {
-                check::line(what, text, check::MAX_NAME)?;
-            }
-            let detail = event.detail.to_string();
-            check::at_most("audit detail", detail.len(), MAX_DETAIL)?;
-            sql("INSERT INTO audit (at, topic, event, realm, username, actor, transaction_id, detail)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
-            .bind(check::time_in(event.at)?)
-            .bind(&event.topic)
-            .bind(&event.event)
-            .bind(&event.realm)
-            .bind(&event.username)
-            .bind(&event.actor)
-            .bind(&event.transaction_id)
-            .bind(detail)
-            .run(&mut tx)
-            .await?;
+            write(&mut tx, event).await?;
         }
         tx.commit().await
     }

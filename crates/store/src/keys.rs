@@ -2,8 +2,10 @@ use std::collections::BTreeMap;
 
 use countersign_core::keys::{KeyState, Kid};
 use countersign_core::time::UnixSeconds;
+use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::audit::{self, AuditEvent};
 use crate::db::{Place, sql};
 use crate::{Store, StoreError, check};
 
@@ -114,7 +116,7 @@ impl Keys<'_> {
         self.change(&[Change::Add(new)], None, "installation", now).await.map(drop)
     }
 
-    /// All of the changes or none, with a line of history for each. With `on`, only while the key ring is still of that
+    /// All of the changes or none, with a line of history and one of the audit for each. With `on`, only while the key ring is still of that
     /// generation: two who decide at once on the same state cannot both have their way. Gives the new generation.
     pub async fn change(
         &self,
@@ -131,14 +133,15 @@ impl Keys<'_> {
             return Err(StoreError::Outdated { what: "key ring" });
         }
         for change in changes {
-            let (kid, state) = match change {
+            let (kid, state, told) = match change {
                 Change::Add(new) => {
                     self.add(&mut tx, *new, now).await?;
-                    (new.kid, new.state)
+                    (new.kid, new.state, Told::of_new(new))
                 }
                 Change::Move { kid, to, retires_at } => {
+                    let told = Told::of_stored(&mut tx, kid).await?;
                     move_to(&mut tx, kid, *to, *retires_at).await?;
-                    (*kid, *to)
+                    (*kid, *to, told)
                 }
             };
             sql("INSERT INTO key_history (kid, at, state, actor) VALUES ($1, $2, $3, $4)")
@@ -148,6 +151,7 @@ impl Keys<'_> {
                 .bind(actor)
                 .run(&mut tx)
                 .await?;
+            audit::write(&mut tx, &told.event(kid, state, actor, now)).await?;
         }
         let generation = generation(&mut tx).await?;
         tx.commit().await?;
@@ -305,6 +309,46 @@ impl Keys<'_> {
     }
 }
 
+/// What the audit tells of a key beside its identifier.
+struct Told {
+    realm: Option<String>,
+    purpose: String,
+    algorithm: String,
+    /// The state of before.
+    before: Option<String>,
+}
+
+impl Told {
+    fn of_new(new: &NewKey<'_>) -> Self {
+        let [purpose, algorithm] = [new.purpose, new.algorithm].map(str::to_owned);
+        Self { realm: new.realm.map(str::to_owned), purpose, algorithm, before: None }
+    }
+
+    async fn of_stored(conn: &mut impl Place, kid: &Kid) -> Result<Self, StoreError> {
+        let row: Option<(Option<String>, String, String, String)> =
+            sql("SELECT realm, purpose, algorithm, state FROM keys WHERE kid = $1")
+                .bind(kid.as_str())
+                .optional(conn)
+                .await?;
+        let (realm, purpose, algorithm, state) =
+            row.ok_or_else(|| StoreError::NotFound { what: "key", name: kid.to_string() })?;
+        Ok(Self { realm, purpose, algorithm, before: Some(state) })
+    }
+
+    fn event(self, kid: &Kid, state: KeyState, actor: &str, now: UnixSeconds) -> AuditEvent {
+        let operation = if self.before.is_none() { "CREATE" } else { "UPDATE" };
+        let detail = json!({
+            "objectId": format!("keys/{kid}"),
+            "operation": operation,
+            "purpose": self.purpose,
+            "algorithm": self.algorithm,
+            "before": self.before,
+            "after": state_text(state),
+        });
+        AuditEvent::config_change(now, self.realm.as_deref().unwrap_or_default(), actor, detail)
+    }
+}
+
 async fn sealed(place: &mut impl Place) -> Result<Vec<Row>, StoreError> {
     sql("SELECT kid, realm, purpose, algorithm, state, created_at, activates_at, retires_at, seals, secret
          FROM keys ORDER BY created_at, kid")
@@ -346,12 +390,14 @@ fn count_out(count: i64) -> Result<u64, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::AuditFilter;
     use crate::testing::{NOW, Site, on_both, tamper};
 
     on_both!(
         keys_come_back_opened_and_are_sealed_on_disk,
         every_state_is_kept,
         a_change_is_whole_and_on_the_state_it_was_decided_on,
+        a_change_is_in_the_audit,
         seals_are_counted_before_they_are_made_and_end_at_the_limit,
         tokens_are_counted_until_they_expire,
         k08_swapped_rows_are_refused
@@ -429,6 +475,33 @@ mod tests {
         let history = keys.history(10).await.unwrap();
         let lines: Vec<_> = history.iter().map(|event| (event.state.as_str(), event.actor.as_str())).collect();
         assert_eq!(lines, [("verify-only", "test"), ("standby", "installation")]);
+    }
+
+    /// Of what was done, and of nothing that was not.
+    async fn a_change_is_in_the_audit(site: Site) {
+        let store = site.store().await;
+        insert(&store, "k1", Some("/alpha"), b"a secret that is easy to search for").await.unwrap();
+        let (keys, first, missing) = (store.keys(), kid("k1"), kid("k9"));
+        let to = |kid, to| Change::Move { kid, to, retires_at: None };
+        keys.change(&[to(&first, KeyState::Revoked)], None, "command line, ada", NOW).await.unwrap();
+        keys.change(&[to(&first, KeyState::Active), to(&missing, KeyState::Retired)], None, "x", NOW)
+            .await
+            .unwrap_err();
+        let filter = AuditFilter { topic: Some("config"), ..AuditFilter::default() };
+        let lines = store.audit().find(filter, 10).await.unwrap();
+        let [revoked, made] = &lines[..] else { panic!("{lines:?}") };
+        assert_eq!(
+            (revoked.event.event.as_str(), revoked.event.actor.as_str(), revoked.event.realm.as_str()),
+            ("AM-CONFIG-CHANGE", "command line, ada", "/alpha")
+        );
+        assert_eq!(
+            revoked.event.detail,
+            json!({
+                "objectId": "keys/k1", "operation": "UPDATE", "purpose": "session-signing", "algorithm": "EdDSA",
+                "before": "standby", "after": "revoked",
+            })
+        );
+        assert_eq!((&made.event.detail["operation"], &made.event.detail["before"]), (&json!("CREATE"), &json!(null)));
     }
 
     async fn seals_are_counted_before_they_are_made_and_end_at_the_limit(site: Site) {

@@ -4,12 +4,16 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use countersign_core::keys::KeySet;
+use countersign_core::keys::{KeySet, KeyState};
 use countersign_core::token::{self, Kind, Scratch, mint};
+use countersign_store::Store;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{Outcome, environment, open_store};
+use super::edge::needs_all_formats;
+use super::{MASTER_KEY, Outcome, environment, open_store};
+use crate::key_files;
+use crate::key_plan::state_name;
 use crate::keyring::{Keyring, Pair};
 use crate::passwords::{self, Passwords};
 use crate::seal_budgets::SealBudgets;
@@ -47,11 +51,9 @@ pub(super) async fn run(config: &Path) -> Outcome {
             report.ok(format_args!("settings {}", config.display()));
             clock(&mut report);
             cookie(&report, &settings);
-            let files = [
-                ("master key", Some(settings.master_key_file.as_path())),
-                ("database", settings.database.file()),
-                ("database URL", settings.database_url_file.as_deref()),
-            ];
+            master_key(&mut report, &settings);
+            let files =
+                [("database", settings.database.file()), ("database URL", settings.database_url_file.as_deref())];
             for (what, path) in files {
                 if let Some(path) = path {
                     permissions(&mut report, what, path);
@@ -62,6 +64,19 @@ pub(super) async fn run(config: &Path) -> Outcome {
         }
     }
     Ok(if report.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn master_key(report: &mut Report, settings: &Settings) {
+    let file = settings.master_key_file.as_path();
+    match super::master_key_of_environment() {
+        Err(super::Failure(what)) => report.fail(what),
+        Ok(None) => permissions(report, "master key", file),
+        Ok(Some(_)) if file.exists() => report.warn(format_args!(
+            "master key: {MASTER_KEY} goes before {}, which is not read; take one of them away",
+            file.display()
+        )),
+        Ok(Some(_)) => report.ok(format_args!("master key: from {MASTER_KEY}")),
+    }
 }
 
 fn clock(report: &mut Report) {
@@ -172,7 +187,20 @@ async fn store(report: &mut Report, settings: &Settings) {
                     old.kid, old.kid
                 ));
             }
+            for old in keys.old_delivery_keys() {
+                report.warn(format_args!(
+                    "edge bundles of before the last change of the delivery key may be in use: they hang on {old}. The \
+                     server's log names those that still come; make new ones, then `countersign keys retire {old}`"
+                ));
+            }
+            files(report, &store, settings).await;
             for realm in keys.realms.keys() {
+                match keys.beyond_plain_edges(realm, settings) {
+                    Ok(beyond) if !beyond.is_empty() => {
+                        report.warn(format_args!("edge bundle of {realm}: {}", needs_all_formats(&beyond)));
+                    }
+                    _ => {}
+                }
                 match keys.edge_bundle(realm, settings).and_then(|_| keys.edge_could_mint(realm, settings)) {
                     Err(error) => report.fail(format_args!("edge bundle of {realm}: {error}")),
                     Ok(false) => report.ok(format_args!("edge bundle of {realm}: no key in it can mint sessions")),
@@ -185,6 +213,38 @@ async fn store(report: &mut Report, settings: &Settings) {
         }
     }
     store.close().await;
+}
+
+/// The files that settings name for keys: closed to others, good for what they are for, and in use.
+async fn files(report: &mut Report, store: &Store, settings: &Settings) {
+    let rows = match store.keys().list().await {
+        Ok(rows) => rows,
+        Err(error) => return report.fail(format_args!("keys: {error}")),
+    };
+    for file in key_files::named(&rows, settings) {
+        let (purpose, realm) = (file.place.0.name, file.place.1.as_deref().unwrap_or_default());
+        let what = format!("{purpose} key of {realm}");
+        let secret = match file.read() {
+            Ok(secret) => secret,
+            // A key that is known needs its file no more.
+            Err(error) => {
+                report.warn(format_args!("{what}: {error}"));
+                continue;
+            }
+        };
+        permissions(report, &what, file.path);
+        let known = rows.iter().rfind(|key| file.is(key, &secret));
+        match known.map(|key| (&key.kid, key.state)) {
+            Some((kid, KeyState::Active)) => report.ok(format_args!("{what}: its file's is {kid}, which is in use")),
+            Some((kid, KeyState::Standby)) => report.ok(format_args!("{what}: its file's is {kid}, in use soon")),
+            Some((kid, state)) => report.warn(format_args!(
+                "{what}: its file's is {kid}, which is {}: another is in use. Take the file out of the settings, or \
+                 `countersign keys import` it",
+                state_name(state)
+            )),
+            None => report.warn(format_args!("{what}: its file's is not here yet; a running server takes it up")),
+        }
+    }
 }
 
 fn self_test(pair: &Pair, kind: Kind) -> bool {

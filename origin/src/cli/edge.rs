@@ -1,11 +1,8 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use countersign_core::encoding;
-use countersign_core::keys::Kid;
 
 use super::{Failure, Outcome, open_store, realm_path};
-use crate::ambient::random;
 use crate::keyring::{self, Keyring};
 use crate::seal_budgets::SealBudgets;
 use crate::settings::Settings;
@@ -22,6 +19,17 @@ pub(super) struct Bundle {
     /// May be left out when there is one realm only.
     #[arg(long)]
     realm: Option<String>,
+}
+
+/// Longest secret of a worker on Cloudflare, in bytes.
+const MAX_BINDING: usize = 5 * 1024;
+
+pub(super) fn needs_all_formats(algorithms: &[&str]) -> String {
+    format!(
+        "only an edge that was built with the feature all-formats can use {} (`cargo xtask build-edge --features \
+         all-formats --out edge/dist`, and the build command of wrangler.toml)",
+        algorithms.join(", ")
+    )
 }
 
 impl Edge {
@@ -45,12 +53,23 @@ impl Edge {
                  or no signature); with another statelessSigningType it would not"
             );
         }
+        let beyond = keys.beyond_plain_edges(&realm, &settings)?;
+        if !beyond.is_empty() {
+            eprintln!("countersign: warning: {}", needs_all_formats(&beyond));
+        }
         let mut bundle = keys.edge_bundle(&realm, &settings)?;
-        let id = Kid::try_from(encoding::encode(&random::<12>(&SystemEntropy)))?;
+        let id = keys.new_bundle(&SystemEntropy)?;
         let host = keys.host_delivery_key(&realm, id.clone())?.key;
         if let Some(members) = bundle.as_object_mut() {
             members.insert("delivery".into(), serde_json::to_value(keys.delivery_key(&realm, id)?)?);
             members.insert("host".into(), serde_json::json!({ "key": host }));
+        }
+        let bundle = bundle.to_string();
+        if bundle.len() > MAX_BINDING {
+            eprintln!(
+                "countersign: warning: this bundle has {} bytes, and Cloudflare takes secrets of up to {MAX_BINDING}",
+                bundle.len()
+            );
         }
         println!("{bundle}");
         Ok(ExitCode::SUCCESS)

@@ -8,7 +8,7 @@ use clap::Args;
 use countersign_core::denylist::Epoch;
 use countersign_store::{MasterKey, Store};
 
-use super::{Failure, Outcome, environment, realm_path};
+use super::{Failure, MASTER_KEY, Outcome, environment, master_key_of_environment, realm_path};
 use crate::ambient::random;
 use crate::keyring;
 use crate::settings::{PublicUrl, Settings, template};
@@ -41,17 +41,15 @@ impl Init {
         if self.realm.bytes().all(|byte| byte == b'/') {
             return Err(Failure("--realm must have a name, such as alpha".into()));
         }
-        for path in [&config, &master_key, &database] {
-            if path.symlink_metadata().is_ok() {
-                return Err(Failure(format!("{} exists already; nothing was changed", path.display())));
-            }
-        }
+        let given = master_key_of_environment()?;
+        absent([&config, &master_key, &database])?;
         let new: Vec<&Path> = self.dir.ancestors().take_while(|dir| !exists(dir)).collect();
         let text = self.settings_text(&public_url)?;
         // Before anything is made: with PostgreSQL, what is half made cannot be taken away again.
         let settings = Settings::of_text(&text, &self.dir, environment())?;
         countersign_store::check_realm_name(&realm_path(&self.realm))?;
-        let made = self.make(&text, &settings, &config, &master_key, &database).await;
+        let from_environment = given.is_some();
+        let made = self.make(&text, &settings, given, [&config, &master_key, &database]).await;
         if made.is_err() {
             // The deepest first. One that has something in it by now stays.
             for dir in new {
@@ -60,7 +58,15 @@ impl Init {
         }
         made?;
 
-        println!("Made {}, {} and {}.", config.display(), master_key.display(), settings.database);
+        if from_environment {
+            println!(
+                "Made {} and {}, whose secrets are sealed under {MASTER_KEY}.",
+                config.display(),
+                settings.database
+            );
+        } else {
+            println!("Made {}, {} and {}.", config.display(), master_key.display(), settings.database);
+        }
         println!(
             "Next: countersign --config {} user add --realm {} --username … --password-stdin",
             config.display(),
@@ -79,15 +85,37 @@ impl Init {
         &self,
         text: &str,
         settings: &Settings,
-        config: &Path,
-        master_key: &Path,
-        database: &Path,
+        given: Option<MasterKey>,
+        [config, master_key, database]: [&Path; 3],
     ) -> Result<(), Failure> {
         std::fs::create_dir_all(&self.dir)
             .map_err(|error| Failure(format!("cannot make the directory {}: {error}", self.dir.display())))?;
         // Only one of two attempts at once gets past this; what comes after is its own.
-        let master = MasterKey::generate()?;
-        create(master_key, 0o600, &format!("{}\n", master.to_text().as_str()))?;
+        let lock = self.dir.join("countersign.init");
+        create(&lock, 0o600, "")?;
+        let made = match absent([config, master_key, database]) {
+            Ok(()) => self.make_alone(text, settings, given, [config, master_key, database]).await,
+            Err(error) => Err(error),
+        };
+        let _ = std::fs::remove_file(&lock);
+        made
+    }
+
+    async fn make_alone(
+        &self,
+        text: &str,
+        settings: &Settings,
+        given: Option<MasterKey>,
+        [config, master_key, database]: [&Path; 3],
+    ) -> Result<(), Failure> {
+        let master = match given {
+            Some(master) => master,
+            None => {
+                let master = MasterKey::generate()?;
+                create(master_key, 0o600, &format!("{}\n", master.to_text().as_str()))?;
+                master
+            }
+        };
         let filled = self.fill(text, settings, master, config).await;
         if filled.is_err() {
             // What is half made would only stand in the way of the next attempt.
@@ -109,6 +137,13 @@ impl Init {
         store.close().await;
         // Last: a directory with settings is a finished one.
         create(config, 0o644, text)
+    }
+}
+
+fn absent(paths: [&Path; 3]) -> Result<(), Failure> {
+    match paths.into_iter().find(|path| path.symlink_metadata().is_ok()) {
+        Some(path) => Err(Failure(format!("{} exists already; nothing was changed", path.display()))),
+        None => Ok(()),
     }
 }
 

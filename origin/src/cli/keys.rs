@@ -1,6 +1,5 @@
 //! `countersign keys`: the life of keys, by hand. A running server takes up what is done here within a second.
 
-use std::io::Read as _;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -11,7 +10,7 @@ use zeroize::Zeroizing;
 use super::{Failure, Outcome, open_store, realm_path};
 use crate::key_files;
 use crate::key_plan::{self, Retirement, Step, Times, place_name, span, state_name};
-use crate::key_purpose::{DENYLIST, FEED_CREDENTIAL, Purpose, purpose_of};
+use crate::key_purpose::{EDGE_DELIVERY, Purpose, purpose_of};
 use crate::keyring::{self, Place};
 use crate::settings::Settings;
 use crate::{Clock as _, SystemClock, SystemEntropy};
@@ -43,7 +42,8 @@ pub(super) struct Rotate {
     #[arg(long)]
     realm: Option<String>,
     /// Only keys of this purpose: journey-signing, journey-content, session-signing, session-content, feed-signing,
-    /// assertion-signing; or, only when named: feed-credential, denylist.
+    /// assertion-signing; or, only when named: feed-credential, denylist, and edge-delivery, after which bundles are to be
+    /// made anew.
     #[arg(long)]
     purpose: Option<String>,
     /// Does not wait until every edge has the new key. An edge that meets it fetches it first. (An application does so
@@ -110,16 +110,7 @@ async fn list(store: &Store, now: UnixSeconds, all: bool) -> Result<(), Failure>
         vec![["KID", "REALM", "PURPOSE", "ALGORITHM", "STATE", "AGE", "NEXT", "SESSIONS", "SEALS"].map(str::to_owned)];
     for key in store.keys().list().await?.iter().filter(|key| all || key.state.verifies()) {
         let purpose = purpose_of(&key.purpose, &key.algorithm);
-        let until = |at: UnixSeconds| span(at.0.saturating_sub(now.0));
-        let next = match (key.activates_at, key.retires_at) {
-            (Some(at), _) => format!("active in {}", until(at)),
-            // By hand, when no bundle has it any more; until then for edge keys alone.
-            (_, Some(at)) if purpose == Some(FEED_CREDENTIAL) && at <= now => "edge keys only".to_owned(),
-            (_, Some(at)) if purpose == Some(FEED_CREDENTIAL) => format!("edge keys only in {}", until(at)),
-            (_, Some(at)) if purpose == Some(DENYLIST) && at <= now => "retired with its entries".to_owned(),
-            (_, Some(at)) => format!("retired in {}", until(at)),
-            _ => "-".to_owned(),
-        };
+        let next = purpose.and_then(|of| key_plan::next(of, key.state, (key.activates_at, key.retires_at), now));
         let sessions = purpose.filter(|purpose| purpose.is_of_sessions());
         let sessions = sessions.map(|_| live.get(key.kid.as_str()).map_or(0, |live| live.tokens).to_string());
         let seals = purpose.filter(|purpose| purpose.is_content()).map(|_| key.seals.to_string());
@@ -131,7 +122,7 @@ async fn list(store: &Store, now: UnixSeconds, all: bool) -> Result<(), Failure>
             key.algorithm.clone(),
             state_name(key.state).to_owned(),
             span(now.0.saturating_sub(key.created_at.0)),
-            next,
+            next.unwrap_or_else(dash),
             sessions.unwrap_or_else(dash),
             seals.unwrap_or_else(dash),
         ]);
@@ -175,7 +166,10 @@ impl Rotate {
             self.purpose.as_deref().is_none_or(|name| name == purpose.name) && (realm.is_none() || *of == realm)
         });
         if places.is_empty() {
-            return Err(Failure("no key that can be rotated is in use for that".into()));
+            let mut all = keyring::rotatable(&keys, settings);
+            all.extend(keyring::BY_NAME);
+            let known: Vec<_> = all.iter().map(place_name).collect();
+            return Err(Failure(format!("no such key is in use; in use are: {}", known.join(", "))));
         }
         let (mut steps, mut impossible) = (Vec::new(), Vec::new());
         for place in &places {
@@ -188,7 +182,14 @@ impl Rotate {
             Some(error) if steps.is_empty() => return Err(Failure(error.to_string())),
             _ => impossible.iter().for_each(|error| eprintln!("countersign: left alone: {error}")),
         }
-        carry_out(store, &steps, generation, self.dry_run, now).await
+        carry_out(store, &steps, generation, self.dry_run, now).await?;
+        if places.iter().any(|(purpose, _)| *purpose == EDGE_DELIVERY) {
+            println!(
+                "Make every edge a new bundle (`countersign edge bundle`). `countersign keys retire` of the old key then \
+                 withdraws the bundles of before."
+            );
+        }
+        Ok(())
     }
 }
 
@@ -223,9 +224,7 @@ impl Import {
     fn secret(&self, purpose: Purpose) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let shown = self.file.display();
         let content = if self.file.as_os_str() == "-" {
-            let mut content = Zeroizing::new(Vec::new());
-            let read = std::io::stdin().take(key_files::MAX_FILE).read_to_end(&mut content);
-            read.map_err(|error| Failure(format!("cannot read {shown}: {error}"))).map(|_| content)?
+            key_files::whole(std::io::stdin()).map_err(|what| Failure(format!("cannot read {shown}: {what}")))?
         } else {
             key_files::content(&self.file).map_err(Failure)?
         };
@@ -244,6 +243,9 @@ impl Retire {
         };
         let steps = key_plan::retire(&keys, &self.kid, how, &live, now, &SystemEntropy)
             .map_err(|error| Failure(error.to_string()))?;
+        if keys.iter().any(|key| key.kid.as_str() == self.kid && key.purpose == EDGE_DELIVERY.name) {
+            eprintln!("countersign: bundles of its time get no keys any more; their edges need new ones");
+        }
         if let Some(live) = live.get(&self.kid) {
             eprintln!("countersign: up to {} live sessions end with {}", live.tokens, self.kid);
         }
@@ -266,7 +268,8 @@ async fn carry_out(
         println!("{}", step.text(now));
     }
     if dry_run {
-        println!("Nothing was changed.");
+        let makes = steps.iter().any(|step| matches!(step, Step::Add { .. }));
+        println!("Nothing was changed.{}", if makes { " (New keys will have other identifiers.)" } else { "" });
     }
     Ok(())
 }

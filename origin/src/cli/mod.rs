@@ -1,5 +1,11 @@
 //! The command line. Errors are one line on stderr and exit code 1; usage errors are clap's, with 2.
 
+/// In place of the one that panics when nobody reads on: `countersign keys list | head` is no mistake.
+macro_rules! println {
+    ($($text:tt)*) => { $crate::cli::print_line(format_args!($($text)*)) };
+}
+
+mod audit;
 mod canary;
 mod db;
 mod denylist;
@@ -19,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use countersign_store::{MasterKey, Store};
+use zeroize::Zeroizing;
 
 use crate::reload::Stamp;
 use crate::settings::Settings;
@@ -56,6 +63,9 @@ enum Command {
     /// Shows the log of what was ended, and mends it.
     #[command(subcommand)]
     Denylist(denylist::Denylist),
+    /// Shows who changed what.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Checks the database, copies it, and moves it to another one.
     #[command(subcommand)]
     Db(db::Db),
@@ -92,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Journey(journey) => block_on(journey.run(&cli.config)),
         Command::Keys(keys) => settings(&cli.config).and_then(|settings| block_on(keys.run(settings))),
         Command::Denylist(log) => settings(&cli.config).and_then(|settings| block_on(log.run(settings))),
+        Command::Audit(audit) => settings(&cli.config).and_then(|settings| block_on(audit.run(settings))),
         Command::Db(db) => settings(&cli.config).and_then(|settings| block_on(db.run(settings))),
         Command::Canary(canary) => settings(&cli.config).and_then(|settings| block_on(canary.run(settings))),
         Command::Edge(edge) => settings(&cli.config).and_then(|settings| block_on(edge.run(settings))),
@@ -114,6 +125,14 @@ fn settings(path: &std::path::Path) -> Result<Settings, Failure> {
     Ok(Settings::load(path, environment())?)
 }
 
+/// A reader that has gone ends the command, as SIGPIPE would.
+fn print_line(text: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    if writeln!(std::io::stdout(), "{text}").is_err() {
+        std::process::exit(1);
+    }
+}
+
 /// Variables that are not Unicode cannot be ours.
 fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -129,12 +148,26 @@ async fn open_store(settings: &Settings) -> Result<Store, Failure> {
 
 /// Also one that is not there yet.
 async fn open_store_at(settings: &Settings) -> Result<Store, Failure> {
-    let path = &settings.master_key_file;
-    let text = zeroize::Zeroizing::new(
-        std::fs::read_to_string(path).map_err(|error| Failure(format!("cannot read {}: {error}", path.display())))?,
-    );
-    let master = MasterKey::from_text(&text).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
+    let master = match master_key_of_environment()? {
+        Some(master) => master,
+        None => {
+            let path = &settings.master_key_file;
+            let cannot = |error| Failure(format!("cannot read {}: {error}", path.display()));
+            let text = Zeroizing::new(std::fs::read_to_string(path).map_err(cannot)?);
+            MasterKey::from_text(&text).map_err(|error| Failure(format!("{}: {error}", path.display())))?
+        }
+    };
     Ok(Store::open(&settings.database, master).await?)
+}
+
+/// The variable that has the master key itself, where secrets come in the environment and not in files. It goes before
+/// the file.
+const MASTER_KEY: &str = "COUNTERSIGN_MASTER_KEY";
+
+fn master_key_of_environment() -> Result<Option<MasterKey>, Failure> {
+    let Some(text) = std::env::var_os(MASTER_KEY) else { return Ok(None) };
+    let text = Zeroizing::new(text.into_string().unwrap_or_default());
+    MasterKey::from_text(&text).map(Some).map_err(|error| Failure(format!("{MASTER_KEY}: {error}")))
 }
 
 /// `alpha` and `/alpha` are the same realm; `root` and `/` too.

@@ -1,9 +1,35 @@
 //! The rules about the session cookie's name and attributes.
 
 use countersign_core::cookie::{self, Attributes, SameSite, SetCookieError};
+use countersign_core::gate::is_reserved_header;
 
 use super::PublicUrl;
 use super::session::{self, Session};
+
+/// Headers that requests have for something else. REST clients present a session in a header named like the cookie, and
+/// an edge takes that header off.
+const HEADERS: [&str; 20] = [
+    "accept",
+    "accept-api-version",
+    "accept-encoding",
+    "accept-language",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "if-match",
+    "if-none-match",
+    "origin",
+    "range",
+    "referer",
+    "upgrade",
+    "user-agent",
+    "x-openam-username",
+    "x-requested-with",
+];
 
 pub(super) fn check(session: &Session, public_url: &PublicUrl) -> Result<(String, Attributes), (&'static str, String)> {
     let https = public_url.is_https();
@@ -30,6 +56,9 @@ pub(super) fn check(session: &Session, public_url: &PublicUrl) -> Result<(String
     });
     if name.len() > 128 {
         return Err(("session.cookie_name", "must have at most 128 characters".to_owned()));
+    }
+    if HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header)) || is_reserved_header(&name) {
+        return Err(("session.cookie_name", format!("cannot be {name}: a session may come in a header of that name")));
     }
     cookie::clear(&name, &attributes).map_err(|error| {
         let key = match error {

@@ -28,6 +28,7 @@ public_url = {public_url}
 
 [secrets]
 # 32 bytes in base64url. Every other secret is in the database, sealed under this key. Keep a copy elsewhere.
+# Where the variable COUNTERSIGN_MASTER_KEY has the key itself, no file is read.
 # master_key_file = "master.key"
 
 [argon2]
@@ -76,7 +77,7 @@ public_url = {public_url}
 # aes_keywrap_bits = 256
 # statelessCompressionType = "NONE"
 # Keys are generated. One's own come in with `countersign keys import`, or from a file with the secret in base64:
-# never as text in here. The file is read when its key is not known yet, and not needed afterwards.
+# never as text in here. Once the file's key is in use (see `countersign doctor`), line and file may go.
 #   statelessSigningHmacSecret = {{ file = "hmac.b64" }}
 #   statelessEncryptionAesKey = {{ file = "aes.b64" }}
 

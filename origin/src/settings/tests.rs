@@ -189,6 +189,14 @@ fn rules_between_settings_are_checked() {
     for (more, expected) in [
         ("[session]\nsame_site = \"none\"", "setting session.same_site none needs Secure, hence an https public_url"),
         (
+            "[session]\ncookie_name = \"Authorization\"",
+            "setting session.cookie_name cannot be Authorization: a session may come in a header of that name",
+        ),
+        (
+            "[session]\ncookie_name = \"Remote-User\"",
+            "setting session.cookie_name cannot be Remote-User: a session may come in a header of that name",
+        ),
+        (
             "[session]\ncookie_name = \"__Host-a\"",
             "setting session.cookie_name a cookie with a __Host- or __Secure- name needs https",
         ),

@@ -38,6 +38,10 @@ pub struct DeliveryKey {
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
     pub keys: KeysDigest,
+    /// As the question had it; an origin is not asked for one by edges of before. Without it an old set could be replayed,
+    /// and with it a feed key that was revoked since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
     /// With which the edge asks from now on. An origin of before says nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feed_credential: Option<String>,
@@ -56,6 +60,8 @@ pub enum DeliveryError {
     Credential,
     /// For another realm than the bundle.
     Realm,
+    /// The answer to another question, or to none.
+    Replayed,
 }
 
 impl std::fmt::Display for DeliveryError {
@@ -66,6 +72,7 @@ impl std::fmt::Display for DeliveryError {
             Self::Bundle(error) => error.fmt(f),
             Self::Credential => f.write_str("edge keys: the feed credential is not printable ASCII"),
             Self::Realm => f.write_str("edge keys: they are for another realm"),
+            Self::Replayed => f.write_str("edge keys: they are no answer to this question"),
         }
     }
 }
@@ -97,15 +104,20 @@ impl Delivery {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
     }
 
-    /// Opens and checks what came; gives the feed credential last. `keys` is [`DeliveryKey::key_set`].
+    /// Opens and checks what came; gives the feed credential last. `keys` is [`DeliveryKey::key_set`], `nonce` that of the
+    /// question.
     pub fn open(
         bytes: &[u8],
         keys: &KeySet,
         realm: &str,
+        nonce: &str,
         scratch: &mut Scratch,
     ) -> Result<(KeysDigest, EdgeKeys, Option<String>), DeliveryError> {
         let delivery: Self =
             token::open(bytes, Kind::EdgeKeys, keys, scratch).map_err(DeliveryError::Token)?.into_claims();
+        if delivery.nonce.as_deref() != Some(nonce) {
+            return Err(DeliveryError::Replayed);
+        }
         let opened = delivery.bundle.check().map_err(DeliveryError::Bundle)?;
         if delivery.feed_credential.as_deref().is_some_and(|text| !Self::is_credential(text)) {
             return Err(DeliveryError::Credential);
@@ -149,7 +161,12 @@ mod tests {
             denylist: encoding::encode(&[3; 32]),
             denylist_beside: None,
         };
-        Delivery { keys: KeysDigest([7; 16]), feed_credential: Some("secret".to_owned()), bundle }
+        Delivery {
+            keys: KeysDigest([7; 16]),
+            nonce: Some("n".to_owned()),
+            feed_credential: Some("secret".to_owned()),
+            bundle,
+        }
     }
 
     fn key(id: &str, byte: u8) -> DeliveryKey {
@@ -161,7 +178,7 @@ mod tests {
         let own = key("b1", 9);
         let sealed = mint(&delivery(), Kind::EdgeKeys, &own.minting().unwrap(), &mut |_: &mut [u8]| {}).unwrap();
         let open = |key: &DeliveryKey, realm| {
-            Delivery::open(sealed.as_bytes(), &key.key_set().unwrap(), realm, &mut Scratch::default())
+            Delivery::open(sealed.as_bytes(), &key.key_set().unwrap(), realm, "n", &mut Scratch::default())
         };
         let (digest, keys, credential) = open(&own, "/alpha").ok().unwrap();
         assert_eq!(
@@ -175,9 +192,27 @@ mod tests {
         for credential in ["", "two words", "line\nbreak", "ü"] {
             let bad = Delivery { feed_credential: Some(credential.to_owned()), ..delivery() };
             let sealed = mint(&bad, Kind::EdgeKeys, &own.minting().unwrap(), &mut |_: &mut [u8]| {}).unwrap();
-            let opened = Delivery::open(sealed.as_bytes(), &own.key_set().unwrap(), "/alpha", &mut Scratch::default());
+            let keys = own.key_set().unwrap();
+            let opened = Delivery::open(sealed.as_bytes(), &keys, "/alpha", "n", &mut Scratch::default());
             assert_eq!(opened.err(), Some(DeliveryError::Credential), "{credential:?}");
         }
+        for nonce in [None, Some("m")] {
+            let old = Delivery { nonce: nonce.map(str::to_owned), ..delivery() };
+            let sealed = mint(&old, Kind::EdgeKeys, &own.minting().unwrap(), &mut |_: &mut [u8]| {}).unwrap();
+            let keys = own.key_set().unwrap();
+            let opened = Delivery::open(sealed.as_bytes(), &keys, "/alpha", "n", &mut Scratch::default());
+            assert_eq!(opened.err(), Some(DeliveryError::Replayed), "{nonce:?}");
+        }
+        // A year of sessions, with new keys every day.
+        let public = SigningKey::ed25519(kid("s"), &[1; 32]).public().unwrap();
+        let many: Vec<_> = (0..365).map(|day| kid(&format!("a-key-of-day-{day}"))).collect();
+        let jwk = |kid: &Kid| VerificationJwk::new(kid.clone(), SigningAlg::EdDsa, KeyState::VerifyOnly, &public);
+        let bundle = Bundle { session_signing: many.iter().map(jwk).collect(), ..delivery().bundle };
+        let large = Delivery { bundle, ..delivery() };
+        let sealed = mint(&large, Kind::EdgeKeys, &own.minting().unwrap(), &mut |_: &mut [u8]| {}).unwrap();
+        assert!(sealed.len() > crate::token::MAX_TOKEN);
+        let keys = own.key_set().unwrap();
+        assert!(Delivery::open(sealed.as_bytes(), &keys, "/alpha", "n", &mut Scratch::default()).is_ok());
         let bad = DeliveryKey { key: "AAAA".to_owned(), ..own };
         assert_eq!(bad.key_set().err(), Some(DeliveryError::Key));
     }

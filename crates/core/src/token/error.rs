@@ -1,7 +1,7 @@
 /// Why a token is not taken. The fault is always with whoever presents it; the outside is told only "invalid".
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum TokenError {
-    /// Longer than its kind may be.
+    /// Longer than [`super::Kind::max_len`].
     TooLong,
     /// Not a compact serialization of the pinned envelope, or not canonical base64url.
     Format,
@@ -26,6 +26,11 @@ pub enum TokenError {
 }
 
 impl TokenError {
+    /// Whether a key set says this of a token that was made for another set: other layers, another kind, other keys.
+    pub const fn is_of_another_set(self) -> bool {
+        matches!(self, Self::UnknownKey | Self::Format | Self::Type)
+    }
+
     /// A stable code for logs and metrics.
     pub const fn code(self) -> &'static str {
         match self {

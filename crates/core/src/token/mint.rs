@@ -55,7 +55,7 @@ pub enum MintError {
     Budget,
     /// The claims do not serialize.
     Claims,
-    /// The token would be longer than what its kind may be.
+    /// The token would be longer than [`Kind::max_len`].
     TooLong,
     /// The cipher refuses the length, or the key its use.
     Cipher,
@@ -98,7 +98,7 @@ pub fn mint<T: Serialize>(
         }
         Envelope::EncryptThenSign => return Err(MintError::ReadOnly),
     };
-    if token.len() > kind.longest() { Err(MintError::TooLong) } else { Ok(token) }
+    if token.len() > kind.max_len() { Err(MintError::TooLong) } else { Ok(token) }
 }
 
 fn protected<H: Serialize>(fields: &H) -> Result<String, MintError> {

@@ -30,6 +30,9 @@ pub const MAX_TOKEN: usize = 16 * 1024;
 /// The state of a login in progress may be kept by the origin, which nobody has to carry.
 const MAX_JOURNEY: usize = 128 * 1024;
 
+/// Longest key set that is delivered to an edge: every key of months of sessions, were one made each day.
+pub const MAX_EDGE_KEYS: usize = 128 * 1024;
+
 /// The kind of a token; its `typ` header must match exactly, so that no kind passes for another (RFC 8725 §3.11).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Kind {
@@ -62,9 +65,10 @@ impl Kind {
         }
     }
 
-    /// Longest token of the kind.
-    const fn longest(self) -> usize {
+    /// Longest one that is looked at, or made, in bytes.
+    pub const fn max_len(self) -> usize {
         match self {
+            Self::EdgeKeys => MAX_EDGE_KEYS,
             Self::Journey => MAX_JOURNEY,
             _ => MAX_TOKEN,
         }

@@ -48,28 +48,23 @@ pub fn open<T: DeserializeOwned>(
     keys: &KeySet,
     scratch: &mut Scratch,
 ) -> Result<Verified<T>, TokenError> {
-    if token.len() > kind.longest() {
+    if token.len() > kind.max_len() {
         return Err(TokenError::TooLong);
     }
     let mut outcome = open_with(token, kind, keys, scratch);
     for other in keys.others() {
-        if !outcome.as_ref().is_err_and(|error| is_of_another_set(*error)) {
+        if !outcome.as_ref().is_err_and(|error| error.is_of_another_set()) {
             break;
         }
         let next = open_with(token, kind, other, scratch);
         // That a key is unknown says the most: a reader whose keys may be old gets the newer ones.
         if outcome.as_ref().err() != Some(&TokenError::UnknownKey)
-            || !next.as_ref().is_err_and(|error| is_of_another_set(*error))
+            || !next.as_ref().is_err_and(|error| error.is_of_another_set())
         {
             outcome = next;
         }
     }
     outcome
-}
-
-/// What a set says of a token that was not made for it.
-const fn is_of_another_set(error: TokenError) -> bool {
-    matches!(error, TokenError::UnknownKey | TokenError::Format | TokenError::Type)
 }
 
 fn open_with<T: DeserializeOwned>(

@@ -6,6 +6,8 @@ use countersign_core::token::{self, Kind, Scratch};
 
 use crate::testing::{Answer, Origin};
 
+/// Of a question for edge keys.
+const NONCE: &str = "AAAAAAAAAAAAAAAAAAAAAQ";
 const HEARTBEAT: &str = "/countersign/v1/denylist/heartbeat";
 
 pub(crate) struct Edge {
@@ -177,12 +179,12 @@ async fn edge_keys_are_sealed_to_the_bundle_that_asks() {
     let ring = origin.app.keys();
     let own = ring.delivery_key("/alpha", "b1".to_owned().try_into().unwrap()).unwrap();
     let other = ring.delivery_key("/alpha", "b2".to_owned().try_into().unwrap()).unwrap();
-    let path = "/countersign/v1/edge-keys?bundle=b1&realm=/alpha";
+    let path = &format!("/countersign/v1/edge-keys?bundle=b1&realm=/alpha&nonce={NONCE}");
     assert_eq!(origin.get(path).await.status, 401);
     let answer = edge.get(&origin, path).await;
     assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
     let open = |key: &countersign_core::keys::DeliveryKey| {
-        Delivery::open(&answer.body, &key.key_set().unwrap(), "/alpha", &mut Scratch::default())
+        Delivery::open(&answer.body, &key.key_set().unwrap(), "/alpha", NONCE, &mut Scratch::default())
     };
     let (digest, _, credential) = open(&own).ok().unwrap();
     assert_eq!((digest, format!("Bearer {}", credential.unwrap())), (ring.digest, edge.authorization.clone()));
@@ -211,6 +213,10 @@ async fn edge_keys_are_sealed_to_the_bundle_that_asks() {
         ("?bundle=b1&bundle=b2&realm=/alpha", 400),
         ("?bundle=a%20b&realm=/alpha", 400),
         ("?bundle=b1&realm=/beta", 404),
+        ("?bundle=b1&realm=/alpha", 200),
+        ("?bundle=b1&realm=/alpha&nonce=", 400),
+        ("?bundle=b1&realm=/alpha&nonce=AAAA", 400),
+        ("?bundle=b1&realm=/alpha&nonce=AAAAAAAAAAAAAAAAAAAAAA&nonce=AAAAAAAAAAAAAAAAAAAAAA", 400),
     ] {
         assert_eq!(edge.get(&origin, &format!("/countersign/v1/edge-keys{query}")).await.status, status, "{query}");
     }
@@ -331,7 +337,7 @@ async fn an_old_credential_gives_the_keys_and_nothing_else() {
         crate::key_upkeep::once(app).await.unwrap();
     };
     let (heartbeat, keys) = (format!("{HEARTBEAT}?nonce={}", encoding::encode(&[5; 16])), "/countersign/v1/edge-keys");
-    let keys = format!("{keys}?bundle=b1&realm=/alpha");
+    let keys = format!("{keys}?bundle=b1&realm=/alpha&nonce={NONCE}");
     let statuses =
         async |edge: &Edge| (edge.get(&origin, &heartbeat).await.status, edge.get(&origin, &keys).await.status);
     let old = rows().await.into_iter().find(|key| key.purpose == "feed-credential").unwrap().kid;
@@ -344,7 +350,7 @@ async fn an_old_credential_gives_the_keys_and_nothing_else() {
     assert_ne!(app.keys().digest, digest);
     let own = app.keys().delivery_key("/alpha", "b1".to_owned().try_into().unwrap()).unwrap();
     let answer = edge.get(&origin, &keys).await;
-    let opened = Delivery::open(&answer.body, &own.key_set().unwrap(), "/alpha", &mut Scratch::default());
+    let opened = Delivery::open(&answer.body, &own.key_set().unwrap(), "/alpha", NONCE, &mut Scratch::default());
     let newer = Edge { authorization: format!("Bearer {}", opened.ok().unwrap().2.unwrap()), ..Edge::of(&origin) };
     assert_ne!(newer.authorization, edge.authorization);
     assert_eq!((statuses(&edge).await, statuses(&newer).await), ((200, 200), (200, 200)));
@@ -365,4 +371,70 @@ async fn an_old_credential_gives_the_keys_and_nothing_else() {
     );
     carry_out(retire.ok().unwrap()).await;
     assert_eq!((statuses(&edge).await, statuses(&newer).await), ((401, 401), (200, 200)));
+}
+
+/// A bundle in other hands: whoever has it can open later key sets until its delivery key is retired, and none from then
+/// on, whatever credential they come with.
+#[tokio::test]
+async fn a_bundle_is_withdrawn_with_its_delivery_key() {
+    use crate::SystemEntropy;
+    use crate::key_plan::{self, Impossible, Retirement, Step};
+    use crate::key_purpose::EDGE_DELIVERY;
+    let origin = Origin::new().await;
+    let app = &origin.app;
+    let edge = Edge::of(&origin);
+    let rows = async || app.store.keys().list().await.ok().unwrap();
+    let carry_out = async |steps: Result<Vec<Step>, Impossible>| {
+        let steps = steps.ok().unwrap();
+        let changes: Vec<_> = steps.iter().map(Step::change).collect();
+        app.store.keys().change(&changes, None, "test", app.clock.now().seconds()).await.unwrap();
+        crate::key_upkeep::once(app).await.unwrap();
+    };
+    let retire = async |kid: &str, how| {
+        let (keys, live) = (rows().await, std::collections::BTreeMap::new());
+        key_plan::retire(&keys, kid, how, &live, app.clock.now().seconds(), &SystemEntropy)
+    };
+    let ask = async |id: &countersign_core::keys::Kid| {
+        edge.get(&origin, &format!("/countersign/v1/edge-keys?bundle={id}&realm=/alpha&nonce={NONCE}")).await
+    };
+    let opens = |answer: &Answer, key: &countersign_core::keys::DeliveryKey| {
+        Delivery::open(&answer.body, &key.key_set().unwrap(), "/alpha", NONCE, &mut Scratch::default()).is_ok()
+    };
+
+    // One of today, and one of a version that did not name its delivery key.
+    let first = rows().await.into_iter().find(|key| key.purpose == "edge-delivery").unwrap().kid;
+    let (stolen, unnamed) = (app.keys().new_bundle(&SystemEntropy).unwrap(), "b1".to_owned().try_into().unwrap());
+    let [stolen_key, unnamed_key] =
+        [&stolen, &unnamed].map(|id| app.keys().delivery_key("/alpha", id.clone()).unwrap());
+    assert!(opens(&ask(&stolen).await, &stolen_key) && opens(&ask(&unnamed).await, &unnamed_key));
+    assert!(retire(first.as_str(), Retirement::Kind).await.err().unwrap().0.contains("--purpose edge-delivery` first"));
+
+    origin.clock.advance(1);
+    let moment = (app.clock.now().seconds(), app.times());
+    carry_out(key_plan::rotate(&rows().await, &(EDGE_DELIVERY, None), false, moment, &SystemEntropy)).await;
+    let made = app.keys().new_bundle(&SystemEntropy).unwrap();
+    assert!(!made.as_str().starts_with(first.as_str()) && !app.keys().is_old_bundle(&made));
+    let made_key = app.keys().delivery_key("/alpha", made.clone()).unwrap();
+    // Both of before go on, for as long as it takes to replace them: no time retires a delivery key.
+    origin.clock.advance(10 * 365 * 24 * 3600);
+    crate::key_upkeep::once(app).await.unwrap();
+    for (id, key) in [(&stolen, &stolen_key), (&unnamed, &unnamed_key), (&made, &made_key)] {
+        assert!(opens(&ask(id).await, key), "{id}");
+        assert_eq!(app.keys().is_old_bundle(id), *id != made);
+    }
+
+    carry_out(retire(first.as_str(), Retirement::Kind).await).await;
+    for id in [&stolen, &unnamed] {
+        let answer = ask(id).await;
+        assert_eq!((answer.status, answer.header("countersign-host-keys")), (403, ""), "{id}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains("edge bundle"));
+    }
+    // Nor does the answer to another bundle open with what was in the stolen one.
+    let answer = ask(&made).await;
+    assert!(opens(&answer, &made_key) && !opens(&answer, &stolen_key) && !opens(&answer, &unnamed_key));
+    // In an emergency, all of today at once.
+    let second = rows().await.into_iter().rfind(|key| key.purpose == "edge-delivery").unwrap().kid;
+    carry_out(retire(second.as_str(), Retirement::Revoked).await).await;
+    assert_eq!(ask(&made).await.status, 403);
+    assert!(app.keys().delivery_key("/alpha", app.keys().new_bundle(&SystemEntropy).unwrap()).is_ok());
 }

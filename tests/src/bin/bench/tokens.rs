@@ -115,6 +115,11 @@ impl Format {
         CONTENT_SECRET.get(..bytes).context("no algorithm takes so much")
     }
 
+    /// Its signature alone.
+    fn signing_keys(self) -> Result<MintingKeys> {
+        Ok(MintingKeys::new(Envelope::Sign, Some(self.signing_key()?), None)?)
+    }
+
     fn minting_keys(self) -> Result<MintingKeys> {
         let content = ContentKey::new(kid(CONTENT_KID)?, self.key, self.content, self.content_secret()?)?;
         Ok(MintingKeys::new(Envelope::SignThenEncrypt, Some(self.signing_key()?), Some(content))?)
@@ -164,7 +169,16 @@ pub(crate) fn bundle(format: impl Into<Format>) -> Result<Bundle> {
 
 /// The worker's binding `BUNDLE`: the keys and what the edge needs beside them.
 pub(crate) fn bundle_binding(format: impl Into<Format>) -> Result<String> {
-    let mut bundle = serde_json::to_value(bundle(format)?)?;
+    binding(&bundle(format)?)
+}
+
+/// Likewise for tokens that are signed and not sealed.
+pub(crate) fn signed_bundle_binding(alg: SigningAlg) -> Result<String> {
+    binding(&Bundle { envelope: Envelope::Sign, session_content: Vec::new(), ..bundle(alg)? })
+}
+
+fn binding(bundle: &Bundle) -> Result<String> {
+    let mut bundle = serde_json::to_value(bundle)?;
     let assertion = SigningKey::ed25519(kid("assertion-01234")?, &ASSERTION_SECRET);
     let public = assertion.public().context("the assertion key is no Ed25519 key")?;
     let (d, x) = (URL_SAFE_NO_PAD.encode(ASSERTION_SECRET), URL_SAFE_NO_PAD.encode(public));
@@ -185,6 +199,14 @@ pub(crate) fn jose_settings(alg: SigningAlg) -> Result<Vec<(&'static str, String
         ("COOKIE_NAME", COOKIE_NAME.to_owned()),
         ("REALM", REALM.to_owned()),
     ])
+}
+
+/// The same for the worker that leaves signatures to the host.
+pub(crate) fn host_settings(alg: SigningAlg) -> Result<Vec<(&'static str, String)>> {
+    let mut settings = jose_settings(alg)?;
+    settings.retain(|(name, _)| *name != "CONTENT_KEY");
+    settings.push(("KID", SIGNING_KID.to_owned()));
+    Ok(settings)
 }
 
 /// What the origin puts into the demo user's session.
@@ -289,6 +311,11 @@ pub(crate) struct Mint {
 impl Mint {
     pub(crate) fn new(format: impl Into<Format>) -> Result<Self> {
         Ok(Self { keys: format.into().minting_keys()?, count: 0 })
+    }
+
+    /// Tokens that are signed and not sealed.
+    pub(crate) fn signed(alg: SigningAlg) -> Result<Self> {
+        Ok(Self { keys: Format::from(alg).signing_keys()?, count: 0 })
     }
 
     pub(crate) fn token(&mut self, claims: &SessionClaims) -> Result<String> {

@@ -12,10 +12,13 @@ use crate::key_files;
 use crate::key_plan::{self, Step};
 use crate::key_purpose::{self, Algorithm};
 
+/// Characters of an administrator's name in the history of keys, where a line has 255 bytes.
+const MAX_SHOWN: usize = 60;
+
 const KIND: (&str, &str) = ("EMPTY", "Core");
 
 pub(in super::super) async fn answer(call: &Call) -> Answer {
-    administrator::require(call, &call.realm).await?;
+    let caller = administrator::require(call, &call.realm).await?;
     let mut groups = groups(call);
     let mut resource = configuration::resource(&groups, KIND);
     if let Verb::Update(asked) = configuration::verb(call, &resource)? {
@@ -26,7 +29,7 @@ pub(in super::super) async fn answer(call: &Call) -> Answer {
             resource = configuration::resource(&groups, KIND);
         }
         if let Some(secret) = shared_secret(&asked)? {
-            import(call, secret).await?;
+            import(call, secret, &caller.claims().sub).await?;
         }
     }
     configuration::respond(&resource)
@@ -80,7 +83,7 @@ fn shared_secret(asked: &Map<String, Value>) -> Result<Option<&str>, Crest> {
 }
 
 /// The secret is in use at once, and what was signed with the one before is good until it expires.
-async fn import(call: &Call, secret: &str) -> Result<(), Crest> {
+async fn import(call: &Call, secret: &str, administrator: &str) -> Result<(), Crest> {
     let app = &call.app;
     let settings = app.settings();
     let refuse = |why: String| Crest::bad_request(format!("security.sharedSecret: {why}"));
@@ -99,13 +102,14 @@ async fn import(call: &Call, secret: &str) -> Result<(), Crest> {
     let steps = key_plan::import(&keys, &place, secret, true, (now, app.times()), &*app.entropy)
         .map_err(|error| Crest::new(StatusCode::CONFLICT, format!("security.sharedSecret: {error}")))?;
     let changes: Vec<Change<'_>> = steps.iter().map(Step::change).collect();
-    match app.store.keys().change(&changes, Some(generation), "REST", now).await {
+    let actor = format!("REST, {}", administrator.chars().take(MAX_SHOWN).collect::<String>());
+    match app.store.keys().change(&changes, Some(generation), &actor, now).await {
         Err(StoreError::Outdated { .. }) => {
             Err(Crest::new(StatusCode::CONFLICT, "The keys are being changed by somebody else; try again"))
         }
         outcome => outcome.map(drop).map_err(Crest::from),
     }?;
-    steps.iter().for_each(|step| tracing::info!(change = step.text(now), "keys, over REST"));
+    steps.iter().for_each(|step| tracing::info!(change = step.text(now), actor, "keys"));
     app.keys_current().await.map(drop).map_err(Crest::internal)
 }
 
