@@ -46,6 +46,7 @@ mod snapshots;
 #[cfg(test)]
 mod testing;
 mod universal_id;
+mod user_import;
 
 pub use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use app::{App, AppError};
