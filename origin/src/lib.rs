@@ -43,6 +43,7 @@ mod settings;
 #[cfg(test)]
 mod testing;
 mod universal_id;
+mod user_import;
 
 pub use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use app::{App, AppError};

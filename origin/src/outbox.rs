@@ -163,5 +163,5 @@ fn read(file: &std::path::Path) -> Result<Zeroizing<String>, String> {
 }
 
 #[cfg(test)]
-#[path = "outbox_tests.rs"]
+#[path = "outbox_tests/mod.rs"]
 mod tests;

@@ -31,7 +31,7 @@ const MAX_SCRYPT_BYTES: u64 = 256 << 20;
 const MAX_SCRYPT_P: u32 = 16;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Hash {
+pub(crate) enum Hash {
     Sha1,
     Sha256,
     Sha512,

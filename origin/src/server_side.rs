@@ -17,17 +17,11 @@ use crate::settings::Session as Settings;
 const MAX_CLAIMS: usize = 10_000;
 
 /// Whether a new session of this user is kept in the store.
-pub(crate) async fn is_due(
-    app: &App,
-    settings: &Settings,
-    realm: &str,
-    username: &str,
-) -> Result<bool, StoreError> {
+pub(crate) async fn is_due(app: &App, settings: &Settings, realm: &str, username: &str) -> Result<bool, StoreError> {
     if settings.server_side.always {
         return Ok(true);
     }
-    Ok(settings.server_side.administrators
-        && app.store.administrators().has(realm, username).await?)
+    Ok(settings.server_side.administrators && app.store.administrators().has(realm, username).await?)
 }
 
 /// Keeps a session under a new reference. Sessions that the quota sends away are ended everywhere.

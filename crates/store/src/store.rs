@@ -7,7 +7,8 @@ use crate::db::{Db, Tx, postgres, sql, sqlite};
 use crate::denylist::{Changes, DenylistLog, Signal, Watch, Writer};
 use crate::{
     Administrators, Agents, Answers, AttemptCounters, Audit, Counters, Identities, InstallationRow, JourneyDocuments,
-    Journeys, Keys, Location, MasterKey, Once, Realms, RecoveryCodes, Sessions, Settings, StoreError, TermsOfUse, location,
+    Journeys, Keys, Location, MasterKey, Once, Realms, RecoveryCodes, Sessions, Settings, StoreError, TermsOfUse,
+    location,
 };
 
 const MASTER_KEY_CHECK: (&[&str], &[u8]) = (&["master key check"], b"countersign");

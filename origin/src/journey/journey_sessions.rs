@@ -165,7 +165,11 @@ async fn with_client(
     match auth_id::sign(app, named, keys, sealed, ends) {
         Err(MintError::TooLong) => {
             let (realm, journey) = named;
-            tracing::warn!(realm, journey, "the state of a journey is too large for an authId and is kept in the store");
+            tracing::warn!(
+                realm,
+                journey,
+                "the state of a journey is too large for an authId and is kept in the store"
+            );
             let session_id = in_store(app, realm, keys, progress, ends).await?;
             Ok(auth_id::sign(app, named, keys, session_id, ends)?)
         }
@@ -192,7 +196,8 @@ pub(super) async fn finish(app: &App, realm: &str, place: &Place) -> Result<(), 
         Place::Store { reference, version } => app.store.journeys().finish(reference, *version).await?,
         Place::Memory { reference, version } => app.memory.finish(reference, *version),
         Place::Client { otk, id, ends } => {
-            let (kind, what) = if app.settings().realm(realm).journey.allowlisting { (STEP, otk) } else { (JOURNEY, id) };
+            let (kind, what) =
+                if app.settings().realm(realm).journey.allowlisting { (STEP, otk) } else { (JOURNEY, id) };
             app.store.once().consume(kind, what.as_bytes(), *ends).await?
         }
     };

@@ -29,8 +29,7 @@ const TOO_LARGE: &str = "The session cannot be issued: it does not fit into a co
 const NO_CONFIGURATION: &str = "No Configuration found";
 const FAILURE: &str = "Login failure";
 /// A client of AM's looks for the class's name.
-const NOT_SUSPENDED: &str =
-    "org.forgerock.openam.auth.nodes.framework.token.SuspendedAuthSessionException: Token not found. It may have expired.";
+const NOT_SUSPENDED: &str = "org.forgerock.openam.auth.nodes.framework.token.SuspendedAuthSessionException: Token not found. It may have expired.";
 
 pub(super) async fn post(call: &Call) -> Answer {
     handle(call).await.or_else(|error| failed(call, error))

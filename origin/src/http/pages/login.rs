@@ -272,7 +272,9 @@ impl Visit {
         let request = self.request();
         let says = |error| Says { error: Some(error), typed: form, ..Says::default() };
         match journey::advance(&self.app, opened, Some(&answers), &request, &to).await {
-            Ok(Outcome::Step(shown)) => self.show(StatusCode::OK, &shown, Says { typed: form, ..Says::default() }).await,
+            Ok(Outcome::Step(shown)) => {
+                self.show(StatusCode::OK, &shown, Says { typed: form, ..Says::default() }).await
+            }
             Ok(Outcome::Success(succeeded)) => self.succeeded(&succeeded).await,
             Ok(Outcome::Failure(failed)) => {
                 if let Some(url) = away(&failed) {

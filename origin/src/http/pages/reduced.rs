@@ -191,11 +191,10 @@ mod tests {
                 link("/am/UI/Login?realm=%2Falpha&service=Forgotten+Username", "Forgot username?"),
             ]
         );
-        assert_eq!(reduce("<h1>A &amp; B</h1><p>c &lt; d &#65;&#x42;</p>", "/"), [
-            text("A & B"),
-            Piece::Break,
-            text("c < d AB")
-        ]);
+        assert_eq!(
+            reduce("<h1>A &amp; B</h1><p>c &lt; d &#65;&#x42;</p>", "/"),
+            [text("A & B"), Piece::Break, text("c < d AB")]
+        );
         assert_eq!(reduce("1 < 2 & 3", "/"), [text("1 < 2 & 3")]);
         assert_eq!(plain("<b>Sign</b> in<br/>here"), "Sign in here");
         assert_eq!(reduce("<A HREF=https://www.example.com/x>y</A>", "/"), [link("https://www.example.com/x", "y")]);

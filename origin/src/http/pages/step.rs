@@ -17,14 +17,32 @@ const MAX_RADIOS: usize = 5;
 /// One part of the form.
 pub(super) enum Part {
     Text(Text),
-    Check { id: String, label: String, checked: bool, required: bool },
+    Check {
+        id: String,
+        label: String,
+        checked: bool,
+        required: bool,
+    },
     /// What is to be agreed to, above its check box.
     Terms(Vec<Piece>),
-    Choice { id: String, label: String, options: Vec<Choice>, radio: bool },
-    Note { kind: &'static str, pieces: Vec<Piece> },
-    Hidden { name: String, value: String },
+    Choice {
+        id: String,
+        label: String,
+        options: Vec<Choice>,
+        radio: bool,
+    },
+    Note {
+        kind: &'static str,
+        pieces: Vec<Piece>,
+    },
+    Hidden {
+        name: String,
+        value: String,
+    },
     /// The step ends by leaving for another site.
-    Away { href: String },
+    Away {
+        href: String,
+    },
 }
 
 pub(super) struct Text {
@@ -129,10 +147,8 @@ impl View {
                 self.parts.push(Part::Text(plain("text", "username", MAX_USERNAME)));
             }
             CallbackType::ValidatedCreatePasswordCallback => {
-                self.parts.push(Part::Text(Text {
-                    value: String::new(),
-                    ..plain("password", "new-password", MAX_PASSWORD)
-                }));
+                self.parts
+                    .push(Part::Text(Text { value: String::new(), ..plain("password", "new-password", MAX_PASSWORD) }));
             }
             CallbackType::StringAttributeInputCallback => {
                 let (kind, autocomplete) = match text("name") {

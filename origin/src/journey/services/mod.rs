@@ -11,6 +11,8 @@ mod profile;
 mod realm;
 mod script_host;
 mod scripts;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,6 +25,7 @@ use crate::app::App;
 use crate::passwords::HashError;
 use crate::rate_limits::Quota;
 pub(crate) use lockout::COUNTER as LOCKOUT;
+pub(crate) use profile::flattened;
 pub(crate) use script_host::LibraryScripts;
 
 /// The services of one realm, for one step of a journey.
