@@ -195,6 +195,17 @@ impl Documents {
         found
     }
 
+    /// All nodes: type, id and configuration, each once.
+    pub(crate) fn all_nodes(&self) -> Vec<(&str, &str, &Object)> {
+        let places = self.nodes.values().filter_map(|places| places.first());
+        let node = |place: &'_ DocumentKey| -> Option<(&str, &str, &Object)> {
+            let (place, row) = self.rows.get_key_value(place)?;
+            let (node_type, id) = place.id.split_once('/')?;
+            Some((node_type, id, row.value.as_object()?))
+        };
+        places.filter_map(node).collect()
+    }
+
     /// A journey with everything that belongs to it, in the form that frodo writes.
     pub(crate) fn document(&self, name: &str) -> Option<Document> {
         let row = self.get(&tree_key(name))?;
@@ -362,8 +373,38 @@ impl Documents {
         unused.map(|place| (place.clone(), None)).collect()
     }
 
-    /// The row of a journey whose tree is changed by itself. Its nodes are found by their ids.
-    pub(crate) fn tree_change(&self, name: &str, tree: Object) -> Change {
+    /// Also with journeys that are not in the database, where there are none of their names.
+    pub(crate) fn with_built_in(&self, export: &Export) -> Self {
+        let missing = export.journeys.iter().filter(|(name, _)| !self.has(name));
+        let rows = missing.flat_map(|(name, document)| split(name, document));
+        let rows = rows.filter(|(place, _)| !self.rows.contains_key(place));
+        self.with(&rows.map(|(place, value)| (place, Some(value))).collect::<Vec<_>>())
+    }
+
+    pub(crate) fn is_stored(&self, name: &str) -> bool {
+        self.changed(name).is_some()
+    }
+
+    /// What changes when a tree is put by itself: its nodes are found by their ids. Those that are not in the database yet
+    /// are put there.
+    pub(crate) fn tree_changes(&self, name: &str, tree: Object) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let mut nodes: Vec<(&str, &str)> = associations(&tree).collect();
+        for (id, node_type) in nodes.clone() {
+            nodes.extend(self.node(name, node_type, id).map(page_children).unwrap_or_default());
+        }
+        for (id, node_type) in nodes {
+            let place = self.node_place(name, &node_id(node_type, id));
+            let row = place.and_then(|place| Some((place, self.rows.get(place)?)));
+            if let Some((place, Row { value, changed: None })) = row {
+                changes.push((place.clone(), Some(value.clone())));
+            }
+        }
+        changes.push(self.tree_change(name, tree));
+        changes
+    }
+
+    fn tree_change(&self, name: &str, tree: Object) -> Change {
         let mut row = self.get(&tree_key(name)).and_then(Value::as_object).cloned().unwrap_or_default();
         let mut sections = row.remove("sections").and_then(|value| value.as_object().cloned()).unwrap_or_default();
         let nodes = associations(&tree).map(|(id, node_type)| json!(node_id(node_type, id))).collect();

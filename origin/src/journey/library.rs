@@ -242,6 +242,32 @@ impl App {
         self.libraries.of(realm)
     }
 
+    /// Decides on what there is and writes it; when somebody else was quicker, decides anew.
+    pub(crate) async fn change_journeys<T, E: From<StoreError>>(
+        &self,
+        realm: &str,
+        actor: &str,
+        mut decide: impl FnMut(&Documents) -> Result<(Vec<Change>, T), E>,
+    ) -> Result<T, E> {
+        let mut attempt = 1;
+        loop {
+            let current = self.journeys_current(realm).await?;
+            let (changes, outcome) = decide(&current.documents)?;
+            if changes.is_empty() {
+                return Ok(outcome);
+            }
+            let (generation, now) = (Some(current.documents.generation), self.clock.now().seconds());
+            match self.store.journey_documents().change(realm, &for_store(&changes), generation, actor, now).await {
+                Ok(_) => {
+                    self.libraries.refresh(&self.store).await?;
+                    return Ok(outcome);
+                }
+                Err(StoreError::Outdated { .. }) if attempt < ATTEMPTS => attempt += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// As they are in the database now.
     pub(crate) async fn journeys_current(&self, realm: &str) -> Result<Arc<RealmJourneys>, StoreError> {
         self.libraries.refresh(&self.store).await?;

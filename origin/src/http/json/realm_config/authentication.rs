@@ -16,10 +16,15 @@ const KIND: (&str, &str) = ("EMPTY", "Core");
 
 pub(in super::super) async fn answer(call: &Call) -> Answer {
     administrator::require(call, &call.realm).await?;
-    let groups = groups(call);
-    let resource = configuration::resource(&groups, KIND);
+    let mut groups = groups(call);
+    let mut resource = configuration::resource(&groups, KIND);
     if let Verb::Update(asked) = configuration::verb(call, &resource)? {
-        configuration::unchanged(&asked, &groups, &[("security", "sharedSecret")], in_file)?;
+        configuration::unchanged(&asked, &groups, &[("security", "sharedSecret"), ("core", "orgConfig")], in_file)?;
+        if let Some(name) = asked.get("core").and_then(|core| core.get("orgConfig")) {
+            super::trees::make_default(call, name.as_str().unwrap_or_default()).await?;
+            groups = self::groups(call);
+            resource = configuration::resource(&groups, KIND);
+        }
         if let Some(secret) = shared_secret(&asked)? {
             import(call, secret).await?;
         }
