@@ -82,6 +82,10 @@ impl Callback {
                 let data = self.output("data").map_or_else(String::new, Value::to_string);
                 one(format!("(metadata: {data})"), Answering::Nothing)
             }
+            // A link that an app takes.
+            CallbackType::HiddenValueCallback if text("id") == "mfaDeviceRegistration" => {
+                one(text("value"), Answering::Nothing)
+            }
             _ => one(self.kind().name().to_owned(), Answering::Machine),
         }
     }

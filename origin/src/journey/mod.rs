@@ -13,6 +13,8 @@ mod methods;
 mod outcome;
 mod progress;
 mod run;
+#[cfg(test)]
+mod second_factor_tests;
 pub(crate) mod services;
 #[cfg(test)]
 mod tests;

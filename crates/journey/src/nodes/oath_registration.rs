@@ -142,15 +142,26 @@ fn account(config: &Config, user: &Identity) -> String {
     value.filter(|value| !value.is_empty()).unwrap_or(&user.username).to_owned()
 }
 
-/// Puts the QR code on the page, as a link for those who have the app on the same device.
+/// Draws the QR code, in a link for those who have the app on the same device. Rows and not an image, since the state
+/// of the journey carries them.
 fn script(link: &str) -> String {
-    let image = qr::svg(link).unwrap_or_default();
+    let rows = qr::rows(link).unwrap_or_default();
     format!(
-        "var link = document.createElement('a');\n\
+        "var rows = {};\n\
+         var link = document.createElement('a');\n\
          link.href = {};\n\
-         link.innerHTML = {};\n\
+         var canvas = document.createElement('canvas');\n\
+         canvas.width = canvas.height = (rows.length + 8) * 4;\n\
+         var context = canvas.getContext('2d');\n\
+         context.fillStyle = '#fff';\n\
+         context.fillRect(0, 0, canvas.width, canvas.height);\n\
+         context.fillStyle = '#000';\n\
+         rows.forEach(function (row, y) {{\n  for (var x = 0; x < rows.length; x += 1) {{\n    \
+         if (parseInt(row.charAt(x >> 2), 16) >> (3 - x % 4) & 1) {{\n      \
+         context.fillRect((x + 4) * 4, (y + 4) * 4, 4, 4);\n    }}\n  }}\n}});\n\
+         link.appendChild(canvas);\n\
          document.body.appendChild(link);\n",
-        json!(link),
-        json!(image)
+        json!(rows),
+        json!(link)
     )
 }

@@ -45,7 +45,11 @@ impl Node for This {
     type Config = Config;
 
     async fn process(config: Config, step: &mut Step<'_>) -> NodeResult {
-        let username = step.username().ok_or_else(|| NodeError::State("no user name".to_owned()))?.to_owned();
+        if step.username().is_none() {
+            return Err(NodeError::State("no user name".to_owned()));
+        }
+        // As the store spells it: another spelling must not be somebody without a device.
+        let username = step.user().await?.map(|user| user.username).unwrap_or_default();
         let devices = step.host.devices.list(&username, DeviceKind::Oath).await?;
         let Some(mut device) = devices.into_iter().next_back() else {
             step.state.put_shared(MFA_METHOD, DeviceKind::Oath.name());

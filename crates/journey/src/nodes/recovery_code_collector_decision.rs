@@ -20,7 +20,10 @@ impl Node for This {
         let Some(code) = step.answer(CallbackType::NameCallback) else {
             return send([Callback::name("Recovery Code")]);
         };
-        let username = step.username().ok_or_else(|| NodeError::State("no user name".to_owned()))?;
-        decide(step.host.identities.use_recovery_code(username, &config.recoveryCodeType, code.trim()).await?)
+        if step.username().is_none() {
+            return Err(NodeError::State("no user name".to_owned()));
+        }
+        let Some(user) = step.user().await? else { return decide(false) };
+        decide(step.host.identities.use_recovery_code(&user.username, &config.recoveryCodeType, code.trim()).await?)
     }
 }

@@ -75,7 +75,8 @@ fn registration_on_the_wire() {
     let secret = link.split("secret=").nth(1).unwrap().split('&').next().unwrap();
     assert_eq!(secret.len(), 26, "16 bytes without padding");
     let script = asked.output(1, "message").as_str().unwrap().to_owned();
-    assert!(script.contains(&json!(link).to_string()) && script.contains("<svg "), "{script}");
+    assert!(script.contains(&json!(link).to_string()) && script.contains("var rows = [\"fe"), "{script}");
+    assert!(script.len() < 4096, "{} bytes in every authId", script.len());
     assert!(oath(&asked.world).is_empty(), "nothing is stored until the user goes on");
 
     let done = asked.answer(&[Value::Null, json!(0)]);
@@ -160,6 +161,25 @@ fn verifier_on_the_wire() {
     let asked = verifier(right.world, json!({"isRecoveryCodeAllowed": true}));
     assert_eq!(asked.output(1, "options"), json!(["Submit", "Use recovery code"]));
     assert_eq!(asked.answer(&[json!(""), json!(1)]).outcome(), "recoveryCodeOutcome");
+}
+
+/// Names are compared as the store compares them: who writes his name another way is no user without a device.
+#[test]
+fn another_spelling_of_the_name_is_the_same_user() {
+    let (world, link) = registered(json!({}));
+    let mut fresh = World::new();
+    fresh.users = world.users;
+    let asked = Trial::of(VERIFIER, json!({}), json!({"username": "DEMO"}), Value::Null, fresh).run();
+    assert_eq!(asked.types(), ["NameCallback", "ConfirmationCallback"]);
+    let done = asked.answer(&[json!(app(&link, NOW)), json!(0)]);
+    assert_eq!(done.outcome(), "successOutcome");
+    let config = json!({"recoveryCodeType": "OATH"});
+    let mut world = World::new();
+    world.users = done.world.users;
+    world.users.change("demo", |user| user.codes = vec![("OATH".to_owned(), "abcd".to_owned())]);
+    let shared = json!({"username": "DEMO"});
+    let code = Trial::of("RecoveryCodeCollectorDecisionNode", config, shared, Value::Null, world).run();
+    assert_eq!(code.answer(&[json!("abcd")]).outcome(), "true");
 }
 
 #[test]
