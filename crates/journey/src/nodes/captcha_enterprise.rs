@@ -69,7 +69,11 @@ impl Node for This {
         }
         let wrong = || NodeError::Config("setting captchaUri: is not a URL".to_owned());
         let mut url = url::Url::parse(&config.captchaUri).map_err(|_| wrong())?;
-        url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().extend(["projects", &config.projectId, "assessments"]);
+        url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().extend([
+            "projects",
+            &config.projectId,
+            "assessments",
+        ]);
         url.query_pairs_mut().append_pair("key", key);
         let request = post_json(url.as_str(), &json!({"event": event}));
         let assessment = match step.exchange(request).await? {

@@ -78,11 +78,8 @@ impl Node for This {
             Answered::Signed(jws) => jws,
         };
         let Some((kid, jwk)) = binding::brought(jws) else { return goto("failure") };
-        let expected = Expected {
-            challenge: &challenge,
-            subject: Some(&user.universal_id),
-            applications: &config.applicationIds,
-        };
+        let expected =
+            Expected { challenge: &challenge, subject: Some(&user.universal_id), applications: &config.applicationIds };
         if binding::verify(jws, &jwk, &expected, step.now()).is_err() {
             return goto("failure");
         }

@@ -48,9 +48,8 @@ impl Node for This {
             let days = u64::try_from(config.expiration).unwrap_or(0);
             now.saturating_sub(seen) <= days.saturating_mul(DAY)
         };
-        let same = |device: &&Device| {
-            profile.get("identifier").is_some_and(|id| device.profile.get("identifier") == Some(id))
-        };
+        let same =
+            |device: &&Device| profile.get("identifier").is_some_and(|id| device.profile.get("identifier") == Some(id));
         let Some(device) = known.iter().filter(fresh).find(same) else { return goto("unknownDevice") };
         let differing = differences(device.profile.get("metadata"), profile.get("metadata"));
         decide(i64::try_from(differing).is_ok_and(|differing| differing <= config.acceptableVariance))

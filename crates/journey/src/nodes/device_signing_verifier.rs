@@ -41,8 +41,7 @@ impl Node for This {
         fixed.chain(config.clientErrorOutcomes.iter().cloned()).collect()
     });
     const CALLBACKS: &'static [CallbackType] = &[CallbackType::DeviceSigningVerifierCallback];
-    const INPUTS: &'static [Key] =
-        &[Key::Named("username"), Key::Own(CHALLENGE), Key::Setting("sharedStateAttribute")];
+    const INPUTS: &'static [Key] = &[Key::Named("username"), Key::Own(CHALLENGE), Key::Setting("sharedStateAttribute")];
     const OUTPUTS: &'static [Key] =
         &[Key::Named("username"), Key::Own(CHALLENGE), Key::Named(JWT), Key::Named(FAILURE)];
     type Config = Config;
@@ -115,11 +114,8 @@ impl Node for This {
         let is_it = |device: &&Device| !kid.is_empty() && device.credential_id.as_deref() == Some(&kid);
         let Some(device) = devices.iter().find(is_it) else { return goto("keyNotFound") };
         let jwk = device.profile.get("key").and_then(Value::as_object).cloned().unwrap_or_default();
-        let expected = Expected {
-            challenge: &challenge,
-            subject: Some(&user.universal_id),
-            applications: &config.applicationIds,
-        };
+        let expected =
+            Expected { challenge: &challenge, subject: Some(&user.universal_id), applications: &config.applicationIds };
         // An app that was told nobody says itself for whom it signs.
         if let Err(why) = binding::verify(jws, &jwk, &expected, step.now()) {
             return fail(&config, step, &why);

@@ -39,13 +39,8 @@ impl Node for This {
         ids.into_iter().filter(|(there, _)| *there).map(|(_, id)| id.to_owned()).collect()
     });
     const INPUTS: &'static [Key] = &[Key::Named("username"), Key::Setting("customPayload")];
-    const OUTPUTS: &'static [Key] = &[
-        Key::Named(MESSAGE_ID),
-        Key::Named(PENDING),
-        Key::Named(NUMBER),
-        Key::Named(MFA_METHOD),
-        Key::Named(FAILURE),
-    ];
+    const OUTPUTS: &'static [Key] =
+        &[Key::Named(MESSAGE_ID), Key::Named(PENDING), Key::Named(NUMBER), Key::Named(MFA_METHOD), Key::Named(FAILURE)];
     type Config = Config;
 
     async fn process(config: Config, step: &mut Step<'_>) -> NodeResult {

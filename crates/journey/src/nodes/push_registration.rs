@@ -38,8 +38,7 @@ impl Node for This {
     const NAME: &'static str = "Push Registration";
     const ABOUT: &'static str = "Shows a QR code until a phone has registered for push messages, in the place of one that \
          the user has.";
-    const OUTCOMES: Outcomes<Config> =
-        Outcomes::Of(|config| config.names().into_iter().map(str::to_owned).collect());
+    const OUTCOMES: Outcomes<Config> = Outcomes::Of(|config| config.names().into_iter().map(str::to_owned).collect());
     const CALLBACKS: &'static [CallbackType] =
         &[CallbackType::TextOutputCallback, CallbackType::HiddenValueCallback, CallbackType::PollingWaitCallback];
     const INPUTS: &'static [Key] = &[Key::Named("username"), Key::Own(KEPT)];

@@ -21,8 +21,7 @@ impl Node for This {
     const NAME: &'static str = "Push Wait";
     const ABOUT: &'static str = "Has the client wait for the phone's answer.";
     const OUTCOMES: Outcomes<Config> = Outcomes::Fixed(&["DONE", "EXITED"]);
-    const CALLBACKS: &'static [CallbackType] =
-        &[CallbackType::PollingWaitCallback, CallbackType::ConfirmationCallback];
+    const CALLBACKS: &'static [CallbackType] = &[CallbackType::PollingWaitCallback, CallbackType::ConfirmationCallback];
     const INPUTS: &'static [Key] = &[Key::Own(END), Key::Named(NUMBER)];
     const OUTPUTS: &'static [Key] = &[Key::Own(END)];
     type Config = Config;

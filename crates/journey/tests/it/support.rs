@@ -64,6 +64,8 @@ pub(crate) struct World {
     pub(crate) requests: Mutex<Vec<HttpRequest>>,
     /// Push messages that are expected, and what was answered.
     pub(crate) answers: Mutex<BTreeMap<String, Option<String>>>,
+    /// The phone of whoever sits at the client.
+    pub(crate) phone: Mutex<Option<Phone>>,
     /// Cookie value and whom it remembers.
     pub(crate) remembered: Option<(String, String)>,
     /// The security key of whoever sits at the client.
@@ -90,6 +92,7 @@ impl World {
             servers: Vec::new(),
             requests: Mutex::default(),
             answers: Mutex::default(),
+            phone: Mutex::default(),
             remembered: None,
             key: OnceLock::new(),
         }

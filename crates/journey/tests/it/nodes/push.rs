@@ -1,6 +1,6 @@
 //! Push messages to a phone.
 
-use countersign_journey::host::{Device, DeviceKind};
+use countersign_journey::host::DeviceKind;
 use serde_json::{Value, json};
 
 use crate::support::{Phone, Trial, World, token};
@@ -73,24 +73,9 @@ fn a_registration_that_the_phone_did_not_make_fails() {
     assert_eq!(asked.answer(&[Value::Null]).outcome(), "failureOutcome");
 }
 
-const SECRET: [u8; 32] = [3; 32];
-
-fn registered(world: &World) -> Phone {
-    use base64::Engine as _;
-    let secret = base64::engine::general_purpose::STANDARD.encode(SECRET);
-    let profile = json!({
-        "uuid": "1", "sharedSecret": secret, "deviceMechanismUID": "mechanism", "deviceId": "arn:device",
-        "deviceType": "ios", "communicationType": "apns", "issuer": "Example"
-    });
-    let profile = profile.as_object().cloned().unwrap();
-    let device = Device { id: "1".to_owned(), profile, credential_id: None, version: 0 };
-    world.users.devices("demo", |devices| devices.push((DeviceKind::Push, device)));
-    Phone { secret: SECRET.to_vec(), mechanism: "mechanism".to_owned() }
-}
-
 fn send(config: Value) -> (Trial, Phone) {
     let world = gateway();
-    let phone = registered(&world);
+    let phone = Phone::registered(&world, "demo");
     let shared = json!({"username": "demo", "amount": 12, "hidden": 1});
     (Trial::of("PushAuthenticationSenderNode", config, shared, Value::Null, world).run(), phone)
 }
@@ -126,7 +111,7 @@ fn a_message_is_sent() {
     assert_eq!((none.outcome(), none.shared()["mfaMethod"].clone()), ("NOT_REGISTERED".to_owned(), json!("push")));
     let down = |config: Value| {
         let world = World::new().server("https://push.example/send", |_| (503, json!({})));
-        registered(&world);
+        Phone::registered(&world, "demo");
         Trial::of("PushAuthenticationSenderNode", config, demo(), Value::Null, world).run().outcome()
     };
     assert_eq!(down(json!({"captureFailure": true})), "FAILURE");
@@ -168,7 +153,7 @@ fn the_phones_answer_decides() {
     phone.answer(&first.world, &json!({}));
     let replayed = first.world.answers.lock().unwrap().values().next().cloned().flatten().unwrap();
     let mut world = gateway();
-    registered(&world);
+    Phone::registered(&world, "demo");
     world.random = 99.into();
     let second = Trial::of("PushAuthenticationSenderNode", json!({}), demo(), Value::Null, world).run();
     let id = second.shared()["pushMessageId"].as_str().unwrap().to_owned();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use countersign_journey::host::{Device, DeviceKind};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Map, Value, json};
 
@@ -26,6 +27,19 @@ pub(crate) fn token(secret: &[u8], claims: &Value) -> String {
 }
 
 impl Phone {
+    /// One that the user has registered.
+    pub(crate) fn registered(world: &World, username: &str) -> Self {
+        let phone = Self { secret: vec![3; 32], mechanism: "mechanism".to_owned() };
+        let profile = json!({
+            "uuid": "1", "sharedSecret": STANDARD.encode(&phone.secret), "deviceMechanismUID": phone.mechanism,
+            "deviceId": "arn:device", "deviceType": "ios", "communicationType": "apns", "issuer": "Example"
+        });
+        let profile = profile.as_object().cloned().unwrap();
+        let device = Device { id: "1".to_owned(), profile, credential_id: None, version: 0 };
+        world.users.devices(username, |devices| devices.push((DeviceKind::Push, device)));
+        phone
+    }
+
     /// Scans the code and answers it.
     pub(crate) fn scan(world: &World, link: &str) -> Self {
         let url = url::Url::parse(link).unwrap();
