@@ -9,6 +9,7 @@ use countersign_store::{Store, StoreError};
 
 use crate::ambient::{Clock, Entropy};
 use crate::http::News;
+use crate::journey::{Libraries, Memory};
 use crate::key_plan::Times;
 use crate::key_upkeep::Issued;
 use crate::keyring::{self, Keyring, KeyringError};
@@ -38,6 +39,9 @@ pub struct App {
     /// What polls of the feed that are held wait for.
     pub(crate) news: News,
     pub(crate) metrics: Metrics,
+    pub(crate) libraries: Libraries,
+    /// Logins in progress that are kept here.
+    pub(crate) memory: Memory,
 }
 
 /// Why the origin cannot start. The operator's fault, or the store's.
@@ -109,6 +113,7 @@ impl App {
         let keys = RwLock::new(Arc::new(keys));
         // Whoever waits holds a connection: half of them stay free for those who do not.
         let news = News::new(settings.max_connections / 2);
+        let libraries = Libraries::load(&store).await?;
         let (loading, issued) = (tokio::sync::Mutex::default(), Issued::default());
         Ok(Arc::new(Self {
             settings: RwLock::new(Arc::new(settings)),
@@ -125,6 +130,8 @@ impl App {
             default_realm,
             news,
             metrics: Metrics::default(),
+            libraries,
+            memory: Memory::default(),
         }))
     }
 

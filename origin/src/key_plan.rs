@@ -41,7 +41,11 @@ impl Times {
         Self {
             propagation: (2 * denylist.lease_ms.max(denylist.poll_ms)).div_ceil(1000),
             session: settings.all_realms().map(|realm| realm.session.max_seconds).max().unwrap_or_default(),
-            journey: settings.all_realms().map(|realm| realm.journey.max_seconds).max().unwrap_or_default(),
+            journey: settings
+                .all_realms()
+                .map(|realm| realm.journey.max_seconds.max(realm.journey.suspended_seconds))
+                .max()
+                .unwrap_or_default(),
             jwks: settings.keys.jwks_max_age_seconds,
         }
     }

@@ -433,20 +433,20 @@ async fn a_realm_changes_its_algorithms_without_ending_a_session() {
 #[tokio::test]
 async fn a_login_under_way_survives_a_change_of_algorithms() {
     let origin = Origin::new().await;
-    let auth_id = crate::journey::start(&origin.app, "/alpha").unwrap();
+    let auth_id = origin.auth_id().await;
     let settings = "[realm.\"/alpha\".journey]\nstatelessSigningType = \"ES256\"\n\
                     statelessEncryptionType = \"AES_KEYWRAP\"\naes_keywrap_bits = 128\n";
     let origin = origin.again_with(settings).await;
     for _ in 0..3 {
         once(&origin.app).await.unwrap();
-        crate::journey::check(&origin.app, "/alpha", &auth_id).unwrap();
+        assert!(origin.goes_on(&auth_id).await);
         origin.clock.advance(20);
     }
     assert_eq!(states(&origin, "journey-signing", "ES256").await, [KeyState::Active]);
     assert_eq!(states(&origin, "journey-content", "A128KW+A256GCM").await, [KeyState::Active]);
-    let new = crate::journey::start(&origin.app, "/alpha").unwrap();
-    crate::journey::check(&origin.app, "/alpha", &new).unwrap();
-    crate::journey::check(&origin.app, "/alpha", &auth_id).unwrap();
+    let new = origin.auth_id().await;
+    assert!(origin.goes_on(&new).await);
+    assert!(origin.goes_on(&auth_id).await);
 }
 
 #[tokio::test]

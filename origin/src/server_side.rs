@@ -5,7 +5,7 @@
 
 use countersign_core::session::{Reference, Session, SessionClaims, SessionId, TokenId};
 use countersign_core::time::UnixSeconds;
-use countersign_store::{Identity, ServerSession, StoreError};
+use countersign_store::{ServerSession, StoreError};
 
 use crate::ambient::random;
 use crate::app::App;
@@ -17,12 +17,11 @@ use crate::settings::Session as Settings;
 const MAX_CLAIMS: usize = 10_000;
 
 /// Whether a new session of this user is kept in the store.
-pub(crate) async fn is_due(app: &App, settings: &Settings, identity: &Identity) -> Result<bool, StoreError> {
+pub(crate) async fn is_due(app: &App, settings: &Settings, realm: &str, username: &str) -> Result<bool, StoreError> {
     if settings.server_side.always {
         return Ok(true);
     }
-    Ok(settings.server_side.administrators
-        && app.store.administrators().has(&identity.realm, &identity.username).await?)
+    Ok(settings.server_side.administrators && app.store.administrators().has(realm, username).await?)
 }
 
 /// Keeps a session under a new reference. Sessions that the quota sends away are ended everywhere.

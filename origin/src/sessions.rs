@@ -10,11 +10,10 @@ use countersign_core::time::{UnixMillis, UnixSeconds};
 use countersign_core::token::mint::MintError;
 use countersign_core::token::{self, Kind, Scratch, TokenError, mint};
 use countersign_store::denylist::{Appended, DenylistLog, Lookup, NewEntry, Probe};
-use countersign_store::{Attributes, Identity, StoreError};
+use countersign_store::{Attributes, StoreError};
 
 use crate::ambient::{Entropy, random};
 use crate::app::App;
-use crate::journey::Authenticated;
 use crate::keyring::RealmKeys;
 use crate::settings::Session as Settings;
 use crate::{server_side, session_cookie};
@@ -60,7 +59,81 @@ impl std::fmt::Display for IssueError {
     }
 }
 
-/// Mints a session for an identity that has just authenticated. The session that the request presented, its parent, is
+/// Someone who has just authenticated, and what the journey wants of the session.
+pub(crate) struct Authenticated {
+    pub(crate) realm: String,
+    pub(crate) username: String,
+    pub(crate) attributes: Attributes,
+    /// Where the denylist log ended before anything was known of the identity.
+    pub(crate) rvs: u64,
+    pub(crate) auth_level: u32,
+    /// RFC 8176.
+    pub(crate) amr: Vec<String>,
+    pub(crate) properties: Vec<(String, String)>,
+    /// Instead of the realm's.
+    pub(crate) max_seconds: Option<u64>,
+    pub(crate) max_idle_seconds: Option<u64>,
+}
+
+impl Authenticated {
+    /// Whether a session is of this user.
+    pub(crate) fn is_of(&self, claims: &SessionClaims) -> bool {
+        claims.sub == self.username && claims.realm == self.realm
+    }
+
+    /// What the session says.
+    fn claims(&self, settings: &Settings, parent: Option<&SessionClaims>, app: &App) -> SessionClaims {
+        let inherited = parent.filter(|claims| self.is_of(claims));
+        let subject = Subject {
+            realm: &self.realm,
+            username: &self.username,
+            attributes: &self.attributes,
+            inherited: inherited.map(|claims| &claims.properties),
+        };
+        let mut claims = claims(settings, subject, self.rvs, app.clock.now().seconds(), &*app.entropy);
+        // An upgrade takes nothing away: neither the level nor the journeys that were completed.
+        let before = inherited.map_or(0, |claims| claims.auth_level);
+        claims.auth_level = settings.auth_level.max(self.auth_level).max(before);
+        claims.amr.clone_from(&self.amr);
+        for method in inherited.into_iter().flat_map(|claims| &claims.amr) {
+            if !claims.amr.contains(method) {
+                claims.amr.push(method.clone());
+            }
+        }
+        let own = self.properties.iter().map(|(name, value)| {
+            let before = inherited.and_then(|claims| claims.properties.get(name));
+            (name.clone(), if JOINED.contains(&name.as_str()) { joined(value, before) } else { value.clone() })
+        });
+        let others = claims.properties.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        claims.properties = own.chain(others).collect();
+        if let Some(seconds) = self.max_seconds {
+            let end = claims.iat.plus(seconds);
+            (claims.exp, claims.fexp) = (end, end);
+        }
+        let lifetime = claims.fexp.0.saturating_sub(claims.iat.0);
+        let idle = self.max_idle_seconds.or(settings.max_idle_seconds.map(u64::from));
+        // An idle time that never comes before the end is none.
+        claims.idle = idle.filter(|idle| *idle < lifetime).and_then(|idle| u32::try_from(idle).ok());
+        claims
+    }
+}
+
+/// Properties that name all the journeys and methods of a session, as AM has them.
+const JOINED: [&str; 2] = ["Service", "AuthType"];
+/// Most of them that are named.
+const MAX_JOINED: usize = 8;
+
+fn joined(value: &str, before: Option<&str>) -> String {
+    let mut all = Vec::new();
+    for one in value.split('|').chain(before.into_iter().flat_map(|before| before.split('|'))) {
+        if !all.contains(&one) && all.len() < MAX_JOINED {
+            all.push(one);
+        }
+    }
+    all.join("|")
+}
+
+/// Mints a session for someone who has just authenticated. The session that the request presented, its parent, is
 /// ended: with the new token made, so that whoever gets none keeps what it had, and before that is handed out. What the
 /// parent's properties say of the same user goes on to hold.
 pub(crate) async fn issue(
@@ -68,20 +141,13 @@ pub(crate) async fn issue(
     authenticated: &Authenticated,
     parent: Option<&Session>,
 ) -> Result<Issued, IssueError> {
-    let Authenticated { identity, rvs } = authenticated;
+    let Authenticated { realm, username, .. } = authenticated;
     let ring = app.keys();
-    let keys = ring.realms.get(&identity.realm).ok_or(IssueError::NoSuchRealm)?;
-    let inherited = parent.map(Session::claims).filter(|claims| is_of(claims, identity));
-    let subject = Subject {
-        realm: &identity.realm,
-        username: &identity.username,
-        attributes: &identity.attributes,
-        inherited: inherited.map(|claims| &claims.properties),
-    };
+    let keys = ring.realms.get(realm).ok_or(IssueError::NoSuchRealm)?;
     let settings = app.settings();
-    let settings = &settings.realm(&identity.realm).session;
-    let claims = claims(settings, subject, *rvs, app.clock.now().seconds(), &*app.entropy);
-    let kept = server_side::is_due(app, settings, identity).await.map_err(IssueError::Store)?;
+    let settings = &settings.realm(realm).session;
+    let claims = authenticated.claims(settings, parent.map(Session::claims), app);
+    let kept = server_side::is_due(app, settings, realm, username).await.map_err(IssueError::Store)?;
     let sealed = if kept { None } else { Some(seal(settings, keys, claims.clone(), &*app.entropy)) };
     let issued = match sealed {
         Some(Ok(issued)) => {
@@ -89,7 +155,7 @@ pub(crate) async fn issue(
             issued
         }
         Some(Err(IssueError::TooLarge)) if settings.oversize_server_side => {
-            tracing::info!(user = identity.username, "a session is too long for a cookie and is kept in the store");
+            tracing::info!(user = username, "a session is too long for a cookie and is kept in the store");
             server_side::create(app, settings, claims, parent).await?
         }
         Some(Err(error)) => return Err(error),
@@ -100,11 +166,6 @@ pub(crate) async fn issue(
         revoke(app, parent, "replaced by a new login").await.map_err(IssueError::Store)?;
     }
     Ok(issued)
-}
-
-/// Whether a session is of this identity.
-pub(crate) fn is_of(claims: &SessionClaims, identity: &Identity) -> bool {
-    claims.sub == identity.username && claims.realm == identity.realm
 }
 
 /// Whom a session is for.

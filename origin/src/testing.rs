@@ -181,6 +181,17 @@ impl Origin {
         answer.json()["tokenId"].as_str().unwrap().to_owned()
     }
 
+    /// The `authId` of a login that begins.
+    pub(crate) async fn auth_id(&self) -> String {
+        let answer = self.post(&format!("{ALPHA}/authenticate"), &[], "").await;
+        answer.json()["authId"].as_str().unwrap().to_owned()
+    }
+
+    /// Whether a login can go on.
+    pub(crate) async fn goes_on(&self, auth_id: &str) -> bool {
+        crate::journey::open(&self.app, "/alpha", auth_id).await.is_ok()
+    }
+
     pub(crate) async fn log_out(&self, token: &str) {
         let answer = self.post(&format!("{ALPHA}/sessions?_action=logout"), &[(COOKIE, token)], "").await;
         assert_eq!(answer.status, 200, "{}", answer.text());

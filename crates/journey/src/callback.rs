@@ -375,6 +375,13 @@ pub(crate) fn submit(asked: &[Callback], submitted: &[Value]) -> Result<Vec<Call
             continue;
         }
         let inputs = wire.get("input").and_then(Value::as_array).ok_or(CallbackError::Input)?;
+        if let [(suffix, _)] = callback.input.as_slice() {
+            // Where there is one input, clients may call it what they like, as with AM.
+            let [one] = inputs.as_slice() else { return Err(CallbackError::Input) };
+            let (suffix, value) = (suffix.clone(), one.get("value").ok_or(CallbackError::Input)?);
+            callback.answer(&suffix, value.clone())?;
+            continue;
+        }
         let prefix = format!("IDToken{}", position + 1);
         let suffixes: Vec<String> = callback.input.iter().map(|(suffix, _)| suffix.clone()).collect();
         for suffix in suffixes {

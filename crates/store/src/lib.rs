@@ -20,9 +20,11 @@ mod check;
 mod counters;
 mod db;
 pub mod denylist;
+mod devices;
 mod error;
 mod identities;
 mod installation;
+mod journey_documents;
 mod journeys;
 mod keys;
 mod location;
@@ -48,9 +50,13 @@ pub use answers::{Answer, Answers};
 pub use attempts::{AttemptCounters, Attempts};
 pub use audit::{Audit, AuditEvent, AuditFilter, AuditLine};
 pub use counters::Counters;
+pub use devices::{Device, Devices, NewDevice};
 pub use error::{Fault, StoreError};
 pub use identities::{Attributes, Identities, Identity, IdentityStatus, NewIdentity, NewPassword, PasswordState};
 pub use installation::{Installation, InstallationRow};
+pub use journey_documents::{
+    DocumentChange, DocumentKey, DocumentKind, DocumentRows, JourneyDocument, JourneyDocuments,
+};
 pub use journeys::{JourneySession, Journeys, Once};
 pub use keys::{Change, KeyEvent, KeyRows, Keys, LiveTokens, NewKey, StoredKey};
 pub use location::Location;

@@ -6,8 +6,9 @@ use sqlx::migrate::{MigrateError, Migrator};
 use crate::db::{Db, Tx, postgres, sql, sqlite};
 use crate::denylist::{Changes, DenylistLog, Signal, Watch, Writer};
 use crate::{
-    Administrators, Agents, Answers, AttemptCounters, Audit, Counters, Identities, InstallationRow, Journeys, Keys,
-    Location, MasterKey, Once, Realms, RecoveryCodes, Sessions, Settings, StoreError, TermsOfUse, location,
+    Administrators, Agents, Answers, AttemptCounters, Audit, Counters, Devices, Identities, InstallationRow,
+    JourneyDocuments, Journeys, Keys, Location, MasterKey, Once, Realms, RecoveryCodes, Sessions, Settings, StoreError,
+    TermsOfUse, location,
 };
 
 const MASTER_KEY_CHECK: (&[&str], &[u8]) = (&["master key check"], b"countersign");
@@ -108,6 +109,10 @@ impl Store {
         RecoveryCodes(self)
     }
 
+    pub fn devices(&self) -> Devices<'_> {
+        Devices(self)
+    }
+
     pub fn keys(&self) -> Keys<'_> {
         Keys(self)
     }
@@ -118,6 +123,10 @@ impl Store {
 
     pub fn journeys(&self) -> Journeys<'_> {
         Journeys(self)
+    }
+
+    pub fn journey_documents(&self) -> JourneyDocuments<'_> {
+        JourneyDocuments(self)
     }
 
     pub fn once(&self) -> Once<'_> {

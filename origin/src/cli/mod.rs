@@ -5,6 +5,7 @@ mod denylist;
 mod doctor;
 mod edge;
 mod init;
+mod journey;
 mod keys;
 mod serve;
 mod session;
@@ -45,6 +46,9 @@ enum Command {
     /// Looks into sessions, and ends them.
     #[command(subcommand, visible_alias = "sessions")]
     Session(session::Session),
+    /// Brings, exports, examines and tries journeys.
+    #[command(subcommand)]
+    Journey(journey::Journey),
     /// Shows, rotates, imports and ends keys.
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -82,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Doctor => block_on(doctor::run(&cli.config)),
         Command::User(user) => settings(&cli.config).and_then(|settings| block_on(user.run(settings))),
         Command::Session(session) => settings(&cli.config).and_then(|settings| block_on(session.run(settings))),
+        Command::Journey(journey) => block_on(journey.run(&cli.config)),
         Command::Keys(keys) => settings(&cli.config).and_then(|settings| block_on(keys.run(settings))),
         Command::Denylist(log) => settings(&cli.config).and_then(|settings| block_on(log.run(settings))),
         Command::Db(db) => settings(&cli.config).and_then(|settings| block_on(db.run(settings))),

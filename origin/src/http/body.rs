@@ -12,13 +12,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Why there is no body. The client's fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum BodyError {
-    /// Longer than [`MAX_BODY`], or cut short.
+    /// Longer than the bound, or cut short.
     TooLong,
     TooSlow,
 }
 
 pub(super) async fn read(body: Body) -> Result<Bytes, BodyError> {
-    match tokio::time::timeout(PATIENCE, to_bytes(body, MAX_BODY)).await {
+    read_up_to(MAX_BODY, body).await
+}
+
+pub(super) async fn read_up_to(bound: usize, body: Body) -> Result<Bytes, BodyError> {
+    match tokio::time::timeout(PATIENCE, to_bytes(body, bound)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => Err(BodyError::TooLong),
         Err(_) => Err(BodyError::TooSlow),

@@ -3,6 +3,8 @@
 mod body;
 mod feed;
 mod health;
+mod journey_end;
+mod journey_request;
 mod json;
 mod jwks;
 mod log;

@@ -10,6 +10,10 @@ impl Query {
         Self(url::form_urlencoded::parse(text).take(MAX_MEMBERS).map(|(k, v)| (k.into(), v.into())).collect())
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The first of the name.
     pub(super) fn first(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

@@ -1,17 +1,17 @@
-//! `authId`: a signed token for clients to carry, with the journey's sealed state inside, as in AM.
+//! `authId`: a signed token for clients to carry, as in AM. Inside is the journey's sealed state, or where that is kept.
 
 use countersign_core::time::UnixSeconds;
-use countersign_core::token::{self, Kind, Scratch, TokenError, mint};
+use countersign_core::token::mint::MintError;
+use countersign_core::token::{self, Kind, MAX_TOKEN, Scratch, TokenError, mint};
 use serde::{Deserialize, Serialize};
 
-use super::DEFAULT_TREE;
 use crate::ambient::random;
 use crate::app::App;
 use crate::keyring::RealmKeys;
 
-/// The outer claims, by AM's names and in AM's order.
+/// The claims, by AM's names and in AM's order.
 #[derive(Serialize, Deserialize)]
-struct Outer {
+struct Claims {
     #[serde(rename = "authIndexValue")]
     auth_index_value: String,
     otk: String,
@@ -24,19 +24,6 @@ struct Outer {
     iat: UnixSeconds,
 }
 
-/// Where in which journey the client is. Only the origin reads it.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct State {
-    tree: String,
-    realm: String,
-    node: String,
-    exp: UnixSeconds,
-}
-
-/// The journey's one node.
-const PAGE: &str = "page";
-
 /// Why an `authId` is not continued. The fault is with the client, but for an expired one: people are slow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum AuthIdError {
@@ -44,39 +31,48 @@ pub(crate) enum AuthIdError {
     Format(TokenError),
     Signature,
     Expired,
-    /// Of another realm, or of a journey that is not ours.
+    /// Of another realm.
     Elsewhere,
-    /// Its journey is completed.
+    /// The step was answered, or its journey is completed.
     Used,
 }
 
-/// One journey, by its one-time key, and until when its `authId` is good.
-pub(super) struct Journey {
+/// One step of a journey, as the client has it.
+pub(super) struct AuthId {
+    /// Random, another one for each step.
     pub(super) otk: String,
+    pub(super) session_id: String,
     pub(super) exp: UnixSeconds,
 }
 
-/// A new one for the first step.
-pub(super) fn mint(app: &App, realm: &str, keys: &RealmKeys) -> Result<String, mint::MintError> {
-    let iat = app.clock.now().seconds();
-    let exp = iat.plus(app.settings().realm(realm).journey.max_seconds);
-    let state = State { tree: DEFAULT_TREE.to_owned(), realm: realm.to_owned(), node: PAGE.to_owned(), exp };
-    let outer = Outer {
-        auth_index_value: DEFAULT_TREE.to_owned(),
+/// Signs one for a step. [`MintError::TooLong`] when clients could not carry it.
+pub(super) fn sign(
+    app: &App,
+    (realm, tree): (&str, &str),
+    keys: &RealmKeys,
+    session_id: String,
+    exp: UnixSeconds,
+) -> Result<String, MintError> {
+    let claims = Claims {
+        auth_index_value: tree.to_owned(),
         otk: otk(random(&*app.entropy)),
         auth_index_type: "service".to_owned(),
         realm: realm.to_owned(),
-        session_id: mint::mint(&state, Kind::Journey, &keys.journey.minting, &mut app.dice())?,
+        session_id,
         exp,
-        iat,
+        iat: app.clock.now().seconds(),
     };
-    mint::mint(&outer, Kind::Journey, &keys.auth_id.minting, &mut app.dice())
+    let auth_id = mint::mint(&claims, Kind::Journey, &keys.auth_id.minting, &mut app.dice())?;
+    if auth_id.len() > MAX_TOKEN { Err(MintError::TooLong) } else { Ok(auth_id) }
 }
 
-/// Checks one that came back.
-pub(super) fn check(app: &App, realm: &str, keys: &RealmKeys, auth_id: &str) -> Result<Journey, AuthIdError> {
+/// Checks one that came back: signature, time and realm.
+pub(super) fn check(app: &App, realm: &str, keys: &RealmKeys, auth_id: &str) -> Result<AuthId, AuthIdError> {
+    if auth_id.len() > MAX_TOKEN {
+        return Err(AuthIdError::Format(TokenError::TooLong));
+    }
     let mut scratch = Scratch::default();
-    let outer: Outer = token::open(auth_id.as_bytes(), Kind::Journey, &keys.auth_id.verifying, &mut scratch)
+    let claims: Claims = token::open(auth_id.as_bytes(), Kind::Journey, &keys.auth_id.verifying, &mut scratch)
         .map_err(|error| match error {
             TokenError::Signature => AuthIdError::Signature,
             // Another realm has other keys.
@@ -90,20 +86,13 @@ pub(super) fn check(app: &App, realm: &str, keys: &RealmKeys, auth_id: &str) -> 
             other => AuthIdError::Format(other),
         })?
         .into_claims();
-    let now = app.clock.now().seconds();
-    if now >= outer.exp {
+    if app.clock.now().seconds() >= claims.exp {
         return Err(AuthIdError::Expired);
     }
-    let state: State = token::open(outer.session_id.as_bytes(), Kind::Journey, &keys.journey.verifying, &mut scratch)
-        .map_err(AuthIdError::Format)?
-        .into_claims();
-    // The sealed state is what counts; the outer claims are for clients.
-    let here = state.realm == realm && outer.realm == realm && state.tree == DEFAULT_TREE && state.node == PAGE;
-    match here {
-        _ if now >= state.exp => Err(AuthIdError::Expired),
-        true => Ok(Journey { otk: outer.otk, exp: outer.exp }),
-        false => Err(AuthIdError::Elsewhere),
+    if claims.realm != realm {
+        return Err(AuthIdError::Elsewhere);
     }
+    Ok(AuthId { otk: claims.otk, session_id: claims.session_id, exp: claims.exp })
 }
 
 /// 130 random bits in AM's alphabet (radix 32).
@@ -130,14 +119,17 @@ mod tests {
         let app = &origin.app;
         let ring = app.keys();
         let keys = &ring.realms["/alpha"];
-        let auth_id = mint(app, "/alpha", keys).unwrap();
-        assert_eq!(check(app, "/alpha", keys, &auth_id).map(drop), Ok(()));
+        let end = app.clock.now().seconds().plus(300);
+        let auth_id = sign(app, ("/alpha", "Login"), keys, "x".to_owned(), end).unwrap();
+        assert_eq!(check(app, "/alpha", keys, &auth_id).map(|id| id.session_id), Ok("x".to_owned()));
         assert_eq!(check(app, "/beta", keys, &auth_id).map(drop), Err(AuthIdError::Elsewhere));
         assert_eq!(check(app, "/alpha", keys, "x").map(drop), Err(AuthIdError::Format(TokenError::Format)));
         origin.clock.advance(299);
         assert_eq!(check(app, "/alpha", keys, &auth_id).map(drop), Ok(()));
         origin.clock.advance(1);
         assert_eq!(check(app, "/alpha", keys, &auth_id).map(drop), Err(AuthIdError::Expired));
+        let long = sign(app, ("/alpha", "Login"), keys, "x".repeat(MAX_TOKEN), end);
+        assert_eq!(long, Err(MintError::TooLong));
     }
 
     #[tokio::test]
@@ -147,7 +139,8 @@ mod tests {
         let keys = &ring.realms["/alpha"];
         let token = origin.log_in().await;
         assert!(matches!(check(&origin.app, "/alpha", keys, &token), Err(AuthIdError::Format(_))));
-        let auth_id = mint(&origin.app, "/alpha", keys).unwrap();
+        let end = origin.app.clock.now().seconds().plus(300);
+        let auth_id = sign(&origin.app, ("/alpha", "Login"), keys, String::new(), end).unwrap();
         let standing = crate::sessions::judge(&origin.app, auth_id.as_bytes()).await.unwrap();
         assert!(matches!(standing, crate::sessions::Standing::Foreign));
     }

@@ -1,15 +1,88 @@
-//! The login journey: one page that asks for user name and password.
+//! Logins in progress: the engine's journeys between two HTTP requests, and what they end in.
 //!
-//! REST and the pages run the same code. The state of a login under way travels in `authId`; the origin keeps none.
+//! REST and the pages run the same code. [`run`] takes a journey one request further; [`journey_sessions`] keeps it
+//! until the next one, with the client, in the store or in memory.
 
 mod auth_id;
-mod login;
+mod credentials;
+pub(crate) mod documents;
+mod journey_sessions;
+pub(crate) mod library;
+mod memory;
+mod methods;
+mod outcome;
+mod progress;
+mod run;
 pub(crate) mod services;
+#[cfg(test)]
+mod tests;
+
+use countersign_core::token::mint::MintError;
+use countersign_journey::StepError;
+use countersign_journey::host::HostError;
+use countersign_store::StoreError;
 
 pub(crate) use auth_id::AuthIdError;
-pub(crate) use login::{
-    Advance, Answers, Authenticated, CALLBACKS, JourneyError, MAX_USERNAME, advance, check, complete, start,
-};
+pub(crate) use credentials::Credentials;
+pub(crate) use journey_sessions::{Opened, is_suspended, open, park, unpark};
+pub(crate) use library::Libraries;
+pub(crate) use memory::Memory;
+pub(crate) use outcome::{Failed, Outcome, Shown, Succeeded};
+pub(crate) use progress::Destinations;
+pub(crate) use run::{advance, begin, fill, resume};
 
-/// The realm's default tree, and the only one there is.
+/// The journey that every realm has.
 pub(crate) const DEFAULT_TREE: &str = "Login";
+
+/// Longest user name that is looked up, in bytes: the store has no longer one.
+pub(crate) const MAX_USERNAME: usize = 255;
+
+/// Why a request took the journey nowhere. It stays where it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum JourneyError {
+    AuthId(AuthIdError),
+    /// No such journey, or callbacks that were not asked for.
+    Step(StepError),
+    /// A link that was used, is too old, or never was.
+    NotSuspended,
+    /// There is too much to do at the moment.
+    Overloaded,
+    /// A service that a node needs did not do its work.
+    Host(HostError),
+    Store(StoreError),
+    Mint(MintError),
+    NoSuchRealm,
+}
+
+impl std::fmt::Display for JourneyError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AuthId(error) => write!(f, "authId: {error:?}"),
+            Self::Step(error) => error.fmt(f),
+            Self::NotSuspended => f.write_str("there is no such suspended journey"),
+            Self::Overloaded => f.write_str("too many logins at once"),
+            Self::Host(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Mint(error) => error.fmt(f),
+            Self::NoSuchRealm => f.write_str("the realm has no keys"),
+        }
+    }
+}
+
+impl From<StoreError> for JourneyError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<StepError> for JourneyError {
+    fn from(error: StepError) -> Self {
+        Self::Step(error)
+    }
+}
+
+impl From<MintError> for JourneyError {
+    fn from(error: MintError) -> Self {
+        Self::Mint(error)
+    }
+}

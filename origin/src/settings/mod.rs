@@ -11,6 +11,7 @@ mod session;
 mod template;
 #[cfg(test)]
 mod tests;
+mod webauthn;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,7 +28,9 @@ pub use load::SettingsError;
 pub(crate) use passwords::PasswordPolicy;
 pub(crate) use sections::{Argon2, LogFormat};
 pub(crate) use server_side::{ServerSide, behaviour};
+pub(crate) use session::{MAX_TIME_MINUTES, Scheme};
 pub(crate) use template::template;
+pub(crate) use webauthn::RelyingParty;
 
 use crate::goto::Destinations;
 use sections::Document;
@@ -65,11 +68,17 @@ pub(crate) struct Realm {
     pub(crate) session: Session,
     pub(crate) journey: Journey,
     pub(crate) passwords: Arc<PasswordPolicy>,
+    pub(crate) relying_party: Arc<RelyingParty>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Journey {
     pub(crate) max_seconds: u64,
+    pub(crate) scheme: Scheme,
+    /// A step can be answered once.
+    pub(crate) allowlisting: bool,
+    /// How long a suspended journey waits for its link to be opened.
+    pub(crate) suspended_seconds: u64,
     /// Of the `authId`, and of the sealed state inside: two tokens, each of one layer.
     pub(crate) format: Format,
 }

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::passwords::Passwords;
 use super::session::{Journey, Session};
+use super::webauthn::WebAuthn;
 use super::within;
 
 /// Longest text in `url_file`.
@@ -24,6 +25,7 @@ pub(super) struct Document {
     pub(super) session: Session,
     pub(super) journey: Journey,
     pub(super) passwords: Passwords,
+    pub(super) webauthn: WebAuthn,
     /// By name, such as "/alpha".
     pub(super) realm: BTreeMap<String, Realm>,
     pub(super) denylist: Denylist,
@@ -37,7 +39,12 @@ pub(super) struct Document {
 impl Document {
     /// What holds for realms that say nothing.
     pub(super) fn everywhere(&self) -> Realm {
-        Realm { session: self.session.clone(), journey: self.journey.clone(), passwords: self.passwords.clone() }
+        Realm {
+            session: self.session.clone(),
+            journey: self.journey.clone(),
+            passwords: self.passwords.clone(),
+            webauthn: self.webauthn.clone(),
+        }
     }
 }
 
@@ -48,6 +55,7 @@ pub(super) struct Realm {
     pub(super) session: Session,
     pub(super) journey: Journey,
     pub(super) passwords: Passwords,
+    pub(super) webauthn: WebAuthn,
 }
 
 impl Realm {
@@ -57,6 +65,7 @@ impl Realm {
             session: self.session.over(&above.session),
             journey: self.journey.over(&above.journey),
             passwords: self.passwords.over(&above.passwords),
+            webauthn: self.webauthn.over(&above.webauthn),
         }
     }
 }

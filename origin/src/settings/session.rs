@@ -74,7 +74,7 @@ pub(super) struct Session {
 }
 
 /// The names that are AM's and not in this file's own manner, for the environment, where case is lost.
-pub(super) const AM_NAMES: [&str; 13] = [
+pub(super) const AM_NAMES: [&str; 16] = [
     "statelessSessionsEnabled",
     "latestAccessTimeUpdateFrequency",
     "iplanet-am-session-enable-session-constraint",
@@ -88,6 +88,9 @@ pub(super) const AM_NAMES: [&str; 13] = [
     "statelessCompressionType",
     "org.forgerock.openam.session.stateless.encryption.method",
     "org.forgerock.openam.session.stateless.rsa.padding",
+    "authenticationSessionsStateManagement",
+    "authenticationSessionsWhitelist",
+    "suspendedAuthenticationTimeout",
 ];
 
 macro_rules! over {
@@ -189,11 +192,42 @@ impl Session {
     }
 }
 
-/// A login in progress: `authId` is signed, and the state inside is sealed.
+/// Where the state of a login in progress is between two requests: AM's Authentication session state management scheme.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Debug)]
+pub(crate) enum Scheme {
+    /// With the client, sealed in its `authId`.
+    #[serde(rename = "JWT")]
+    Jwt,
+    /// In the token store, sealed.
+    #[serde(rename = "CTS", alias = "SERVER")]
+    Cts,
+    /// In the memory of this process.
+    #[serde(rename = "In-Memory", alias = "IN_MEMORY")]
+    InMemory,
+}
+
+impl Scheme {
+    /// As AM tells it over REST.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Jwt => "JWT",
+            Self::Cts => "CTS",
+            Self::InMemory => "In-Memory",
+        }
+    }
+}
+
+/// A login in progress: `authId` is signed, and the state is sealed wherever it is kept.
 #[derive(Clone, Deserialize, Default, Debug)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Journey {
     pub(super) max_duration_minutes: Option<u64>,
+    #[serde(rename = "authenticationSessionsStateManagement")]
+    pub(super) scheme: Option<Scheme>,
+    #[serde(rename = "authenticationSessionsWhitelist")]
+    pub(super) allowlisting: Option<bool>,
+    #[serde(rename = "suspendedAuthenticationTimeout")]
+    pub(super) suspended_minutes: Option<u64>,
     #[serde(rename = "statelessSigningType")]
     pub(super) signing_type: Option<SigningType>,
     #[serde(rename = "statelessEncryptionType")]
@@ -206,12 +240,25 @@ pub(super) struct Journey {
 impl Journey {
     /// With what `above` says where this says nothing.
     pub(super) fn over(self, above: &Self) -> Self {
-        over!(self, above, max_duration_minutes, signing_type, encryption_type, encryption_method, aes_keywrap_bits)
+        over!(
+            self,
+            above,
+            max_duration_minutes,
+            scheme,
+            allowlisting,
+            suspended_minutes,
+            signing_type,
+            encryption_type,
+            encryption_method,
+            aes_keywrap_bits,
+        )
     }
 
     pub(super) fn check(&self) -> Result<super::Journey, Wrong> {
         let max = self.max_duration_minutes.unwrap_or(5);
         within("journey.max_duration_minutes", max, 1, 24 * 60)?;
+        let suspended = self.suspended_minutes.unwrap_or(5);
+        within("journey.suspendedAuthenticationTimeout", suspended, 1, MAX_SUSPENDED_MINUTES)?;
         let layers = Layers {
             section: "journey",
             signing: self.signing_type.unwrap_or(SigningType::Hs256),
@@ -236,12 +283,21 @@ impl Journey {
                  key could seal one"
                     .to_owned(),
             )),
-            format => Ok(super::Journey { max_seconds: max * 60, format }),
+            format => Ok(super::Journey {
+                max_seconds: max * 60,
+                scheme: self.scheme.unwrap_or(Scheme::Jwt),
+                allowlisting: self.allowlisting.unwrap_or(true),
+                suspended_seconds: suspended * 60,
+                format,
+            }),
         }
     }
 }
 
-const MAX_TIME_MINUTES: u64 = 60 * 24 * 400;
+pub(crate) const MAX_TIME_MINUTES: u64 = 60 * 24 * 400;
+
+/// A link in a mailbox is good for a month at most.
+const MAX_SUSPENDED_MINUTES: u64 = 60 * 24 * 31;
 
 /// Most properties that may be named: each is a token minted in vain.
 const MAX_DROPPABLE: usize = 32;
@@ -252,5 +308,6 @@ pub(super) fn realm(sections: &sections::Realm, public_url: &PublicUrl, base: &P
         session: sections.session.check(public_url, base)?,
         journey: sections.journey.check()?,
         passwords: Arc::new(sections.passwords.check()?),
+        relying_party: Arc::new(sections.webauthn.check(public_url)?),
     })
 }

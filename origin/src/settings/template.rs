@@ -82,6 +82,13 @@ public_url = {public_url}
 
 [journey]
 # max_duration_minutes = 5
+# Where a login in progress is kept: with the client ("JWT"), in the database ("CTS"), or in the memory of one process
+# ("In-Memory"), which then must get all of its requests. A change takes effect for the next login.
+# authenticationSessionsStateManagement = "JWT"
+# A step can be answered once; with "JWT" that is a row in the database for each step.
+# authenticationSessionsWhitelist = true
+# How many minutes a suspended login waits for the link in the mail to be opened.
+# suspendedAuthenticationTimeout = 5
 # The authId is signed, the state inside is sealed. Both are for the origin alone.
 # statelessSigningType = "HS256"
 # statelessEncryptionType = "DIRECT"
@@ -93,6 +100,13 @@ public_url = {public_url}
 #   max_idle_minutes = 15
 #   [realm."/alpha".journey]
 #   max_duration_minutes = 10
+
+[webauthn]
+# The domain that security keys and passkeys are for: the host of public_url, or one above it. After a change those that
+# are registered work no more.
+#   relying_party_id = "example.com"
+# Where the pages are that ask for them; by default public_url.
+#   origins = ["https://login.example.com"]
 
 [denylist]
 # A logout is refused everywhere after lease_ms at the latest. "default" polls every 2 s with a lease of 10 s;

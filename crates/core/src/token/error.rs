@@ -1,7 +1,7 @@
 /// Why a token is not taken. The fault is always with whoever presents it; the outside is told only "invalid".
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum TokenError {
-    /// Longer than [`super::MAX_TOKEN`].
+    /// Longer than its kind may be.
     TooLong,
     /// Not a compact serialization of the pinned envelope, or not canonical base64url.
     Format,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Envelope, Kind, MAX_TOKEN, header};
+use super::{Envelope, Kind, header};
 use crate::encoding::encode;
 use crate::keys::{ContentKey, MintingKeys, SigningKey};
 
@@ -55,7 +55,7 @@ pub enum MintError {
     Budget,
     /// The claims do not serialize.
     Claims,
-    /// The token would be longer than [`MAX_TOKEN`].
+    /// The token would be longer than what its kind may be.
     TooLong,
     /// The cipher refuses the length, or the key its use.
     Cipher,
@@ -98,7 +98,7 @@ pub fn mint<T: Serialize>(
         }
         Envelope::EncryptThenSign => return Err(MintError::ReadOnly),
     };
-    if token.len() > MAX_TOKEN { Err(MintError::TooLong) } else { Ok(token) }
+    if token.len() > kind.longest() { Err(MintError::TooLong) } else { Ok(token) }
 }
 
 fn protected<H: Serialize>(fields: &H) -> Result<String, MintError> {

@@ -27,6 +27,9 @@ pub use open::{Scratch, Verified, open};
 /// Longest token that is looked at, in bytes. A cookie has at most 4,096; the body of a REST call may carry more.
 pub const MAX_TOKEN: usize = 16 * 1024;
 
+/// The state of a login in progress may be kept by the origin, which nobody has to carry.
+const MAX_JOURNEY: usize = 128 * 1024;
+
 /// The kind of a token; its `typ` header must match exactly, so that no kind passes for another (RFC 8725 §3.11).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Kind {
@@ -53,6 +56,14 @@ impl Kind {
             Self::EdgeKeys => "edge-keys+jwt",
             Self::Checked => "checked-session+jwt",
             Self::Receipt => "end-receipt+jwt",
+        }
+    }
+
+    /// Longest token of the kind.
+    const fn longest(self) -> usize {
+        match self {
+            Self::Journey => MAX_JOURNEY,
+            _ => MAX_TOKEN,
         }
     }
 }

@@ -1,6 +1,6 @@
 use serde::de::DeserializeOwned;
 
-use super::{Envelope, Kind, MAX_TOKEN, TokenError, header};
+use super::{Envelope, Kind, TokenError, header};
 use crate::encoding::decode_into;
 use crate::keys::{KeySet, Kid};
 
@@ -48,7 +48,7 @@ pub fn open<T: DeserializeOwned>(
     keys: &KeySet,
     scratch: &mut Scratch,
 ) -> Result<Verified<T>, TokenError> {
-    if token.len() > MAX_TOKEN {
+    if token.len() > kind.longest() {
         return Err(TokenError::TooLong);
     }
     let mut outcome = open_with(token, kind, keys, scratch);

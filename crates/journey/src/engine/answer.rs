@@ -1,3 +1,4 @@
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::JourneyState;
@@ -23,7 +24,8 @@ pub enum Answer {
 }
 
 /// What a page says beside its callbacks.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Page {
     pub stage: Option<String>,
     pub header: Option<String>,
@@ -38,6 +40,8 @@ pub struct Success {
     /// `None` only where no session is wanted.
     pub username: Option<String>,
     pub universal_id: Option<String>,
+    /// A node said who it is; otherwise it is what was collected as the user's name.
+    pub identified: bool,
     pub auth_level: i64,
     /// The session property `AuthType`: node types joined with `|`; may be empty.
     pub auth_type: String,

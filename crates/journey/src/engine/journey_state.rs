@@ -175,6 +175,16 @@ impl JourneyState {
         &self.shared
     }
 
+    /// Who it is, once a node has said so.
+    pub fn identified(&self) -> Option<&Identified> {
+        self.effects.identified.as_ref()
+    }
+
+    /// Whether it waits for its link to be opened.
+    pub fn is_suspended(&self) -> bool {
+        self.suspended.is_some()
+    }
+
     /// When the journey ends by itself, in milliseconds since 1970: by the node that set it last, else by the tree,
     /// else by the realm.
     pub fn deadline(&self, limits: &Limits) -> u64 {

@@ -314,6 +314,7 @@ impl Engine<'_> {
         let Some(journey) = self.library.journey(state.journey()) else {
             return self.raised(state, NodeError::Config("the journey is gone".to_owned()));
         };
+        let by_node = state.effects.identified.is_some();
         let identified = match &state.effects.identified {
             Some(identified) if !identified.stored => Some(identified.clone()),
             identified => {
@@ -355,6 +356,7 @@ impl Engine<'_> {
             journey: journey.name.clone(),
             username,
             universal_id,
+            identified: by_node,
             auth_level: state.shared.get("authLevel").and_then(Value::as_i64).unwrap_or(0),
             auth_type: text(&state.shared, "NodeType").unwrap_or_default(),
             no_session: journey.no_session,

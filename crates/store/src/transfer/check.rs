@@ -38,7 +38,7 @@ const ORPHANS: [(&str, &str); 5] = [
 
 impl Store {
     /// Whether the database is in order, as of one moment: the file itself, the log's numbers and chain, that every key
-    /// opens, and that what refers to something refers to something. It reads everything.
+    /// and every device opens, and that what refers to something refers to something. It reads everything.
     pub async fn check(&self) -> Result<Report, StoreError> {
         let mut tx = self.db().snapshot().await?;
         tx.unhurried().await?;
@@ -61,6 +61,8 @@ pub(super) async fn examine(store: &Store, place: &mut impl Place) -> Result<Rep
     let (keys, findings) = store.keys().findings(place).await?;
     report.keys = keys;
     report.findings.extend(findings);
+    report.findings.extend(store.devices().findings(place).await?);
+    report.findings.extend(store.journey_documents().findings(place).await?);
     for (what, condition) in ORPHANS {
         let (count,): (i64,) = sql_of(format!("SELECT COUNT(*) FROM {condition}")).one(place).await?;
         if count > 0 {

@@ -37,7 +37,7 @@ macro_rules! table {
 }
 
 /// Everything but what belongs to the database itself; those that others refer to come first.
-pub(super) const TABLES: [Table; 23] = [
+pub(super) const TABLES: [Table; 26] = [
     table!("installation", 1, false: "id" Int, "epoch" Bytes, "created_at" Int),
     table!("realms", 1, false: "name" Text, "active" Bool, "created_at" Int),
     table!("settings", 1, false: "realm" Text, "document" Text, "version" Int, "changed_at" Int, "actor" Text),
@@ -52,6 +52,8 @@ pub(super) const TABLES: [Table; 23] = [
         "custom" Bool, "question" Text, "answer_hash" Text),
     table!("accepted_terms", 2, false: "realm" Text, "username" Text, "version" Text, "accepted_at" Text),
     table!("recovery_codes", 4, false: "realm" Text, "username" Text, "kind" Text, "code_hash" Bytes),
+    table!("devices", 4, false: "realm" Text, "username" Text, "kind" Text, "id" Text, "credential" Bytes,
+        "profile" Bytes, "version" Int, "created_at" Int),
     table!("agents", 2, false: "realm" Text, "name" Text, "password_hash" Text, "active" Bool, "created_at" Int),
     table!("keys", 1, false: "kid" Text, "realm" Text, "purpose" Text, "algorithm" Text, "state" Text,
         "created_at" Int, "secret" Bytes, "activates_at" Int, "retires_at" Int, "seals" Int),
@@ -64,6 +66,9 @@ pub(super) const TABLES: [Table; 23] = [
     table!("sessions", 1, false: "token_hash" Bytes, "sid" Bytes, "realm" Text, "username" Text, "auth_level" Int,
         "amr" Text, "properties" Text, "rvs" Int, "created_at" Int, "last_used" Int, "max_idle" Int, "ends_at" Int,
         "expires_at" Int),
+    table!("journey_documents", 4, false: "realm" Text, "kind" Text, "journey" Text, "id" Text, "document" Bytes,
+        "changed_at" Int, "actor" Text),
+    table!("journey_generations", 1, false: "realm" Text, "generation" Int),
     table!("journeys", 1, false: "id_hash" Bytes, "realm" Text, "state" Bytes, "version" Int, "expires_at" Int),
     table!("once", 1, false: "use_hash" Bytes, "expires_at" Int),
     table!("attempts", 3, false: "realm" Text, "username" Text, "counter" Text, "failures" Int, "lockouts" Int,

@@ -9,7 +9,10 @@ use tokio::task::JoinSet;
 use super::tables::TABLES;
 use crate::denylist::{NewEntry, Probe};
 use crate::testing::{EPOCH, NOW, Site, on_both, tamper};
-use crate::{Attributes, AuditEvent, IdentityStatus, MasterKey, NewIdentity, NewKey, ServerSession, Store, StoreError};
+use crate::{
+    Attributes, AuditEvent, DocumentChange, DocumentKey, DocumentKind, IdentityStatus, MasterKey, NewDevice,
+    NewIdentity, NewKey, ServerSession, Store, StoreError,
+};
 
 on_both!(
     a_copy_comes_back_the_same,
@@ -73,9 +76,24 @@ async fn filled(site: &Site) -> Store {
     store.sessions().create(b"reference", &session, None, NOW).await.unwrap();
     store.journeys().create(b"journey", "/alpha", &[0, 255, 1], NOW.plus(60)).await.unwrap();
     store.once().consume("journey", b"id", NOW.plus(60)).await.unwrap();
+    for (kind, credential_id) in [("oath", None), ("webauthn", Some("abc"))] {
+        let new = NewDevice {
+            realm: "/alpha",
+            username: "user 1",
+            kind,
+            id: "1",
+            credential_id,
+            profile: b"{}",
+            replace: false,
+        };
+        store.devices().add(new, NOW).await.unwrap();
+    }
     store.administrators().grant("/alpha", "user 1", NOW).await.unwrap();
     store.attempts().fail("/alpha", "demo", "lockout", 60, NOW).await.unwrap();
     store.settings().put(Some("/alpha"), &json!({"a": 1}), 0, "admin", NOW).await.unwrap();
+    let key = DocumentKey { kind: DocumentKind::Tree, journey: String::new(), id: "Login".into() };
+    let put = DocumentChange::Put(key, "{}".to_owned().into());
+    store.journey_documents().change("/alpha", &[put], None, "admin", NOW).await.unwrap();
     let event = AuditEvent {
         at: NOW,
         topic: "access".into(),
@@ -135,6 +153,7 @@ async fn a_copy_comes_back_the_same(site: Site) {
         moved.keys().set_state(&kid, KeyState::Retired).await.unwrap();
         assert!(moved.keys().generation().await.unwrap() > before);
         assert_eq!(moved.once().consume("journey", b"id", NOW).await, Ok(false));
+        assert_eq!(moved.devices().owner("/alpha", "webauthn", "abc").await, Ok(Some("user 1".to_owned())));
     }
 }
 

@@ -1,26 +1,34 @@
-//! `POST …/authenticate`: starts and continues journeys.
+//! `POST …/authenticate`: starts, continues and resumes journeys.
 //!
-//! An empty body, `{}` or `""` starts one; a body with an `authId` continues it. The answer is a step, the session, or
-//! AM's error object. Credentials in the `X-OpenAM-*` headers fill the step without showing it.
+//! An empty body, `{}` or `""` starts one; a body with an `authId` continues it; `suspendedId` in the query resumes one
+//! that was suspended. The answer is a step, the session, or AM's error object. Credentials in the `X-OpenAM-*` headers
+//! fill steps that ask for nothing else without showing them.
 
 use axum::Json;
 use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, SET_COOKIE};
 use axum::http::{Method, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::IntoResponse as _;
 use countersign_core::session::Session;
+use countersign_journey::host::HostError;
+use countersign_journey::{FailureCause, Request, StepError};
 use countersign_store::StoreError;
 use serde_json::{Map, Value, json};
 
+use super::super::journey_end::{self, EndError, Replaces};
+use super::super::journey_request::request;
 use super::error::Crest;
-use super::{Answer, Call, callbacks, credentials};
-use crate::journey::{self, Advance, Answers, AuthIdError, JourneyError};
-use crate::passwords::HashError;
+use super::{Answer, Call, credentials};
+use crate::journey::{self, AuthIdError, Destinations, Failed, JourneyError, Outcome, Shown, Succeeded};
 use crate::sessions::{self, IssueError};
 
 /// Where a login leads that was told nothing else: AM's default.
 const SUCCESS_URL: &str = "/am/console";
 
 const TOO_LARGE: &str = "The session cannot be issued: it does not fit into a cookie";
+const NO_CONFIGURATION: &str = "No Configuration found";
+const FAILURE: &str = "Login failure";
+/// A client of AM's looks for the class's name.
+const NOT_SUSPENDED: &str = "org.forgerock.openam.auth.nodes.framework.token.SuspendedAuthSessionException: Token not found. It may have expired.";
 
 pub(super) async fn post(call: &Call) -> Answer {
     handle(call).await.or_else(|error| failed(call, error))
@@ -45,90 +53,115 @@ async fn handle(call: &Call) -> Answer {
     let body = body(call)?;
     let realm = realm(call)?;
     let existing = existing_session(call).await?.filter(|session| session.claims().realm == realm);
-    let answers = match body.get("authId") {
-        Some(auth_id) => {
+    let request = request(&call.headers, &call.query, existing.as_ref());
+    let to = destinations(call);
+    let credentials = credentials::from_headers(&call.headers);
+    let app = &call.app;
+    let outcome = match (body.get("authId"), call.query.filled("suspendedId")) {
+        (Some(auth_id), _) => {
             let auth_id = auth_id.as_str().ok_or_else(|| Crest::bad_request("Failed to parse JWT, not a string"))?;
-            journey::check(&call.app, &realm, auth_id).map_err(refused)?;
-            let from_headers = || credentials::from_headers(&call.headers);
-            match body.get("callbacks") {
-                None if from_headers().is_some() => from_headers(),
-                callbacks => Some(callbacks::answers(callbacks)?),
+            let opened = journey::open(app, &realm, auth_id).await.map_err(refused)?;
+            match (body.get("callbacks"), &credentials) {
+                (None, Some(credentials)) => journey::fill(app, opened, credentials, &request, &to).await,
+                (callbacks, _) => {
+                    let callbacks = callbacks.and_then(Value::as_array).map(Vec::as_slice);
+                    journey::advance(app, opened, callbacks, &request, &to).await
+                }
             }
         }
-        None => {
-            check_index(call, &realm)?;
-            let again = call.query.is_true("ForceAuth") || call.query.is_true("noSession");
-            if let (Some(_), false) = (&existing, again) {
+        (None, Some(id)) => journey::resume(app, &realm, id, &request, &to).await,
+        (None, None) => {
+            let tree = tree(call, &realm)?;
+            if let Some(session) = &existing
+                && !call.query.is_true("ForceAuth")
+                && !call.query.is_true("noSession")
+                && is_satisfied(call, &realm, &tree, session)
+            {
                 // The cookie is HttpOnly, so the token it holds is not told in a body either.
-                return Ok(success(call, &realm, Some("")));
+                return Ok(Json(success(SUCCESS_URL, &realm, &to, Some(""))).into_response());
             }
-            credentials::from_headers(&call.headers)
+            journey::begin(app, &realm, &tree, &request, credentials.as_ref(), to).await
         }
     };
-    let auth_id = body.get("authId").and_then(Value::as_str);
-    match answers {
-        Some(answers) => advance(call, &realm, existing, auth_id, answers).await,
-        None => {
-            let auth_id = journey::start(&call.app, &realm).map_err(refused)?;
-            Ok(Json(callbacks::step(&auth_id)).into_response())
-        }
+    match outcome.map_err(refused)? {
+        Outcome::Step(shown) => Ok(Json(step(&shown)).into_response()),
+        Outcome::Success(succeeded) => succeed(call, &realm, &request, existing.as_ref(), &succeeded).await,
+        Outcome::Failure(failed) => Err(failure(*failed)),
     }
 }
 
-async fn advance(
+/// A step; the order of members is AM's.
+fn step(shown: &Shown) -> Value {
+    let (state, page) = (&shown.progress.state, &shown.progress.page);
+    let mut step = Map::new();
+    step.insert("authId".to_owned(), shown.auth_id.as_str().into());
+    step.insert("callbacks".to_owned(), state.callbacks_json().into());
+    for (name, text) in [("stage", &page.stage), ("header", &page.header), ("description", &page.description)] {
+        if let Some(text) = text {
+            step.insert(name.to_owned(), text.as_str().into());
+        }
+    }
+    Value::Object(step)
+}
+
+async fn succeed(
     call: &Call,
     realm: &str,
-    existing: Option<Session>,
-    auth_id: Option<&str>,
-    answers: Answers,
+    request: &Request,
+    existing: Option<&Session>,
+    succeeded: &Succeeded,
 ) -> Answer {
-    let Advance::Success(authenticated) = journey::advance(&call.app, realm, answers).await.map_err(refused)? else {
-        return Err(failure(call));
-    };
-    if let Some(auth_id) = auth_id {
-        journey::complete(&call.app, realm, auth_id).await.map_err(refused)?;
-    }
-    if call.query.is_true("noSession") {
-        return Ok(success(call, realm, None));
-    }
-    // A session is upgraded by its own user only (§3.3 of the contract); somebody else's stays as it is.
-    if existing.as_ref().is_some_and(|session| !sessions::is_of(session.claims(), &authenticated.identity)) {
-        return Err(failure(call));
-    }
-    let issued = sessions::issue(&call.app, &authenticated, existing.as_ref()).await.map_err(|error| match error {
-        IssueError::Store(StoreError::QuotaExhausted) => {
-            let mut error = Crest::new(StatusCode::UNAUTHORIZED, "You have reached your session limit.");
-            error.detail = Some(("errorCode", "115".to_owned()));
-            error
+    let how = (Replaces::Own, !call.query.is_true("noSession"));
+    let end = journey_end::end(&call.app, realm, succeeded, request, existing, how).await;
+    let end = end.map_err(|error| match error {
+        EndError::Another => unauthorized(FAILURE),
+        EndError::Issue(IssueError::Store(StoreError::QuotaExhausted)) => {
+            unauthorized("You have reached your session limit.").with_detail("errorCode", "115")
         }
-        IssueError::Store(error) => error.into(),
-        IssueError::TooLarge => {
-            tracing::error!(%error, username = authenticated.identity.username, "a session could not be issued");
-            Crest::new(StatusCode::INTERNAL_SERVER_ERROR, TOO_LARGE)
-        }
-        error => Crest::internal(error),
+        EndError::Issue(IssueError::Store(error)) => error.into(),
+        EndError::Issue(IssueError::TooLarge) => Crest::new(StatusCode::INTERNAL_SERVER_ERROR, TOO_LARGE),
+        EndError::Issue(error) => Crest::internal(error),
     })?;
-    let shown = if existing.is_some() { "" } else { issued.token.as_str() };
-    let mut response = success(call, realm, Some(shown));
-    response.headers_mut().append(SET_COOKIE, issued.set_cookie);
+    let own = succeeded.success.success_url.as_deref().unwrap_or(SUCCESS_URL);
+    let shown = end.token.as_deref().map(|token| if existing.is_some() { "" } else { token });
+    let mut body = success(own, realm, &succeeded.to, shown);
+    if let Some(members) = body.as_object_mut() {
+        for (name, value) in &succeeded.success.details {
+            members.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+    let mut response = Json(body).into_response();
+    for cookie in end.cookies {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
     Ok(response)
 }
 
-fn failure(call: &Call) -> Crest {
-    let mut error = Crest::new(StatusCode::UNAUTHORIZED, "Login failure");
-    let failure_url = call.query.only("gotoOnFail").and_then(|url| call.app.settings().destinations.check(url));
-    error.detail = failure_url.map(|url| ("failureUrl", url));
-    error
-}
-
-fn success(call: &Call, realm: &str, token: Option<&str>) -> Response {
-    let goto = call.query.only("goto").and_then(|goto| call.app.settings().destinations.check(goto));
-    let success_url = goto.as_deref().unwrap_or(SUCCESS_URL);
-    Json(match token {
+fn success(own: &str, realm: &str, to: &Destinations, token: Option<&str>) -> Value {
+    let success_url = to.goto.as_deref().unwrap_or(own);
+    match token {
         Some(token) => json!({"tokenId": token, "successUrl": success_url, "realm": realm}),
         None => json!({"message": "Authentication Successful", "successUrl": success_url, "realm": realm}),
-    })
-    .into_response()
+    }
+}
+
+fn unauthorized(message: &str) -> Crest {
+    Crest::new(StatusCode::UNAUTHORIZED, message)
+}
+
+fn failure(failed: Failed) -> Crest {
+    let Failed { failure, to } = failed;
+    let locked = failure.cause == FailureCause::LockedOut;
+    let mut error = match failure.message {
+        Some(message) => unauthorized(&message),
+        None => unauthorized(if locked { "User Locked Out." } else { FAILURE }),
+    };
+    error.detail = failure.details;
+    match to.goto_on_fail.or(failure.failure_url) {
+        Some(url) => error.with_detail("failureUrl", url),
+        None if locked => error.with_detail("failureUrl", ""),
+        None => error,
+    }
 }
 
 /// The body's members; none to start.
@@ -164,19 +197,41 @@ async fn existing_session(call: &Call) -> Result<Option<Session>, Crest> {
     }
 }
 
-/// Which journey is asked for. There is one per realm.
-fn check_index(call: &Call, realm: &str) -> Result<(), Crest> {
-    let unknown = || Crest::bad_request("No Configuration found");
-    let tree = match call.query.filled("authIndexType").map(str::to_ascii_lowercase).as_deref() {
-        None => call.query.filled("service"),
-        Some("service") => call.query.filled("authIndexValue"),
+/// `goto` and `gotoOnFail`; one that is not allowed is ignored.
+fn destinations(call: &Call) -> Destinations {
+    let settings = call.app.settings();
+    let checked = |name: &str| call.query.only(name).and_then(|url| settings.destinations.check(url));
+    Destinations { goto: checked("goto"), goto_on_fail: checked("gotoOnFail") }
+}
+
+/// The journey that is asked for by name.
+fn named(call: &Call) -> Result<Option<&str>, Crest> {
+    match call.query.filled("authIndexType").map(str::to_ascii_lowercase).as_deref() {
+        None => Ok(call.query.filled("service")),
+        Some("service") => Ok(call.query.filled("authIndexValue")),
         Some("level" | "module" | "role" | "user" | "composite_advice" | "resource" | "transaction") => {
-            return Err(unknown());
+            Err(Crest::bad_request(NO_CONFIGURATION))
         }
-        Some(_) => return Err(Crest::bad_request("Unknown Authentication Index Type")),
-    };
-    let known = tree.is_none_or(|tree| tree == journey::DEFAULT_TREE) && call.app.keys().realms.contains_key(realm);
-    if known { Ok(()) } else { Err(unknown()) }
+        Some(_) => Err(Crest::bad_request("Unknown Authentication Index Type")),
+    }
+}
+
+/// Which journey is to begin.
+fn tree(call: &Call, realm: &str) -> Result<String, Crest> {
+    let tree = named(call)?.map_or_else(|| call.app.default_journey(realm), str::to_owned);
+    // Before anything is said of a session: it is of no use to a journey that is not there.
+    let known = call.app.keys().realms.contains_key(realm) && call.app.library(realm).journey(&tree).is_some();
+    if known { Ok(tree) } else { Err(Crest::bad_request(NO_CONFIGURATION)) }
+}
+
+/// Whether the session is what the journey would lead to: it has been through it, or no journey is asked for by name.
+fn is_satisfied(call: &Call, realm: &str, tree: &str, session: &Session) -> bool {
+    if call.app.library(realm).journey(tree).is_some_and(|journey| journey.must_run) {
+        return false;
+    }
+    // Sessions of before there were others say nothing of their journey.
+    let services = session.claims().properties.get("Service").unwrap_or(journey::DEFAULT_TREE);
+    named(call).ok().flatten().is_none() || services.split('|').any(|service| service == tree)
 }
 
 fn refused(error: JourneyError) -> Crest {
@@ -186,16 +241,23 @@ fn refused(error: JourneyError) -> Crest {
         JourneyError::AuthId(AuthIdError::Signature | AuthIdError::Elsewhere) => {
             Crest::bad_request("AuthId JWT Signature not valid")
         }
-        // A completed journey is over, as AM has it when denylisting is on.
+        // A step that was answered, or a completed journey, is over, as AM has it with allowlisting.
         JourneyError::AuthId(AuthIdError::Expired | AuthIdError::Used) => {
-            let mut error = Crest::new(StatusCode::UNAUTHORIZED, "Session has timed out");
-            error.detail = Some(("errorCode", "110".to_owned()));
-            error
+            unauthorized("Session has timed out").with_detail("errorCode", "110")
         }
-        JourneyError::Hash(HashError::Overloaded) => Crest::unavailable("Too many logins at once; try again"),
-        JourneyError::NoSuchRealm => Crest::bad_request("No Configuration found"),
+        JourneyError::NotSuspended => unauthorized(NOT_SUSPENDED),
+        JourneyError::Step(StepError::NoJourney | StepError::InnerOnly) | JourneyError::NoSuchRealm => {
+            Crest::bad_request(NO_CONFIGURATION)
+        }
+        JourneyError::Step(StepError::NotSuspended) => unauthorized(NOT_SUSPENDED),
+        JourneyError::Step(StepError::Callbacks(error)) => Crest::bad_request(error.to_string()),
+        JourneyError::Overloaded => Crest::unavailable("Too many logins at once; try again"),
+        JourneyError::Host(HostError { service, why }) => {
+            tracing::error!(service, why, "a journey could not go on");
+            Crest::unavailable("Service Unavailable")
+        }
         JourneyError::Store(error) => error.into(),
-        error @ (JourneyError::Hash(HashError::Failed) | JourneyError::Mint(_)) => Crest::internal(error),
+        error @ JourneyError::Mint(_) => Crest::internal(error),
     }
 }
 

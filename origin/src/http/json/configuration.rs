@@ -20,18 +20,13 @@ pub(super) fn verb(call: &Call, current: &Value) -> Result<Verb, Crest> {
         Method::GET | Method::HEAD => Ok(Verb::Read),
         Method::PUT => {
             preconditions(&call.headers, current)?;
-            match serde_json::from_slice(&call.body) {
-                Ok(Value::Object(members)) => Ok(Verb::Update(members)),
-                _ => Err(Crest::bad_request(
-                    "The request could not be processed because the provided content is not a JSON object",
-                )),
-            }
+            object(call).map(Verb::Update)
         }
         _ => Err(Crest::new(StatusCode::NOT_IMPLEMENTED, format!("Method {} not supported", call.method))),
     }
 }
 
-fn preconditions(headers: &HeaderMap, current: &Value) -> Result<(), Crest> {
+pub(super) fn preconditions(headers: &HeaderMap, current: &Value) -> Result<(), Crest> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim_matches('"'));
     let failed = |what: &str| Err(Crest::new(StatusCode::PRECONDITION_FAILED, what));
     match text(IF_NONE_MATCH) {
@@ -50,13 +45,68 @@ fn preconditions(headers: &HeaderMap, current: &Value) -> Result<(), Crest> {
     }
 }
 
+/// Another one for another content.
+pub(super) fn revision(content: &Value) -> String {
+    let hash = Sha256::digest(content.to_string());
+    let number = hash.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
+    number.cast_signed().to_string()
+}
+
+/// In a response's extensions: it lists something, asked for by this version of the protocol.
+#[derive(Clone, Copy)]
+pub(super) struct Listed(pub(super) &'static str);
+
+/// The answer to a query, which is not paged.
+pub(super) fn list(call: &Call, result: Vec<Value>) -> Answer {
+    let exact = call.query.first("_totalPagedResultsPolicy") == Some("EXACT");
+    let count = result.len();
+    let shown = match call.query.first("_pageSize") {
+        Some("0") if exact => Vec::new(), // who only counts
+        _ => result,
+    };
+    let asked = call.headers.get("accept-api-version").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let protocol = ["2.0", "2.1", "2.2"].into_iter().find(|number| asked.contains(&format!("protocol={number}")));
+    let body = json!({
+        "result": shown,
+        "resultCount": shown.len(),
+        "pagedResultsCookie": null,
+        "totalPagedResultsPolicy": if exact { "EXACT" } else { "NONE" },
+        "totalPagedResults": if exact { json!(count) } else { json!(-1) },
+        "remainingPagedResults": -1,
+    });
+    let mut response = crest_json(StatusCode::OK, &body);
+    if !shown.is_empty() {
+        response.extensions_mut().insert(Listed(protocol.unwrap_or("1.0")));
+    }
+    Ok(response)
+}
+
+/// The body, which is to be an object.
+pub(super) fn object(call: &Call) -> Result<Map<String, Value>, Crest> {
+    match serde_json::from_slice(&call.body) {
+        Ok(Value::Object(members)) => Ok(members),
+        _ => Err(Crest::bad_request(
+            "The request could not be processed because the provided content is not a JSON object",
+        )),
+    }
+}
+
+pub(super) fn unsupported(call: &Call) -> Crest {
+    let message = match call.query.first("_action").filter(|_| call.method == Method::POST) {
+        Some(action) => {
+            let shown: String = action.chars().take(100).collect();
+            format!("Action {shown} not implemented for this resource")
+        }
+        None => format!("Method {} not supported", call.method),
+    };
+    Crest::new(StatusCode::NOT_IMPLEMENTED, message)
+}
+
 /// The groups with `_id` and `_rev` in front and `_type` behind.
 pub(super) fn resource(groups: &Value, kind: (&str, &str)) -> Value {
-    let hash = Sha256::digest(groups.to_string());
-    let number = hash.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
     let mut members = Map::new();
     members.insert("_id".to_owned(), "".into());
-    members.insert("_rev".to_owned(), number.cast_signed().to_string().into());
+    members.insert("_rev".to_owned(), revision(groups).into());
     members.extend(groups.as_object().cloned().unwrap_or_default());
     members.insert("_type".to_owned(), json!({"_id": kind.0, "name": kind.1, "collection": false}));
     Value::Object(members)
@@ -79,9 +129,7 @@ pub(super) fn unchanged(
 ) -> Result<(), Crest> {
     let unknown = |among: &Value| {
         let known: Vec<&str> = among.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        let mut error = Crest::bad_request("Invalid attribute specified.");
-        error.detail = Some(("validAttributes", known.join(", ")));
-        error
+        Crest::bad_request("Invalid attribute specified.").with_detail("validAttributes", known.join(", "))
     };
     for (group, fields) in asked.iter().filter(|(name, _)| !name.starts_with('_')) {
         let known = groups.get(group).ok_or_else(|| unknown(groups))?;

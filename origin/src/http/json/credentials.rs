@@ -5,10 +5,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use crate::journey::Answers;
+use crate::journey::Credentials;
 
 /// Both headers, or nothing: they fill a step whole or not at all.
-pub(super) fn from_headers(headers: &HeaderMap) -> Option<Answers> {
+pub(super) fn from_headers(headers: &HeaderMap) -> Option<Credentials> {
     let one = |name: &str| {
         let mut values = headers.get_all(name).iter();
         let text = values.next().filter(|_| values.next().is_none())?;
@@ -16,7 +16,7 @@ pub(super) fn from_headers(headers: &HeaderMap) -> Option<Answers> {
         decode(std::str::from_utf8(text.as_bytes()).ok()?)
     };
     let username = one("x-openam-username")?;
-    Some(Answers { username, password: Zeroizing::new(one("x-openam-password")?) })
+    Some(Credentials { username, password: Zeroizing::new(one("x-openam-password")?) })
 }
 
 /// Text that may consist of encoded words (`=?UTF-8?B?…?=`), which blanks between them do not part (RFC 2047 §6.2).

@@ -2,21 +2,20 @@ use axum::http::StatusCode;
 use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use countersign_store::{Fault, StoreError};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// AM's error object: `{"code","reason","message"[,"detail"]}`.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Crest {
     pub(super) status: StatusCode,
     pub(super) message: String,
-    /// The one member of `detail`.
-    pub(super) detail: Option<(&'static str, String)>,
+    pub(super) detail: Map<String, Value>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Crest {
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), detail: None, headers: Vec::new() }
+        Self { status, message: message.into(), detail: Map::new(), headers: Vec::new() }
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
@@ -49,6 +48,12 @@ impl Crest {
         self
     }
 
+    /// With a member of `detail`.
+    pub(super) fn with_detail(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.detail.insert(name.to_owned(), value.into());
+        self
+    }
+
     pub(super) fn body(&self) -> Value {
         let reason = match self.status {
             // AM has the older spelling.
@@ -56,8 +61,8 @@ impl Crest {
             status => status.canonical_reason().unwrap_or_default(),
         };
         let mut body = json!({"code": self.status.as_u16(), "reason": reason, "message": self.message});
-        if let (Some((name, value)), Some(members)) = (&self.detail, body.as_object_mut()) {
-            members.insert("detail".to_owned(), json!({ *name: value }));
+        if let Some(members) = body.as_object_mut().filter(|_| !self.detail.is_empty()) {
+            members.insert("detail".to_owned(), Value::Object(self.detail.clone()));
         }
         body
     }

@@ -2,7 +2,6 @@
 
 mod administrator;
 mod authenticate;
-mod callbacks;
 mod configuration;
 mod credentials;
 mod error;
@@ -80,7 +79,7 @@ async fn answer(app: Arc<App>, request: Request) -> Answer {
         // AM answers an unsupported resource version with nothing at all.
         return Ok(StatusCode::NOT_FOUND.into_response());
     };
-    let read = body::read(body).await.map_err(|error| match error {
+    let read = body::read_up_to(resource.longest_body(), body).await.map_err(|error| match error {
         BodyError::TooLong => Crest::new(StatusCode::PAYLOAD_TOO_LARGE, "The request body is too large"),
         BodyError::TooSlow => Crest::new(StatusCode::REQUEST_TIMEOUT, "The request body took too long"),
     });
@@ -111,6 +110,9 @@ async fn operation(call: &Call, resource: Resource<'_>) -> Answer {
         Resource::Sessions { token } => sessions::action(call, token).await,
         Resource::ServerInfo { id } => serverinfo::get(call, id).await,
         Resource::RealmAuthentication => realm_config::authentication::answer(call).await,
+        Resource::Trees { id } => realm_config::trees::answer(call, id).await,
+        Resource::Nodes { node_type, id } => realm_config::nodes::answer(call, node_type, id).await,
+        Resource::Scripts { id } => realm_config::scripts::answer(call, id).await,
         Resource::GlobalSession => global_config::session::answer(call).await,
     }
 }
@@ -131,8 +133,12 @@ fn csrf_filter(app: &App, method: &Method, headers: &HeaderMap) -> Result<(), Cr
 
 /// The response names the version of the route that answered, not the one that was asked for.
 fn label(response: &mut Response, negotiated: Negotiated, resource: Resource<'_>) {
+    let listed = response.extensions().get::<configuration::Listed>().map(|listed| listed.0);
     let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::try_from(format!("resource={}", negotiated.version())) {
+    // Of a query that found something AM says it twice.
+    let twice =
+        listed.map_or_else(String::new, |protocol| format!("protocol={protocol},resource={}, ", negotiated.version()));
+    if let Ok(value) = HeaderValue::try_from(format!("{twice}resource={}", negotiated.version())) {
         headers.insert(HeaderName::from_static("content-api-version"), value);
     }
     if matches!(negotiated, Negotiated::Default(_)) {

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 
+use super::super::body::MAX_BODY;
 use super::super::log::Route;
 use super::error::Crest;
 use super::version::Version;
@@ -32,6 +33,19 @@ pub(super) enum Resource<'a> {
     },
     /// `realm-config/authentication`.
     RealmAuthentication,
+    /// `…/authenticationtrees/trees`, or one of them.
+    Trees {
+        id: Option<&'a str>,
+    },
+    /// `…/authenticationtrees/nodes`, a type of node, or one node.
+    Nodes {
+        node_type: Option<&'a str>,
+        id: Option<&'a str>,
+    },
+    /// `scripts`, or one of them.
+    Scripts {
+        id: Option<&'a str>,
+    },
     /// `global-config/services/session`.
     GlobalSession,
 }
@@ -45,8 +59,23 @@ impl Resource<'_> {
             Self::Sessions { token: Some(_) } => "/am/json/…/sessions/{token}",
             Self::ServerInfo { .. } => "/am/json/…/serverinfo/{id}",
             Self::RealmAuthentication => "/am/json/…/realm-config/authentication",
+            Self::Trees { id: None } => "/am/json/…/authenticationtrees/trees",
+            Self::Trees { .. } => "/am/json/…/authenticationtrees/trees/{id}",
+            Self::Nodes { node_type: None, .. } => "/am/json/…/authenticationtrees/nodes",
+            Self::Nodes { id: None, .. } => "/am/json/…/authenticationtrees/nodes/{type}",
+            Self::Nodes { .. } => "/am/json/…/authenticationtrees/nodes/{type}/{id}",
+            Self::Scripts { id: None } => "/am/json/…/scripts",
+            Self::Scripts { .. } => "/am/json/…/scripts/{id}",
             Self::GlobalSession => "/am/json/global-config/services/session",
         })
+    }
+
+    /// A script in base64, a tree with all its coordinates.
+    pub(super) const fn longest_body(self) -> usize {
+        match self {
+            Self::Trees { .. } | Self::Nodes { .. } | Self::Scripts { .. } => 1024 * 1024,
+            _ => MAX_BODY,
+        }
     }
 
     /// The versions of its routes, oldest first.
@@ -58,6 +87,8 @@ impl Resource<'_> {
                 b"version" => &[Version(1, 0)],
                 _ => &[Version(1, 1), Version(2, 0)],
             },
+            Self::Trees { .. } | Self::Nodes { .. } => &[Version(3, 0), Version(2, 0), Version(1, 0)],
+            Self::Scripts { .. } => &[Version(1, 1)],
             // Who asks for none gets the first, as from AM; some clients ask for the other.
             Self::RealmAuthentication | Self::GlobalSession => &[Version(2, 0), Version(1, 0)],
         }
@@ -84,7 +115,10 @@ pub(super) fn parse(path: &str) -> Option<Target<'_>> {
     } else {
         // AM's oldest form: the realm's name stands right after `json`.
         let at = rest.iter().position(|segment| {
-            matches!(*segment, "authenticate" | "sessions" | "serverinfo" | "realm-config" | "global-config")
+            matches!(
+                *segment,
+                "authenticate" | "sessions" | "serverinfo" | "realm-config" | "global-config" | "scripts"
+            )
         })?;
         let (before, after) = rest.split_at_checked(at)?;
         names.extend_from_slice(before);
@@ -96,6 +130,19 @@ pub(super) fn parse(path: &str) -> Option<Target<'_>> {
         ["sessions", token] => Resource::Sessions { token: Some(token) },
         ["serverinfo", "%2A" | "%2a"] => Resource::ServerInfo { id: "*" },
         ["realm-config", "authentication"] => Resource::RealmAuthentication,
+        ["realm-config", "authentication", "authenticationtrees", below @ ..] => match below {
+            ["trees"] => Resource::Trees { id: None },
+            ["trees", id] => Resource::Trees { id: Some(id) },
+            ["nodes"] => Resource::Nodes { node_type: None, id: None },
+            ["nodes", node_type] => Resource::Nodes { node_type: Some(node_type), id: None },
+            // Newer servers have the version of the type between them.
+            ["nodes", node_type, id] | ["nodes", node_type, _, id] => {
+                Resource::Nodes { node_type: Some(node_type), id: Some(id) }
+            }
+            _ => return None,
+        },
+        ["scripts"] => Resource::Scripts { id: None },
+        ["scripts", id] => Resource::Scripts { id: Some(id) },
         // Of no realm.
         ["global-config", "services", "session"] if names.is_empty() => Resource::GlobalSession,
         ["serverinfo", id] => Resource::ServerInfo { id },
@@ -154,7 +201,21 @@ mod tests {
         assert_eq!(of("/am/json/serverinfo/%2A"), Some(Resource::ServerInfo { id: "*" }));
         assert_eq!(of("/am/json/realms/root/sessions/"), Some(Resource::Sessions { token: None }));
         assert_eq!(of("/am/json/sessions/abc"), Some(Resource::Sessions { token: Some("abc") }));
+        let trees = "/am/json/realms/root/realms/a/realm-config/authentication/authenticationtrees";
+        for (below, resource) in [
+            ("/trees/", Resource::Trees { id: None }),
+            ("/trees/Log%20in", Resource::Trees { id: Some("Log%20in") }),
+            ("/nodes", Resource::Nodes { node_type: None, id: None }),
+            ("/nodes/PageNode", Resource::Nodes { node_type: Some("PageNode"), id: None }),
+            ("/nodes/PageNode/1", Resource::Nodes { node_type: Some("PageNode"), id: Some("1") }),
+            ("/nodes/PageNode/2.0/1", Resource::Nodes { node_type: Some("PageNode"), id: Some("1") }),
+        ] {
+            assert_eq!(parse(&format!("{trees}{below}")).unwrap().resource, resource);
+        }
+        assert_eq!(of("/am/json/alpha/scripts/"), Some(Resource::Scripts { id: None }));
         for nonsense in [
+            "/am/json/realm-config/authentication/authenticationtrees",
+            "/am/json/realm-config/authentication/authenticationtrees/nodes/a/b/c/d",
             "/am/json/",
             "/am/json/x",
             "/am/json//authenticate",

@@ -1,4 +1,4 @@
-//! `GET /am/console/{asset}`: style and pictures, embedded. They are revalidated by their hash, so that a new version
+//! `GET /am/console/{asset}`: style, pictures and a script, embedded. They are revalidated by their hash, so that a new version
 //! of the program shows at once.
 
 use std::sync::LazyLock;
@@ -23,12 +23,13 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
     [
         asset!("console.css", "text/css; charset=utf-8"),
         asset!("favicon.svg", "image/svg+xml"),
         asset!("guilloche.svg", "image/svg+xml"),
         asset!("mark.svg", "image/svg+xml"),
+        asset!("webauthn.js", "text/javascript; charset=utf-8"),
     ]
 });
 

@@ -5,7 +5,10 @@ mod csrf;
 mod login;
 mod logout;
 mod message;
+mod reduced;
 mod render;
+mod step;
+mod waiting;
 
 use std::sync::Arc;
 

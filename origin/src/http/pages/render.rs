@@ -17,7 +17,19 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];
 
+/// What a page may run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scripts {
+    None,
+    /// Our own assets.
+    Own,
+}
+
 pub(super) fn page(app: &App, status: StatusCode, template: &impl Template) -> Response {
+    page_with(app, status, template, Scripts::None)
+}
+
+pub(super) fn page_with(app: &App, status: StatusCode, template: &impl Template, scripts: Scripts) -> Response {
     let mut response = match template.render() {
         Ok(html) => (status, Html(html)).into_response(),
         Err(error) => {
@@ -29,18 +41,19 @@ pub(super) fn page(app: &App, status: StatusCode, template: &impl Template) -> R
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.extend(policy(app).map(|policy| (header::CONTENT_SECURITY_POLICY, policy)));
+    headers.extend(policy(app, scripts).map(|policy| (header::CONTENT_SECURITY_POLICY, policy)));
     response
 }
 
-fn policy(app: &App) -> Option<HeaderValue> {
+fn policy(app: &App, scripts: Scripts) -> Option<HeaderValue> {
     let mut targets = "'self'".to_owned();
     for origin in app.settings().destinations.other_origins() {
         targets.push(' ');
         targets.push_str(&origin);
     }
+    let scripts = if scripts == Scripts::Own { "script-src 'self'; " } else { "" };
     HeaderValue::try_from(format!(
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action {targets}; \
+        "default-src 'none'; {scripts}style-src 'self'; img-src 'self' data:; form-action {targets}; \
          frame-ancestors 'none'; base-uri 'none'"
     ))
     .ok()

@@ -1,6 +1,7 @@
 //! What journeys need of the world, for one realm: the origin's side of `countersign_journey::host`.
 
 mod audit;
+mod devices;
 mod identities;
 mod mailer;
 mod passwords;
@@ -59,6 +60,7 @@ impl<'a> Services<'a> {
         Host {
             realm: &self.realm,
             identities: self,
+            devices: self,
             mailer: self,
             scripts: self,
             cookies: self,

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use countersign_journey::host::{Kba, Property, PropertyKind, Realm, Schema};
+use countersign_journey::host::{Kba, Property, PropertyKind, Realm, RelyingParty, Schema};
 
 use super::policies;
 use crate::settings::Settings;
@@ -28,7 +28,9 @@ const USER: [(&str, &str, PropertyKind, bool, bool); 17] = [
 
 /// What nodes look at.
 pub(super) fn of(settings: &Settings, name: &str) -> Realm {
-    let policy = &settings.realm(name).passwords;
+    let own = settings.realm(name);
+    let policy = &own.passwords;
+    let party = &own.relying_party;
     let properties: BTreeMap<String, Property> = USER
         .into_iter()
         .map(|(name, title, kind, required, user_editable)| {
@@ -54,6 +56,7 @@ pub(super) fn of(settings: &Settings, name: &str) -> Realm {
             ..Kba::default()
         },
         resume_uri: format!("{}/am/XUI/?{parameter}suspendedId=", settings.public_url.origin()),
+        relying_party: RelyingParty { id: party.id.clone(), origins: party.origins.clone() },
         schemas: [(Realm::DEFAULT_RESOURCE.to_owned(), Schema { properties })].into(),
     }
 }

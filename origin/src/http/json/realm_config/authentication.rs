@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use super::super::configuration::{self, Verb};
 use super::super::error::Crest;
 use super::super::{Answer, Call, administrator};
-use crate::journey::DEFAULT_TREE;
 use crate::key_files;
 use crate::key_plan::{self, Step};
 use crate::key_purpose::{self, Algorithm};
@@ -17,10 +16,15 @@ const KIND: (&str, &str) = ("EMPTY", "Core");
 
 pub(in super::super) async fn answer(call: &Call) -> Answer {
     administrator::require(call, &call.realm).await?;
-    let groups = groups(call);
-    let resource = configuration::resource(&groups, KIND);
+    let mut groups = groups(call);
+    let mut resource = configuration::resource(&groups, KIND);
     if let Verb::Update(asked) = configuration::verb(call, &resource)? {
-        configuration::unchanged(&asked, &groups, &[("security", "sharedSecret")], in_file)?;
+        configuration::unchanged(&asked, &groups, &[("security", "sharedSecret"), ("core", "orgConfig")], in_file)?;
+        if let Some(name) = asked.get("core").and_then(|core| core.get("orgConfig")) {
+            super::trees::make_default(call, name.as_str().unwrap_or_default()).await?;
+            groups = self::groups(call);
+            resource = configuration::resource(&groups, KIND);
+        }
         if let Some(secret) = shared_secret(&asked)? {
             import(call, secret).await?;
         }
@@ -39,12 +43,13 @@ fn groups(call: &Call) -> Value {
             "zeroPageLoginEnabled": false,
         },
         "trees": {
-            "authenticationSessionsStateManagement": "JWT",
+            "authenticationSessionsStateManagement": realm.journey.scheme.name(),
             "authenticationSessionsMaxDuration": realm.journey.max_seconds / 60,
-            "authenticationSessionsWhitelist": false,
+            "authenticationSessionsWhitelist": realm.journey.allowlisting,
+            "suspendedAuthenticationTimeout": realm.journey.suspended_seconds / 60,
             "authenticationTreeCookieHttpOnly": true,
         },
-        "core": { "orgConfig": DEFAULT_TREE },
+        "core": { "orgConfig": call.app.default_journey(&call.realm) },
         "general": {
             "statelessSessionsEnabled": !realm.session.server_side.always,
             "defaultAuthLevel": realm.session.auth_level,
@@ -54,7 +59,12 @@ fn groups(call: &Call) -> Value {
 
 fn in_file(group: &str, field: &str) -> Option<&'static str> {
     match (group, field) {
+        ("trees", "authenticationSessionsStateManagement") => {
+            Some("authenticationSessionsStateManagement of [journey]")
+        }
         ("trees", "authenticationSessionsMaxDuration") => Some("max_duration_minutes of [journey]"),
+        ("trees", "authenticationSessionsWhitelist") => Some("authenticationSessionsWhitelist of [journey]"),
+        ("trees", "suspendedAuthenticationTimeout") => Some("suspendedAuthenticationTimeout of [journey]"),
         ("general", "statelessSessionsEnabled") => Some("statelessSessionsEnabled of [session]"),
         ("general", "defaultAuthLevel") => Some("auth_level of [session]"),
         _ => None,

@@ -1,0 +1,302 @@
+//! `countersign journey`: the journeys of a realm, brought, looked at, tried and taken away. A running server takes up what
+//! is done here within a second.
+
+mod answers;
+mod client;
+mod files;
+mod import;
+mod report;
+mod terminal;
+mod walk;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use countersign_journey::validate::{Verdict, validate};
+use countersign_journey::{Library, Variables, graph};
+use countersign_store::Store;
+use serde_json::json;
+
+use super::init::private_file;
+use super::keys::{actor, table};
+use super::{Failure, Outcome, open_store, realm_path, settings};
+use crate::journey::library::{Editor, RealmJourneys};
+use crate::{Clock as _, SystemClock};
+
+/// The command did what it was asked, and the answer is not the good one: a journey does not run as a whole, or a login
+/// failed.
+const NOT_ALL_WELL: u8 = 3;
+
+#[derive(Subcommand)]
+pub(in super::super) enum Journey {
+    /// Brings exported journeys: files of frodo, of the admin console or of amtree.sh, and folders of fr-config-manager, Amster
+    /// and file-based configuration. All of them or, when something is wrong, none. Exit code 3 says that not all of them run.
+    Import(import::Import),
+    /// Writes journeys with their nodes, scripts and mail templates, as frodo does; without names all.
+    Export {
+        names: Vec<String>,
+        #[command(flatten)]
+        realm: RealmArg,
+        /// A new file, readable to its owner only: there may be secrets in nodes. Else standard output.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Lists the realm's journeys, and says which of them run.
+    List {
+        #[command(flatten)]
+        realm: RealmArg,
+    },
+    /// Says whether journeys run, and if not, at which node and why. Exit code 3 says that not all of them do.
+    Validate {
+        /// Files or folders, which are looked at by themselves; or names of the realm's journeys. Without any, all the realm's.
+        #[arg(value_name = "PATH|NAME")]
+        what: Vec<String>,
+        #[command(flatten)]
+        realm: RealmArg,
+    },
+    /// Walks a journey in the terminal, against a running server. Exit code 3 says that it ended in failure.
+    Run(walk::Run),
+    /// Draws a journey, as SVG.
+    Graph {
+        /// One of the realm's journeys, or a file with one.
+        #[arg(value_name = "NAME|PATH")]
+        what: String,
+        /// For Graphviz instead.
+        #[arg(long)]
+        dot: bool,
+        #[command(flatten)]
+        realm: RealmArg,
+    },
+    /// Takes journeys away, with their nodes and with the scripts and mail templates that no other journey uses.
+    Delete {
+        #[arg(required = true)]
+        names: Vec<String>,
+        #[command(flatten)]
+        realm: RealmArg,
+    },
+    /// Sets (or, without a name, shows) the journey of logins that name none: AM's `orgConfig`.
+    Default {
+        name: Option<String>,
+        #[command(flatten)]
+        realm: RealmArg,
+    },
+}
+
+#[derive(Args)]
+pub(in super::super) struct RealmArg {
+    /// May be left out when there is one only (the root realm does not count).
+    #[arg(long)]
+    realm: Option<String>,
+}
+
+impl Journey {
+    pub(in super::super) async fn run(self, config: &Path) -> Outcome {
+        match self {
+            Self::Validate { what, .. } if !what.is_empty() && what.iter().all(|what| Path::new(what).exists()) => {
+                let paths: Vec<PathBuf> = what.into_iter().map(PathBuf::from).collect();
+                let mut library = Library::new();
+                library.add(&files::read(&paths)?, &Variables::default());
+                let names: Vec<String> = library.journeys().map(|journey| journey.name.clone()).collect();
+                Ok(judged(&library, &names))
+            }
+            Self::Graph { what, dot, .. } if Path::new(&what).exists() => {
+                let mut library = Library::new();
+                library.add(&files::read(&[PathBuf::from(&what)])?, &Variables::default());
+                let mut journeys = library.journeys();
+                match (journeys.next(), journeys.next()) {
+                    (Some(journey), None) => draw(journey, dot),
+                    _ => Err(Failure(format!("{what} has not one journey; import it, and name one"))),
+                }
+            }
+            Self::Run(run) => run.run(config).await,
+            other => {
+                let settings = settings(config)?;
+                let store = open_store(&settings).await?;
+                let outcome = other.on(&store).await;
+                store.close().await;
+                outcome
+            }
+        }
+    }
+
+    async fn on(self, store: &Store) -> Outcome {
+        let arg = match &self {
+            Self::Import(import) => &import.realm,
+            Self::Export { realm, .. }
+            | Self::List { realm }
+            | Self::Validate { realm, .. }
+            | Self::Graph { realm, .. }
+            | Self::Delete { realm, .. }
+            | Self::Default { realm, .. } => realm,
+            Self::Run(_) => return Err(Failure("the server walks journeys".into())),
+        };
+        let (realm, actor) = (realm_of(store, arg.realm.as_deref()).await?, actor());
+        let editor = Editor { store, realm: &realm, actor: &actor, now: SystemClock.now().seconds() };
+        let journeys = editor.journeys().await?;
+        match self {
+            Self::Import(import) => import.run(&editor).await,
+            Self::Export { names, out, .. } => export(&journeys, &names, out.as_deref()),
+            Self::List { .. } => {
+                list(&journeys);
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Validate { what, .. } => {
+                for name in &what {
+                    known(&journeys, name)?;
+                }
+                let all = journeys.library.journeys().map(|journey| journey.name.clone());
+                let names = if what.is_empty() { all.collect() } else { what };
+                Ok(judged(&journeys.library, &names))
+            }
+            Self::Graph { what, dot, .. } => draw(known(&journeys, &what)?, dot),
+            Self::Delete { names, .. } => delete(&editor, &names).await,
+            Self::Default { name: None, .. } => {
+                println!("{}", journeys.default);
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Default { name: Some(name), .. } => set_default(&editor, &journeys, &name).await,
+            Self::Run(_) => Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+/// The realm that is meant. The root realm is there for administrators, mostly.
+async fn realm_of(store: &Store, named: Option<&str>) -> Result<String, Failure> {
+    let realms = store.realms().list().await?;
+    if let Some(named) = named {
+        let realm = realm_path(named);
+        let exists = realms.iter().any(|known| known.name == realm);
+        return if exists { Ok(realm) } else { Err(Failure(format!("there is no realm {realm}"))) };
+    }
+    let mut others = realms.iter().filter(|realm| realms.len() == 1 || realm.name != "/");
+    match (others.next(), others.next()) {
+        (Some(realm), None) => Ok(realm.name.clone()),
+        (None, _) => Err(Failure("there is no realm".into())),
+        _ => Err(Failure("there are several realms; name one with --realm".into())),
+    }
+}
+
+fn known<'a>(journeys: &'a RealmJourneys, name: &str) -> Result<&'a Arc<countersign_journey::Journey>, Failure> {
+    journeys.library.journey(name).ok_or_else(|| {
+        let names: Vec<&str> = journeys.library.journeys().map(|journey| journey.name.as_str()).collect();
+        Failure(format!("there is no journey {name:?}; there are: {}", names.join(", ")))
+    })
+}
+
+fn judged(library: &Library, names: &[String]) -> ExitCode {
+    let journeys = names.iter().filter_map(|name| library.journey(name));
+    let reports: Vec<_> = journeys.map(|journey| validate(library, journey)).collect();
+    reports.iter().for_each(|report| report::print(report, true));
+    report::exit_code(reports.iter().map(|report| report.verdict))
+}
+
+fn export(journeys: &RealmJourneys, names: &[String], out: Option<&Path>) -> Outcome {
+    if let Some(missing) = names.iter().find(|name| !journeys.documents.has(name)) {
+        return Err(Failure(format!("there is no journey {missing:?} in the database")));
+    }
+    let mut export = journeys.documents.export(names);
+    let selected: Vec<&String> = export.journeys.keys().collect();
+    export.meta = Some(json!({
+        "exportTool": "countersign",
+        "exportToolVersion": env!("CARGO_PKG_VERSION"),
+        "treesSelectedForExport": selected,
+    }));
+    let count = export.journeys.len();
+    let text = serde_json::to_string_pretty(&export.to_value())?;
+    match out {
+        None => println!("{text}"),
+        Some(path) => {
+            let written = private_file(path).and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.sync_all()
+            });
+            written.map_err(|error| Failure(format!("cannot write {}: {error}", path.display())))?;
+            eprintln!("countersign: {count} journeys are in {}", path.display());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(journeys: &RealmJourneys) {
+    let mut rows = vec![["JOURNEY", "VERDICT", "NODES", "ENTRY", "CHANGED", "BY"].map(str::to_owned)];
+    for journey in journeys.library.journeys() {
+        let name = &journey.name;
+        let entry = match (journey.enabled, journey.inner_only) {
+            _ if *name == journeys.default => "default",
+            (false, _) => "disabled",
+            (_, true) => "inner only",
+            _ => "by name",
+        };
+        let (at, by) = match journeys.documents.changed(name) {
+            Some((at, by)) => {
+                (i64::try_from(*at).ok().and_then(|at| jiff::Timestamp::from_second(at).ok()), by.as_str())
+            }
+            None => (None, "built in"),
+        };
+        rows.push([
+            name.clone(),
+            report::verdict(validate(&journeys.library, journey).verdict).to_owned(),
+            journey.nodes.values().map(|node| node.with_children().count()).sum::<usize>().to_string(),
+            entry.to_owned(),
+            at.map_or_else(|| "-".to_owned(), |at| at.to_string()),
+            by.to_owned(),
+        ]);
+    }
+    table(&rows);
+}
+
+fn draw(journey: &countersign_journey::Journey, dot: bool) -> Outcome {
+    print!("{}", if dot { graph::dot(journey) } else { graph::svg(journey) });
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn delete(editor: &Editor<'_>, names: &[String]) -> Outcome {
+    let callers = editor
+        .change(|journeys: &RealmJourneys| {
+            for name in names {
+                if !journeys.documents.has(name) {
+                    return Err(Failure(format!("there is no journey {name:?} in the database")));
+                }
+                if journeys.default == *name {
+                    let why = "is the default of the realm; choose another one first: countersign journey default";
+                    return Err(Failure(format!("{name:?} {why}")));
+                }
+            }
+            let calls = |journey: &countersign_journey::Journey| {
+                let mut nodes = journey.nodes.values();
+                nodes.any(|node| node.inner_tree().is_some_and(|inner| names.iter().any(|name| name == inner)))
+            };
+            let callers =
+                journeys.library.journeys().filter(|journey| !names.contains(&journey.name) && calls(journey));
+            let callers: Vec<String> = callers.map(|journey| journey.name.clone()).collect();
+            Ok((journeys.documents.removal(names), callers))
+        })
+        .await?;
+    names.iter().for_each(|name| println!("Deleted {name}."));
+    if !callers.is_empty() {
+        eprintln!("countersign: still called by {}", callers.join(", "));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn set_default(editor: &Editor<'_>, journeys: &RealmJourneys, name: &str) -> Outcome {
+    let journey = known(journeys, name)?;
+    let chosen = journeys.documents.has(name);
+    if !journey.enabled || (journey.inner_only && chosen) {
+        return Err(Failure(format!("{name:?} cannot be started: it is disabled, or for other journeys only")));
+    }
+    let report = validate(&journeys.library, journey);
+    if report.verdict == Verdict::Refused {
+        report::print(&report, false);
+        return Err(Failure(format!("{name:?} cannot be started")));
+    }
+    editor.set_default(name).await?;
+    println!("Logins of {} take {name} now.", editor.realm);
+    if report.verdict == Verdict::Partial {
+        report::print(&report, false);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,193 @@
+//! `realm-config/authentication/authenticationtrees/trees`: the journeys of a realm. Their nodes are resources of their own.
+
+use axum::http::{Method, StatusCode};
+use countersign_journey::validate::{Finding, validate};
+use countersign_journey::{FAILURE_NODE, SUCCESS_NODE};
+use countersign_store::StoreError;
+use serde_json::{Value, json};
+
+use super::super::configuration::{self, list, object, revision, unsupported};
+use super::super::error::Crest;
+use super::super::{Answer, Call, administrator, crest_json};
+use super::{Object, change, decoded, documents, encoded, is_read, one, put_allowed, put_answer};
+use crate::journey::documents::Documents;
+use crate::journey::library::{Editor, RealmJourneys, built_in};
+
+const PATH: &str = "realm-config/authentication/authenticationtrees/trees";
+
+/// The members of a tree, in AM's order.
+const MEMBERS: [&str; 14] = [
+    "identityResource",
+    "entryNodeId",
+    "innerTreeOnly",
+    "description",
+    "noSession",
+    "mustRun",
+    "enabled",
+    "transactionalOnly",
+    "maximumSessionTime",
+    "maximumIdleTime",
+    "treeTimeout",
+    "uiConfig",
+    "nodes",
+    "staticNodes",
+];
+
+pub(in super::super) async fn answer(call: &Call, id: Option<&str>) -> Answer {
+    let session = administrator::require(call, &call.realm).await?;
+    let actor = session.claims().sub.as_str();
+    let Some(id) = id else {
+        return match (&call.method, call.query.first("_action")) {
+            _ if is_read(call) => {
+                let documents = documents(call).await?;
+                list(call, documents.names().filter_map(|name| shown(&documents, name)).collect())
+            }
+            (&Method::POST, Some("validateTree")) => validated(call).await,
+            _ => Err(unsupported(call)),
+        };
+    };
+    let name = decoded(id)?;
+    match call.method {
+        _ if is_read(call) => one(StatusCode::OK, &shown(&documents(call).await?, &name).ok_or_else(Crest::not_found)?),
+        Method::PUT => put(call, actor, &name).await,
+        Method::DELETE => delete(call, actor, &name).await,
+        _ => Err(unsupported(call)),
+    }
+}
+
+fn shown(documents: &Documents, name: &str) -> Option<Value> {
+    let tree = documents.tree(name)?;
+    let mut out = Object::new();
+    out.insert("_id".to_owned(), json!(name));
+    out.insert("_rev".to_owned(), json!(revision(&Value::Object(tree.clone()))));
+    for member in MEMBERS {
+        let default = match member {
+            "innerTreeOnly" | "noSession" | "mustRun" => Some(json!(false)),
+            "enabled" => Some(json!(true)),
+            "uiConfig" | "nodes" => Some(json!({})),
+            _ => None,
+        };
+        out.extend(tree.get(member).cloned().or(default).map(|value| (member.to_owned(), value)));
+    }
+    Some(Value::Object(out))
+}
+
+async fn put(call: &Call, actor: &str, name: &str) -> Answer {
+    let body = tree(object(call)?, name)?;
+    let decide = |documents: &Documents| {
+        let current = shown(documents, name);
+        put_allowed(call, current.as_ref())?;
+        let absent = nodes(&body).find(|(id, node_type)| documents.node(name, node_type, id).is_none());
+        if absent.is_some() || !leads_somewhere(&body) {
+            return Err(Crest::bad_request("Data validation failed for the attribute, Nodes"));
+        }
+        Ok((documents.tree_changes(name, body.clone()), !documents.is_stored(name) && current.is_none()))
+    };
+    let is_new = change(call, actor, decide).await?;
+    tracing::info!(realm = call.realm, journey = name, actor, "a journey was put, over REST");
+    let resource = shown(&documents(call).await?, name).ok_or_else(Crest::not_found)?;
+    put_answer(call, &format!("{PATH}/{}", encoded(name)), is_new, &resource)
+}
+
+/// The body of a PUT as it is kept.
+fn tree(mut body: Object, name: &str) -> Result<Object, Crest> {
+    // What belongs to the server; clients send back what they were given.
+    for own in ["_id", "_rev", "_type", "_outcomes"] {
+        body.remove(own);
+    }
+    if body.keys().any(|member| !MEMBERS.contains(&member.as_str())) {
+        let mut error = Crest::bad_request("Invalid attribute specified.");
+        error.detail.insert("validAttributes".to_owned(), MEMBERS.join(", ").into());
+        return Err(error);
+    }
+    let failed = |what: &str| Err(Crest::bad_request(format!("Data validation failed for the attribute, {what}")));
+    if !body.get("entryNodeId").is_some_and(Value::is_string) {
+        return failed("Entry Node Id");
+    }
+    let nodes = body.entry("nodes").or_insert_with(|| json!({}));
+    let Some(nodes) = nodes.as_object().filter(|nodes| nodes.len() <= countersign_journey::import::MAX_NODES) else {
+        return failed("Nodes");
+    };
+    let fine = |node: &Value| {
+        let connections = node
+            .get("connections")
+            .map_or(Some(true), |edges| edges.as_object().map(|edges| edges.values().all(Value::is_string)));
+        node.get("nodeType").is_some_and(Value::is_string) && connections == Some(true)
+    };
+    if !nodes.values().all(fine) {
+        return failed("Nodes");
+    }
+    body.insert("_id".to_owned(), json!(name));
+    Ok(body)
+}
+
+fn nodes(tree: &Object) -> impl Iterator<Item = (&str, &str)> {
+    let nodes = tree.get("nodes").and_then(Value::as_object).into_iter().flatten();
+    nodes.filter_map(|(id, node)| Some((id.as_str(), node.get("nodeType")?.as_str()?)))
+}
+
+/// Whether the entry is one of the nodes, or an end.
+fn leads_somewhere(tree: &Object) -> bool {
+    let entry = tree.get("entryNodeId").and_then(Value::as_str).unwrap_or_default();
+    [SUCCESS_NODE, FAILURE_NODE].contains(&entry) || nodes(tree).any(|(id, _)| id == entry)
+}
+
+/// The tree alone: clients delete its nodes themselves.
+async fn delete(call: &Call, actor: &str, name: &str) -> Answer {
+    let default = call.app.journeys_current(&call.realm).await?.default.clone();
+    let decide = |documents: &Documents| {
+        let resource = shown(documents, name).ok_or_else(Crest::not_found)?;
+        let refused = |why: &str| Err(Crest::new(StatusCode::CONFLICT, why));
+        if !documents.is_stored(name) {
+            return refused("The built-in journey cannot be deleted; one of its name can be put in its place");
+        }
+        if default == name {
+            return refused("The journey is the default of the realm; choose another one first");
+        }
+        configuration::preconditions(&call.headers, &resource)?;
+        Ok((documents.tree_removal(name), resource))
+    };
+    let resource = change(call, actor, decide).await?;
+    tracing::info!(realm = call.realm, journey = name, actor, "a journey was deleted, over REST");
+    one(StatusCode::OK, &resource)
+}
+
+/// Looks at a tree that is not kept, with the nodes that are.
+async fn validated(call: &Call) -> Answer {
+    let body = object(call)?;
+    let name = body.get("_id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let body = tree(body, &name)?;
+    let journeys = call.app.journeys_current(&call.realm).await?;
+    let documents = journeys.documents.with_built_in(&built_in());
+    let documents = documents.with(&documents.tree_changes(&name, body));
+    let after = RealmJourneys::new(documents, journeys.default.clone());
+    let report = after.library.journey(&name).map(|journey| validate(&after.library, journey));
+    let told = |finding: &Finding| match &finding.node {
+        Some((id, kind, _)) => format!("{kind} {id}: {}", finding.problem),
+        None => finding.problem.to_string(),
+    };
+    let errors: Vec<String> = report.iter().flat_map(|report| report.reasons()).map(told).collect();
+    let success = report.is_some() && errors.is_empty();
+    Ok(crest_json(StatusCode::OK, &json!({"success": success, "errors": errors})))
+}
+
+/// `core.orgConfig`: the journey of logins that name none.
+pub(super) async fn make_default(call: &Call, name: &str) -> Result<(), Crest> {
+    let journeys = call.app.journeys_current(&call.realm).await?;
+    if journeys.default == name {
+        return Ok(());
+    }
+    let journey = journeys
+        .library
+        .journey(name)
+        .filter(|journey| journey.enabled && (!journey.inner_only || !journeys.documents.has(name)));
+    if journey.is_none() {
+        return Err(Crest::bad_request("core.orgConfig must be the name of a journey that can be started"));
+    }
+    let now = call.app.clock.now().seconds();
+    let editor = Editor { store: &call.app.store, realm: &call.realm, actor: "REST", now };
+    let stored: Result<(), StoreError> = editor.set_default(name).await;
+    stored?;
+    call.app.journeys_current(&call.realm).await?;
+    Ok(())
+}

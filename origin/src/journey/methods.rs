@@ -1,0 +1,47 @@
+//! How the user has shown who it is, gathered from the nodes that were passed: the `amr` of the session (RFC 8176).
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use countersign_journey::host::{Audit, NodeEvent};
+
+/// Hears what happens at nodes and passes it on.
+pub(super) struct Methods<'a> {
+    audit: &'a dyn Audit,
+    seen: Mutex<BTreeSet<String>>,
+}
+
+impl<'a> Methods<'a> {
+    pub(super) fn new(audit: &'a dyn Audit) -> Self {
+        Self { audit, seen: Mutex::default() }
+    }
+
+    pub(super) fn take(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Audit for Methods<'_> {
+    fn node(&self, event: NodeEvent<'_>) {
+        if let Ok(outcome) = event.outcome
+            && let Some(method) = proof(event.node_type, outcome)
+        {
+            self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(method.to_owned());
+        }
+        self.audit.node(event);
+    }
+}
+
+/// What leaving a node by an outcome proves.
+fn proof(node_type: &str, outcome: &str) -> Option<&'static str> {
+    Some(match (node_type, outcome.to_ascii_lowercase().as_str()) {
+        ("DataStoreDecisionNode" | "AgentDataStoreDecisionNode", "true") => "pwd",
+        ("IdentityStoreDecisionNode" | "LdapDecisionNode", "true" | "expiring") => "pwd",
+        ("OneTimePasswordCollectorDecisionNode", "true") => "otp",
+        ("OathTokenVerifierNode", "successoutcome" | "success") => "otp",
+        ("RecoveryCodeCollectorDecisionNode", "true") => "otp",
+        ("WebAuthnAuthenticationNode", "success") => "hwk",
+        ("KbaDecisionNode" | "KbaVerifyNode", "true") => "kba",
+        _ => return None,
+    })
+}

@@ -1,0 +1,259 @@
+//! Takes journeys one request further, whatever way the request came.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_journey::host::Host;
+use countersign_journey::{
+    Answer, CallbackError, Engine, FailureCause, JourneyState, Library, Limits, NodeError, Page, Request, StepError,
+};
+use serde_json::Value;
+
+use super::auth_id::AuthIdError;
+use super::journey_sessions::{self, Opened, Place};
+use super::methods::Methods;
+use super::progress::{Before, Destinations, Progress};
+use super::services::Services;
+use super::{Credentials, Failed, JourneyError, Outcome, Shown, Succeeded};
+use crate::ambient::random;
+use crate::app::App;
+
+/// Begins a journey. Steps that `credentials` answer in full are answered with them.
+pub(crate) async fn begin(
+    app: &App,
+    realm: &str,
+    tree: &str,
+    request: &Request,
+    credentials: Option<&Credentials>,
+    to: Destinations,
+) -> Result<Outcome, JourneyError> {
+    let id = URL_SAFE_NO_PAD.encode(random::<16>(&*app.entropy));
+    let turn = Turn::new(app, realm, &id).await?;
+    if turn.library.journey(tree).is_some_and(|journey| journey.transactional_only) {
+        return Err(StepError::NoJourney.into());
+    }
+    let methods = turn.methods();
+    let engine = turn.engine(&methods);
+    let answer = engine.start(tree, request).await?;
+    let answer = fill_up(&engine, answer, credentials, request).await?;
+    turn.settle(answer, Before::new(id, to), &methods, None).await
+}
+
+/// Takes a journey further with a client's answers.
+pub(crate) async fn advance(
+    app: &App,
+    opened: Opened,
+    callbacks: Option<&[Value]>,
+    request: &Request,
+    to: &Destinations,
+) -> Result<Outcome, JourneyError> {
+    if opened.progress.state.is_suspended() {
+        return Ok(shown_again(opened));
+    }
+    let callbacks = callbacks.ok_or(StepError::Callbacks(CallbackError::Count))?;
+    let Opened { progress, place, .. } = opened;
+    let realm = progress.realm.clone();
+    let turn = Turn::new(app, &realm, &progress.id).await?;
+    let methods = turn.methods();
+    let (state, before) = progress.split(to);
+    let answer = turn.engine(&methods).step(state, callbacks, request).await?;
+    turn.settle(answer, before, &methods, Some(From::Step(place))).await
+}
+
+/// The same with credentials, where they answer the step in full; else the step is asked again.
+pub(crate) async fn fill(
+    app: &App,
+    opened: Opened,
+    credentials: &Credentials,
+    request: &Request,
+    to: &Destinations,
+) -> Result<Outcome, JourneyError> {
+    let callbacks = credentials.fill(opened.progress.state.callbacks());
+    let Some(callbacks) = callbacks.filter(|_| !opened.progress.state.is_suspended()) else {
+        return Ok(shown_again(opened));
+    };
+    let Opened { progress, place, .. } = opened;
+    let realm = progress.realm.clone();
+    let turn = Turn::new(app, &realm, &progress.id).await?;
+    let methods = turn.methods();
+    let engine = turn.engine(&methods);
+    let (state, before) = progress.split(to);
+    let answer = engine.step(state, &callbacks, request).await?;
+    let answer = fill_up(&engine, answer, Some(credentials), request).await?;
+    turn.settle(answer, before, &methods, Some(From::Step(place))).await
+}
+
+/// Takes a suspended journey further, whose link was opened: once.
+pub(crate) async fn resume(
+    app: &App,
+    realm: &str,
+    id: &str,
+    request: &Request,
+    to: &Destinations,
+) -> Result<Outcome, JourneyError> {
+    let (progress, version) = journey_sessions::find_suspended(app, realm, id).await?;
+    let turn = Turn::new(app, realm, &progress.id).await?;
+    let methods = turn.methods();
+    let (state, before) = progress.split(to);
+    let answer = turn.engine(&methods).resume(state, request).await?;
+    turn.settle(answer, before, &methods, Some(From::Link { id, version })).await
+}
+
+/// Nothing was done, so nothing is used up.
+fn shown_again(opened: Opened) -> Outcome {
+    Outcome::Step(Box::new(Shown { auth_id: opened.auth_id, progress: opened.progress }))
+}
+
+/// Answers steps with the credentials while they answer them in full, each node once: a journey may ask again.
+async fn fill_up(
+    engine: &Engine<'_>,
+    mut answer: Answer,
+    credentials: Option<&Credentials>,
+    request: &Request,
+) -> Result<Answer, StepError> {
+    let mut seen = BTreeSet::new();
+    while let (Answer::Callbacks { state, .. }, Some(credentials)) = (&answer, credentials) {
+        let (journey, node) = state.position();
+        let Some(callbacks) = credentials.fill(state.callbacks()) else { break };
+        if !seen.insert((journey.to_owned(), node.to_owned())) {
+            break;
+        }
+        answer = engine.step((**state).clone(), &callbacks, request).await?;
+    }
+    Ok(answer)
+}
+
+/// What the request answers.
+enum From<'a> {
+    Step(Place),
+    Link { id: &'a str, version: u64 },
+}
+
+/// Whom the request concerns, as far as that is known.
+fn who(answer: &Answer) -> String {
+    let of_state = |state: &JourneyState| {
+        let identified = state.identified().map(|identified| identified.username.clone());
+        identified.or_else(|| state.shared().get("username").and_then(Value::as_str).map(str::to_owned))
+    };
+    match answer {
+        Answer::Callbacks { state, .. } | Answer::Suspended { state, .. } => of_state(state),
+        Answer::Success(success) => success.username.clone(),
+        Answer::Failure(_) => None,
+    }
+    .unwrap_or_default()
+}
+
+/// One request's look at a realm.
+struct Turn<'a> {
+    app: &'a App,
+    realm: &'a str,
+    library: Arc<Library>,
+    services: Services<'a>,
+    limits: Limits,
+    /// Where the denylist log ended before anything was known of the identity: a watermark that comes while a password
+    /// is being checked (because it is being changed, say) has a higher number and ends the session, which is the safe
+    /// way to be wrong.
+    head: u64,
+}
+
+impl<'a> Turn<'a> {
+    async fn new(app: &'a App, realm: &'a str, id: &str) -> Result<Self, JourneyError> {
+        if !app.keys().realms.contains_key(realm) {
+            return Err(JourneyError::NoSuchRealm);
+        }
+        let settings = app.settings();
+        let journey = &settings.realm(realm).journey;
+        let minutes = |seconds: u64| i64::try_from(seconds / 60).unwrap_or(i64::MAX);
+        let limits = Limits {
+            journey_minutes: minutes(journey.max_seconds),
+            suspended_minutes: minutes(journey.suspended_seconds),
+            ..Limits::default()
+        };
+        let library = app.library(realm);
+        let services = Services::new(app, realm).in_transaction(id);
+        let head = app.store.denylist().head().await?.seq;
+        Ok(Self { app, realm, library, services, limits, head })
+    }
+
+    fn methods(&self) -> Methods<'_> {
+        Methods::new(self.services.host().audit)
+    }
+
+    fn engine<'b>(&'b self, methods: &'b Methods<'b>) -> Engine<'b> {
+        let host = Host { audit: methods, ..self.services.host() };
+        Engine { library: &self.library, host, limits: self.limits }
+    }
+
+    /// Keeps or ends what the engine has come to. What was answered is used up only here, so that trouble of ours leaves
+    /// the journey where it was; of those who answer it at the same time all but one lose.
+    async fn settle(
+        &self,
+        answer: Answer,
+        mut before: Before,
+        methods: &Methods<'_>,
+        from: Option<From<'_>>,
+    ) -> Result<Outcome, JourneyError> {
+        before.methods.extend(methods.take());
+        if let Some(seq) = self.services.renewed() {
+            before.renew(seq);
+        }
+        self.services.audited(&who(&answer)).await;
+        match answer {
+            Answer::Callbacks { state, page } => {
+                let progress = before.then(self.realm, state, page, self.head);
+                self.step(progress, from).await
+            }
+            Answer::Suspended { state, id, .. } => {
+                let progress = before.then(self.realm, state, Page::default(), self.head);
+                journey_sessions::suspend(self.app, self.realm, &progress, &id, &self.limits).await?;
+                self.step(progress, from).await
+            }
+            Answer::Success(success) => {
+                self.finish(from).await?;
+                let rvs = before.rvs(&success, self.head);
+                let Before { methods, to, .. } = before;
+                Ok(Outcome::Success(Box::new(Succeeded { success: *success, rvs, methods, to })))
+            }
+            Answer::Failure(failure) => {
+                match &failure.cause {
+                    FailureCause::TimedOut => return Err(JourneyError::AuthId(AuthIdError::Expired)),
+                    FailureCause::Exception { error: NodeError::Host(_), .. } if self.services.overloaded() => {
+                        return Err(JourneyError::Overloaded);
+                    }
+                    FailureCause::Exception { error: NodeError::Host(error), .. } => {
+                        return Err(JourneyError::Host(error.clone()));
+                    }
+                    FailureCause::Exception { journey, node, node_type, error } => {
+                        tracing::warn!(realm = self.realm, journey, node, node_type, %error, "a journey ended early");
+                    }
+                    FailureCause::Rejected | FailureCause::LockedOut | FailureCause::NoIdentity => {}
+                }
+                self.finish(from).await?;
+                Ok(Outcome::Failure(Box::new(Failed { failure: *failure, to: before.to })))
+            }
+        }
+    }
+
+    async fn step(&self, progress: Progress, from: Option<From<'_>>) -> Result<Outcome, JourneyError> {
+        let place = match &from {
+            Some(From::Step(place)) => Some(place),
+            Some(From::Link { id, version }) => {
+                journey_sessions::take_suspended(self.app, id, *version).await?;
+                None
+            }
+            None => None,
+        };
+        let auth_id = journey_sessions::keep(self.app, self.realm, &progress, place, &self.limits).await?;
+        Ok(Outcome::Step(Box::new(Shown { auth_id, progress })))
+    }
+
+    async fn finish(&self, from: Option<From<'_>>) -> Result<(), JourneyError> {
+        match from {
+            Some(From::Step(place)) => journey_sessions::finish(self.app, self.realm, &place).await,
+            Some(From::Link { id, version }) => journey_sessions::take_suspended(self.app, id, version).await,
+            None => Ok(()),
+        }
+    }
+}
