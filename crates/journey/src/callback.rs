@@ -202,6 +202,33 @@ impl Callback {
         Self::new(CallbackType::SelectIdPCallback, output, [("", json!(""))])
     }
 
+    /// A key in an app is to be bound (`username` and `authentication` are told then) or used.
+    pub(crate) fn device_key(
+        kind: CallbackType,
+        user: &str,
+        binding: Option<(&str, &str)>,
+        challenge: &str,
+        texts: [&str; 3],
+        seconds: i64,
+    ) -> Self {
+        let mut output = vec![("userId", json!(user))];
+        let mut input = vec![("jws", json!(""))];
+        if let Some((username, authentication)) = binding {
+            output.extend([("username", json!(username)), ("authenticationType", json!(authentication))]);
+            input.extend([("deviceName", json!("")), ("deviceId", json!(""))]);
+        }
+        let [title, subtitle, description] = texts;
+        output.extend([
+            ("challenge", json!(challenge)),
+            ("title", json!(title)),
+            ("subtitle", json!(subtitle)),
+            ("description", json!(description)),
+            ("timeout", json!(seconds)),
+        ]);
+        input.push(("clientError", json!("")));
+        Self::new(kind, output, input)
+    }
+
     pub fn validated_username(prompt: &str, value: &str, validation: Validation) -> Self {
         let validate_only = validation.validate_only;
         let output = validation.outputs().into_iter().chain([("prompt", json!(prompt))]);

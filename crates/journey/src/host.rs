@@ -40,6 +40,7 @@ pub struct Host<'a> {
     pub scripts: &'a dyn Scripts,
     pub cookies: &'a dyn PersistentCookies,
     pub http: &'a dyn Http,
+    pub push: &'a dyn PushAnswers,
     pub clock: &'a dyn Clock,
     pub random: &'a dyn Random,
     pub audit: &'a dyn Audit,
@@ -59,6 +60,32 @@ pub struct Realm {
     /// By label, for settings that name a secret instead of holding it (`secretLabelIdentifier` and its like).
     pub secrets: BTreeMap<String, String>,
     pub relying_party: RelyingParty,
+    pub push: PushSettings,
+    /// What users may consent to share.
+    pub consents: Vec<ConsentMapping>,
+    /// The PingOne environment of each worker service, by the name that nodes give it.
+    pub ping_one_environments: BTreeMap<String, String>,
+}
+
+/// Where push messages go and their answers come from; empty where there are none.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct PushSettings {
+    /// The service that hands messages on to phones.
+    pub gateway: String,
+    /// Where phones answer: the origin's own addresses.
+    pub register: String,
+    pub authenticate: String,
+}
+
+/// A place that a profile is copied to if its user agrees.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct ConsentMapping {
+    pub name: String,
+    pub display_name: String,
+    pub icon: String,
+    /// What is shared, as users read it.
+    pub access_level: String,
+    pub titles: Vec<String>,
 }
 
 /// Who asks for WebAuthn credentials, where a node's settings do not say otherwise.
@@ -257,6 +284,12 @@ pub enum DeviceKind {
     /// One-time passwords.
     Oath,
     WebAuthn,
+    /// Phones that are sent messages.
+    Push,
+    /// Keys in apps.
+    Binding,
+    /// What a device says of itself; no factor.
+    Profile,
 }
 
 impl DeviceKind {
@@ -265,6 +298,9 @@ impl DeviceKind {
         match self {
             Self::Oath => "oath",
             Self::WebAuthn => "webauthn",
+            Self::Push => "push",
+            Self::Binding => "binding",
+            Self::Profile => "profile",
         }
     }
 
@@ -273,6 +309,9 @@ impl DeviceKind {
         match self {
             Self::Oath => "OATH",
             Self::WebAuthn => "WEB_AUTHN",
+            Self::Push => "PUSH",
+            Self::Binding => "BINDING",
+            Self::Profile => "PROFILE",
         }
     }
 }
@@ -403,6 +442,16 @@ pub struct HttpResponse {
 /// addresses that are not for nodes.
 pub trait Http: Send + Sync {
     fn send<'a>(&'a self, request: HttpRequest) -> Pending<'a, HttpResponse>;
+}
+
+/// What phones have answered to push messages. What they send to [`PushSettings`]'s addresses is kept here, as it is and
+/// bounded, if its message is expected; the node that asked checks it.
+pub trait PushAnswers: Send + Sync {
+    /// Answers to this message are to be kept until then (milliseconds since 1970).
+    fn expect<'a>(&'a self, message: &'a str, until: u64) -> Pending<'a, ()>;
+
+    /// The JWT that was answered, if any was yet.
+    fn answer<'a>(&'a self, message: &'a str) -> Pending<'a, Option<String>>;
 }
 
 pub trait Clock: Send + Sync {

@@ -9,6 +9,7 @@
 //! * `nodes` has one file per node type; [`node_types`] gives their declarations, from which schemas, validation and
 //!   documentation are made.
 
+mod binding;
 mod callback;
 mod config;
 mod devices;
@@ -25,11 +26,12 @@ mod locale;
 mod mail;
 mod node;
 mod nodes;
+mod oath;
 mod oauth;
 mod outbound;
-mod oath;
 mod profile;
 mod prompt;
+mod push;
 pub mod qr;
 mod request;
 mod scripting;

@@ -202,14 +202,7 @@ impl Check<'_> {
         let text = |field: &str| node.config.get(field).and_then(Value::as_str);
         match node.type_id.as_str() {
             "ScriptedDecisionNode" | "ConfigProviderNode" => {
-                let id = text("script").unwrap_or_default();
-                match self.library.script(id) {
-                    None => self.add(Severity::Blocks, Some(node), Problem::MissingScript(id.to_owned())),
-                    Some(script) if script.language == Language::Groovy => {
-                        self.add(Severity::Blocks, Some(node), Problem::ScriptLanguage(script.name.clone()));
-                    }
-                    Some(_) => {}
-                }
+                self.script(node, text("script").unwrap_or_default());
                 if let Some(name) = text("nodeType")
                     && node_type(name).is_none_or(|kind| kind.fixed_outcomes.is_none())
                 {
@@ -223,6 +216,13 @@ impl Check<'_> {
                 self.profile_script(node, text("script").unwrap_or_default());
             }
             "SelectIdPNode" => self.providers(node),
+            "DeviceMatchNode" if node.config.get("useScript").and_then(Value::as_bool) == Some(true) => {
+                self.script(node, text("script").unwrap_or_default());
+            }
+            "DeviceBindingNode" if node.config.get("attestation").and_then(Value::as_bool) == Some(true) => {
+                let problem = "setting attestation: attestations of keys are not checked";
+                self.add(Severity::Blocks, Some(node), Problem::Setting(problem.to_owned()));
+            }
             "InnerTreeEvaluatorNode" => {
                 let name = text("tree").unwrap_or_default();
                 if self.library.journey(name).is_none_or(|inner| !inner.enabled) {
@@ -245,6 +245,16 @@ impl Check<'_> {
             && self.library.template(name).is_none()
         {
             self.add(Severity::Warns, Some(node), Problem::MissingTemplate(name.to_owned()));
+        }
+    }
+
+    fn script(&mut self, node: &NodeSpec, id: &str) {
+        match self.library.script(id) {
+            None => self.add(Severity::Blocks, Some(node), Problem::MissingScript(id.to_owned())),
+            Some(script) if script.language == Language::Groovy => {
+                self.add(Severity::Blocks, Some(node), Problem::ScriptLanguage(script.name.clone()));
+            }
+            Some(_) => {}
         }
     }
 

@@ -47,8 +47,7 @@ impl Node for This {
             && let Some(identity) = step.lookup(&config.identityAttribute).await?
         {
             choices.retain(|(name, _)| linked(&identity, name));
-            local = local
-                && step.host.identities.has(step.resource(), &identity, &config.passwordAttribute).await?;
+            local = local && step.host.identities.has(step.resource(), &identity, &config.passwordAttribute).await?;
         }
         let chosen = match (choices.as_slice(), local) {
             ([], false) => return Err(NodeError::Config("there is no identity provider to choose".to_owned())),
@@ -56,9 +55,8 @@ impl Node for This {
             ([], true) => Some(LOCAL.to_owned()),
             _ => {
                 let answer = step.answer(CallbackType::SelectIdPCallback);
-                let known = |answer: &&str| {
-                    choices.iter().any(|(name, _)| name == answer) || (local && *answer == LOCAL)
-                };
+                let known =
+                    |answer: &&str| choices.iter().any(|(name, _)| name == answer) || (local && *answer == LOCAL);
                 answer.filter(known).map(str::to_owned)
             }
         };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use countersign_journey::validate::{Verdict, scripts, validate};
+use countersign_journey::validate::{Problem, Verdict, scripts, validate};
 use countersign_journey::{Export, FAILURE_NODE, Journey, Library, SUCCESS_NODE, Variables, import};
 use serde_json::Value;
 
@@ -164,10 +164,59 @@ fn leads_to(journey: &Journey, end: &str) -> bool {
             .any(|id| journey.nodes[*id].connections.values().any(|to| to == end))
 }
 
+/// Types of marketplace and partner nodes, and of those that tenants made themselves: all others come with the product.
+const FOREIGN: &[&str] = &[
+    "AddAttributesToObjectAttributesNode",
+    "EmailNotifyNode",
+    "GeoLocationNode",
+    "HTMLMessageNode",
+    "HaveIBeenPwnedPasswordNode",
+    "IPAddressDecisionNode",
+    "InputCollectorNode",
+    "LegacyFRCreateForgeRockUser",
+    "LegacyFRLogin",
+    "LegacyFRValidateToken",
+    "LegacyORACreateForgeRockUser",
+    "LegacyORALogin",
+    "LegacyORAValidateToken",
+    "LegacySMCreateForgeRockUser",
+    "LegacySMLogin",
+    "LegacySMValidateToken",
+    "ProfileAttributeToStateNode",
+    "QRCodeNode",
+    "RESTNode",
+    "SearchForUserNode",
+    "SetProfilePropertyNode",
+    "ThemeNode",
+    "TrusonaDecisionNode",
+    "YubicoOTPIsRegisteredNode",
+    "YubicoOTPRegisterNode",
+    "YubicoOTPValidateNode",
+];
+
+/// A prefix of types, by partner.
+const PARTNERS: &[&str] =
+    &["FingerprintP", "FingerprintR", "OS_", "TypingDNA", "VerifyAuth", "designer-", "iProov", "onfido"];
+
+fn is_product(type_id: &str) -> bool {
+    !FOREIGN.contains(&type_id) && !PARTNERS.iter().any(|prefix| type_id.starts_with(prefix))
+}
+
+/// Whether it looks like somebody's journey: fixtures of test suites say so, or come from iot-edge, where all are.
+fn is_real(file: &str, journey: &str) -> bool {
+    let says_so = |text: &str| text.to_lowercase().contains("test");
+    !file.starts_with("iot-edge--") && !says_so(file) && !says_so(journey)
+}
+
 struct Row {
     file: String,
     journey: String,
     verdict: Verdict,
+    real: bool,
+    /// Every node that can be reached comes with the product.
+    product: bool,
+    /// Nothing is missing in the export that the journey needs: scripts, inner journeys, targets of edges.
+    complete: bool,
     driven: Option<Driven>,
     scripts: (usize, usize),
     reasons: Vec<String>,
@@ -180,6 +229,9 @@ fn row(files: &[File], file: &File, name: &str) -> Row {
             file: file.name.clone(),
             journey: name.to_owned(),
             verdict: Verdict::Refused,
+            real: is_real(&file.name, name),
+            product: false,
+            complete: false,
             driven: None,
             scripts: (0, 0),
             reasons: vec!["it has no entry".to_owned()],
@@ -198,7 +250,29 @@ fn row(files: &[File], file: &File, name: &str) -> Row {
     let scripts = scripts(&library, journey);
     let driven = (report.verdict != Verdict::Refused)
         .then(|| driver::explore(&library, journey, report.verdict == Verdict::Runs));
-    Row { file: file.name.clone(), journey: name.to_owned(), verdict: report.verdict, driven, scripts, reasons }
+    let parts = journey.reachable(&journey.entry);
+    let mut parts = parts.iter().flat_map(|id| journey.nodes.get(*id)).flat_map(|node| node.with_children());
+    let lacks = |problem: &Problem| {
+        matches!(problem, Problem::MissingScript(_) | Problem::MissingJourney(_) | Problem::DanglingOutcome(_))
+    };
+    Row {
+        file: file.name.clone(),
+        journey: name.to_owned(),
+        verdict: report.verdict,
+        real: is_real(&file.name, name),
+        product: parts.all(|part| is_product(&part.type_id)),
+        complete: !report.reasons().any(|finding| lacks(&finding.problem)),
+        driven,
+        scripts,
+        reasons,
+    }
+}
+
+/// `12 of 34 (35 %)`.
+fn share(rows: &[Row], of: impl Fn(&Row) -> bool) -> String {
+    let all: Vec<&Row> = rows.iter().filter(|row| of(row)).collect();
+    let run = all.iter().filter(|row| row.verdict == Verdict::Runs).count();
+    format!("{run} of {} ({} %)", all.len(), run * 100 / all.len().max(1))
 }
 
 fn table(rows: &[Row]) -> String {
@@ -214,11 +288,21 @@ fn table(rows: &[Row]) -> String {
          is taken in turn, so of a journey with scripts this proves the way and not the scripts.\n\
          * *scripts*: legacy + next-generation.\n\n\
          {} runs, {} partial, {} refused.\n\n\
+         | | run |\n|---|---|\n\
+         | all | {} |\n\
+         | real: neither file nor journey is called a test, and it is not one of iot-edge's, which all are | {} |\n\
+         | real, and every node that can be reached comes with the product (not a marketplace's, a partner's or a \
+         tenant's own) | {} |\n\
+         | of those, the ones whose export has all scripts, inner journeys and nodes that they refer to | {} |\n\n\
          | export | journey | verdict | success | failure | edges | scripts | why not |\n\
          |---|---|---|---|---|---|---|---|\n",
         count(Verdict::Runs),
         count(Verdict::Partial),
         count(Verdict::Refused),
+        share(rows, |_| true),
+        share(rows, |row| row.real),
+        share(rows, |row| row.real && row.product),
+        share(rows, |row| row.real && row.product && row.complete),
     );
     for row in rows {
         let verdict = match row.verdict {

@@ -8,11 +8,14 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use countersign_journey::host::{DeviceKind, ScriptAction, ScriptCall};
 use countersign_journey::{
-    Answer, CallbackType, ExistingSession, FailureCause, Journey, JourneyState, Library, Request, Variables, import,
+    Answer, Callback, CallbackType, ExistingSession, FailureCause, Journey, JourneyState, Library, Request, Variables,
+    import,
 };
 use serde_json::{Map, Value, json};
 
-use crate::support::{Authenticator, PASSWORD, Provider, World, dummy_script, journey, one_time_code};
+use crate::support::{
+    Authenticator, PASSWORD, Phone, Provider, START, World, dummy_script, journey, jwk, one_time_code, sign,
+};
 
 /// How far it got.
 pub(crate) struct Driven {
@@ -106,11 +109,14 @@ fn explore_by(library: &Library, journey: &Journey, patient: bool, walks: usize)
         world.remembered = Some(("cookie".to_owned(), "demo".to_owned()));
         world.realm.kba.maximum_attempts = 100;
         world.users.change("demo", |user| user.counters.insert("loginCount".to_owned(), 3));
-        let extra = chosen.lock().unwrap().least("world", 4);
+        let extra = chosen.lock().unwrap().least("world", 5);
         world.users.refuses.store(extra == 1, Ordering::Relaxed);
         if extra == 2 {
             let preferences = json!({"updates": true, "marketing": true});
             world.users.change("demo", |user| user.attributes.insert("preferences".to_owned(), preferences));
+        }
+        if extra == 4 {
+            *world.phone.lock().unwrap() = Some(Phone::registered(&world, "demo"));
         }
         if extra == 3 {
             let device = security_key(&world).lock().unwrap().device();
@@ -287,7 +293,32 @@ fn answers(state: &JourneyState, chosen: &Mutex<Chosen>, persona: Persona, world
             CallbackType::KbaCreateCallback => {
                 answers.extend([json!(format!("Question {position}?")), json!("answer")]);
             }
+            CallbackType::HiddenValueCallback => {
+                let value = callback.output("value").and_then(Value::as_str).unwrap_or_default();
+                if value.starts_with("pushauth:") && least(2) == 0 {
+                    *world.phone.lock().unwrap() = Some(Phone::scan(world, value));
+                }
+                answers.push(Value::Null);
+            }
+            CallbackType::ReCaptchaCallback => answers.push(json!(if least(3) > 0 { "right" } else { "wrong" })),
+            CallbackType::DeviceBindingCallback => {
+                let error = ["", "", "", "Unsupported", "Abort", "Timeout"][least(6)];
+                let jws = if error.is_empty() && least(4) > 0 { bound_key(callback) } else { String::new() };
+                answers.extend([json!(jws), json!("Phone"), json!("device"), json!(error)]);
+            }
+            CallbackType::PingOneProtectInitializeCallback => {
+                answers.push(json!(if least(3) > 0 { "" } else { "no network" }));
+            }
             CallbackType::PollingWaitCallback => {
+                let phone = world.phone.lock().unwrap();
+                let asked = world.requests.lock().unwrap().last().is_some_and(|last| last.url.ends_with("/send"));
+                if let Some(phone) = phone.as_ref().filter(|_| asked) {
+                    match least(4) {
+                        0 => phone.answer(world, &json!({"deny": true})),
+                        1 => world.pass(120_000),
+                        _ => phone.answer(world, &json!({})),
+                    }
+                }
                 let wait = callback.output("waitTime").and_then(Value::as_str).unwrap_or_default();
                 if least(3) > 0 {
                     world.pass(wait.parse().unwrap_or(0));
@@ -311,6 +342,14 @@ fn verification_code(world: &World, user: &str) -> String {
     let secret = profile.as_ref().and_then(|profile| profile["sharedSecret"].as_str()).unwrap_or_default();
     let secret = base64::engine::general_purpose::STANDARD.decode(secret).unwrap();
     one_time_code(&secret, world.clock.load(Ordering::Relaxed) / 30_000, 6)
+}
+
+/// An app makes a key and signs with it.
+fn bound_key(callback: &Callback) -> String {
+    let output = |name: &str| callback.output(name).cloned().unwrap_or_default();
+    let issuer = "com.pingidentity.journey.test";
+    let claims = json!({"sub": output("userId"), "challenge": output("challenge"), "iss": issuer, "exp": START / 1000 + 9_000_000});
+    sign(5, &json!({"kid": "5", "jwk": jwk(5, "5")}), &claims)
 }
 
 fn security_key(world: &World) -> &Mutex<Authenticator> {

@@ -1,16 +1,18 @@
 //! A realm in memory, and a trial that runs one node between a script that prepares state and one that looks at it.
 
-mod provider;
 mod authenticator;
 mod devices;
+mod phone;
+mod provider;
 mod users;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use countersign_journey::host::{
     Audit, Clock, Host, HostError, Http, HttpRequest, HttpResponse, Mailer, NodeEvent, Pending, PersistentCookies,
-    Random, Realm, ScriptAction, ScriptCall, ScriptResult, Scripts,
+    PushAnswers, Random, Realm, ScriptAction, ScriptCall, ScriptResult, Scripts,
 };
 use countersign_journey::{
     Answer, Callback, Engine, Failure, FailureCause, JourneyState, Library, Limits, Mail, NodeError, PersistentCookie,
@@ -18,9 +20,10 @@ use countersign_journey::{
 };
 use serde_json::{Map, Value, json};
 
-pub(crate) use provider::{Provider, jwk, sign};
 pub(crate) use authenticator::{Authenticator, ORIGIN, RP};
 pub(crate) use devices::one_time_code;
+pub(crate) use phone::{Phone, token};
+pub(crate) use provider::{Provider, jwk, sign};
 pub(crate) use users::{PASSWORD, Users};
 
 /// Services in memory are never pending, so one poll is enough.
@@ -59,6 +62,10 @@ pub(crate) struct World {
     pub(crate) servers: Vec<(String, ServerFn)>,
     /// What they were asked.
     pub(crate) requests: Mutex<Vec<HttpRequest>>,
+    /// Push messages that are expected, and what was answered.
+    pub(crate) answers: Mutex<BTreeMap<String, Option<String>>>,
+    /// The phone of whoever sits at the client.
+    pub(crate) phone: Mutex<Option<Phone>>,
     /// Cookie value and whom it remembers.
     pub(crate) remembered: Option<(String, String)>,
     /// The security key of whoever sits at the client.
@@ -84,6 +91,8 @@ impl World {
             any_script: None,
             servers: Vec::new(),
             requests: Mutex::default(),
+            answers: Mutex::default(),
+            phone: Mutex::default(),
             remembered: None,
             key: OnceLock::new(),
         }
@@ -115,6 +124,13 @@ impl World {
         self
     }
 
+    /// A phone answers a message; one that nobody expects is dropped.
+    pub(crate) fn phone_says(&self, message: &str, answer: String) {
+        if let Some(slot) = self.answers.lock().unwrap().get_mut(message) {
+            *slot = Some(answer);
+        }
+    }
+
     pub(crate) fn engine(&self) -> Engine<'_> {
         let host = Host {
             realm: &self.realm,
@@ -124,6 +140,7 @@ impl World {
             scripts: self,
             cookies: self,
             http: self,
+            push: self,
             clock: self,
             random: self,
             audit: self,
@@ -239,6 +256,18 @@ impl Http for World {
         };
         self.requests.lock().unwrap().push(request);
         Box::pin(async { result })
+    }
+}
+
+impl PushAnswers for World {
+    fn expect<'a>(&'a self, message: &'a str, _: u64) -> Pending<'a, ()> {
+        self.answers.lock().unwrap().insert(message.to_owned(), None);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn answer<'a>(&'a self, message: &'a str) -> Pending<'a, Option<String>> {
+        let answer = self.answers.lock().unwrap().get(message).cloned().flatten();
+        Box::pin(async { Ok(answer) })
     }
 }
 

@@ -1,13 +1,16 @@
 //! Every node type: its outcomes, its callbacks on the wire, the state it reads and leaves. That a node touches no
 //! state beside what it declares is checked by the engine itself in debug builds.
 
+mod apps;
 mod collect;
 mod control;
 mod decide;
 mod factors;
+mod long_tail;
 mod more;
 mod one_time;
 mod profile;
+mod push;
 mod session;
 mod social;
 mod web_authn;
@@ -38,6 +41,9 @@ fn every_node_type_has_a_test() {
         include_str!("one_time.rs"),
         include_str!("profile.rs"),
         include_str!("session.rs"),
+        include_str!("apps.rs"),
+        include_str!("long_tail.rs"),
+        include_str!("push.rs"),
         include_str!("social.rs"),
         include_str!("web_authn.rs"),
         include_str!("../engine.rs"),

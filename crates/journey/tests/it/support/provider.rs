@@ -105,6 +105,10 @@ impl Provider {
         if self.any {
             let origin = url.origin().ascii_serialization();
             return match url.path() {
+                "/send" => (200, json!({})),
+                path if path.ends_with("siteverify") => {
+                    (200, json!({"success": request.body.contains("response=right")}))
+                }
                 "/jwks" => (200, json!({"keys": [jwk(7, "seven")]})),
                 _ if request.method == "POST" => self.token(request),
                 path if path.ends_with("openid-configuration") => {

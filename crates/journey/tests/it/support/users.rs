@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use countersign_journey::host::{
     Device, DeviceKind, Identities, Identity, Kba, PasswordChange, PasswordCheck, Pending, Property, PropertyKind,
-    Question, Realm, RelyingParty, Schema, Terms,
+    PushSettings, Question, Realm, RelyingParty, Schema, Terms,
 };
 use serde_json::{Map, Value, json};
 
@@ -78,6 +78,13 @@ pub(crate) fn realm() -> Realm {
         },
         resume_uri: "https://am.example.com/am/XUI/?realm=/alpha&suspendedId=".to_owned(),
         secrets: BTreeMap::new(),
+        push: PushSettings {
+            gateway: "https://push.example/send".to_owned(),
+            register: "https://am.example.com/am/json/push/sns/message?_action=register".to_owned(),
+            authenticate: "https://am.example.com/am/json/push/sns/message?_action=authenticate".to_owned(),
+        },
+        consents: Vec::new(),
+        ping_one_environments: [("TestSDKs".to_owned(), "environment".to_owned())].into(),
         schemas: [(Realm::DEFAULT_RESOURCE.to_owned(), Schema { properties })].into(),
         relying_party: RelyingParty { id: super::RP.to_owned(), origins: vec![super::ORIGIN.to_owned()] },
     }
