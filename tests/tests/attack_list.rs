@@ -1,13 +1,17 @@
-//! The attack list is covered: each id of its token (J), cookie (C) and key (K) parts stands in the name of a test, or
-//! labels a case of the table in `attacks.rs`. The list is made by reading the sources, so it cannot fall behind them:
+//! The attack list is covered: each id of its token (J), cookie (C), key (K) and replication (R) parts, and of what sessions
+//! (S) have to do with ending them, stands in the name of a test, or labels a case of the table in `attacks.rs`. The list is made by reading the sources, so it cannot fall behind them:
 //! `cargo nextest run -p countersign-tests --test attack_list --no-capture` shows it.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// How many ids each part has.
-const PARTS: [(char, u32); 3] = [('J', 36), ('C', 15), ('K', 8)];
+/// The ids of each part.
+const PARTS: [(char, &[(u32, u32)]); 5] =
+    [('J', &[(1, 36)]), ('C', &[(1, 15)]), ('K', &[(1, 8)]), ('R', &[(1, 36)]), ('S', &[(1, 10), (16, 17)])];
+
+/// Those whose ids are put to origin and edge alike, by the table.
+const CARRIED: [char; 2] = ['J', 'C'];
 
 /// What a request cannot carry to both origin and edge, and why.
 const NOT_IN_THE_TABLE: [(&str, &str); 5] = [
@@ -103,8 +107,8 @@ const TABLE: &str = "origin and edge:";
 fn every_attack_has_a_test() {
     let found = found();
     let (mut missing, mut stale) = (Vec::new(), Vec::new());
-    for (part, last) in PARTS {
-        for number in 1..=last {
+    for (part, ranges) in PARTS {
+        for number in ranges.iter().flat_map(|(first, last)| *first..=*last) {
             let id = format!("{part}{number:02}");
             let tests = found.get(&id).map(Vec::as_slice).unwrap_or_default();
             println!("{id}  {}", if tests.is_empty() { "none".to_owned() } else { tests.join("\n     ") });
@@ -114,7 +118,7 @@ fn every_attack_has_a_test() {
             if tests.is_empty() {
                 missing.push(id.clone());
             }
-            if part != 'K' {
+            if CARRIED.contains(&part) {
                 match (carried, reason(&NOT_IN_THE_TABLE)) {
                     (false, false) => missing.push(format!("{id} at origin and edge")),
                     (true, true) => stale.push(format!("{id} at origin and edge")),

@@ -47,7 +47,7 @@ fn the_mint_feature_is_off_for_the_edge() {
 }
 
 #[test]
-fn k04_no_minting_key_is_in_the_bundle() {
+fn k04_r29_no_minting_key_is_in_the_bundle() {
     let world = World::new(DenylistProfile::Default);
     let bundle = world.stack.bundle().unwrap();
     let state = world.stack.dir();

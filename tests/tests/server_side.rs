@@ -54,7 +54,7 @@ fn requests_at_once_ask_once_each_and_all_pass() {
 }
 
 #[test]
-fn without_the_origin_a_reference_is_to_be_tried_later_and_is_kept() {
+fn r25_without_the_origin_a_reference_is_to_be_tried_later_and_is_kept() {
     let mut world = world(DenylistProfile::Strict);
     let token = world.log_in();
     assert_eq!(world.check(&token), 204);

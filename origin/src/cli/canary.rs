@@ -207,8 +207,9 @@ impl Round {
                 return Err(format!("the logout was answered {}", answer.status().as_u16()));
             }
             let acknowledged = Instant::now();
-            let probe = |((url, _), seen)| scope.spawn(move || self.probe_all(agent, url, seen, acknowledged));
-            let asked: Vec<_> = self.edges.iter().zip(seen).map(probe).collect();
+            let edges = self.edges.iter().map(|(url, _)| url.as_str()).zip(seen);
+            let asked: Vec<_> =
+                edges.map(|(url, seen)| scope.spawn(move || self.probe_all(agent, url, seen, acknowledged))).collect();
             asked.into_iter().map(|course| course.join().map_err(panicked)).collect()
         })
     }
@@ -232,7 +233,7 @@ impl Round {
 
     fn probe_all(&self, agent: &Agent, url: &str, seen: bool, acknowledged: Instant) -> Course {
         let mut course = Course::new(seen);
-        let mut probe = |course: &mut Course| {
+        let probe = |course: &mut Course| {
             let began = acknowledged.elapsed();
             let answer = self.ask(agent, url);
             course.note(began, acknowledged.elapsed(), answer);

@@ -42,7 +42,7 @@ pub struct Host {
     pub mutant: Option<Mutant>,
     pub fences: u64,
     /// The replica's threshold for snapshots: of logs as small as these.
-    cheap: u64,
+    cheap: Option<u64>,
     /// The snapshot that was asked for.
     wanted: Option<SnapshotDigest>,
     pub snapshots: u64,
@@ -58,7 +58,7 @@ pub enum Decision {
 }
 
 impl Host {
-    pub fn new(clock: Clock, realm: usize, ring: &KeyRing, cheap: u64) -> Self {
+    pub fn new(clock: Clock, realm: usize, ring: &KeyRing, cheap: Option<u64>) -> Self {
         let mut host = Self {
             clock,
             realm,

@@ -27,8 +27,8 @@ pub struct Plan {
     pub eddsa: bool,
     /// The first slot that matters ends so long after the start.
     pub slot_end_ms: u64,
-    /// Gaps of more entries than this are for snapshots.
-    pub cheap: u64,
+    /// Gaps of more entries than this are for snapshots; as in production where it is not said.
+    pub cheap: Option<u64>,
 }
 
 /// Poll interval and lease of the profiles.
@@ -50,7 +50,7 @@ impl Plan {
             drifting: false,
             storms: false,
             eddsa: false,
-            cheap: 4096,
+            cheap: None,
             ..Self::new(1)
         }
     }
@@ -80,7 +80,7 @@ impl Plan {
             storms: rng.chance(250),
             eddsa: seed.is_multiple_of(16),
             slot_end_ms: rng.within(20_000, 110_000),
-            cheap: rng.pick(&[2, 10, 40, u64::MAX]),
+            cheap: rng.pick(&[Some(2), Some(10), Some(40), None]),
         }
     }
 }

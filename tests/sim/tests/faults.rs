@@ -289,6 +289,24 @@ fn r15_a_seed_from_the_disk_ends_sessions_and_is_no_reason_to_accept_any() {
     assert_eq!((replica.state(at(20_000)), replica.applied()), (State::Fresh, 4));
 }
 
+/// A disk that is full, read-only or damaged: there is no seed then, and nothing else is different.
+#[test]
+fn r16_a_damaged_seed_is_no_seed() {
+    let authority = Authority::with(3);
+    let before = fresh(&authority);
+    let disk = snapshot::encode(EPOCH, before.applied(), authority.chain(3), before.list()).unwrap();
+    assert!((0..disk.len()).all(|cut| snapshot::decode(&disk[..cut]).is_err()), "half written");
+    for bit in 0..disk.len() * 8 {
+        let mut damaged = disk.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        let seed = snapshot::decode(&damaged).map(|seed| seed.list).unwrap_or_default();
+        let mut replica = Replica::new(Some(KEYS)).with_seed(seed);
+        assert_eq!(replica.state(at(0)), State::Cold);
+        refresh(&mut replica, &authority, at(0)).unwrap();
+        assert!(replica.state(at(0)) == State::Fresh && (1..=3).all(|number| ended(&replica, number)));
+    }
+}
+
 #[test]
 fn r17_the_first_decision_after_a_long_sleep_is_no_accept() {
     let mut replica = fresh(&Authority::with(1));

@@ -58,3 +58,33 @@ fn fingerprint(mut mac: Hmac<Sha256>, kind: Kind, realm: &str, id: &[u8]) -> Fin
     let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = mac.finalize().into_bytes().into();
     Fingerprint(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever chooses a name cannot aim at a fingerprint, nor away from one, without the key; and what is told apart is
+    /// told apart in it.
+    #[test]
+    fn r30_fingerprints_are_the_keys_and_of_one_thing_each() {
+        let (key, other) = (DenylistKey::new(&[1; 32]), DenylistKey::new(&[2; 32]));
+        let own = |kind, realm, id: &[u8]| key.fingerprint(kind, realm, id);
+        assert_ne!(own(Kind::User, "/a", b"x"), other.fingerprint(Kind::User, "/a", b"x"));
+        let all = [
+            own(Kind::User, "/a", b"x"),
+            own(Kind::Family, "/a", b"x"),
+            own(Kind::User, "/ax", b""),
+            own(Kind::User, "/", b"ax"),
+            own(Kind::User, "/a", b"xx"),
+            own(Kind::Realm, "/a", b"x"),
+        ];
+        let distinct: std::collections::BTreeSet<_> = all.iter().map(|fingerprint| fingerprint.0).collect();
+        assert_eq!(distinct.len(), all.len());
+        // Near names are not near each other: about half of the bits differ.
+        let far = (0..1000u32).map(|number| {
+            let [a, b] = [number, number + 1].map(|number| own(Kind::Family, "/a", &number.to_be_bytes()).0);
+            (a ^ b).count_ones()
+        });
+        assert!((30_000..34_000).contains(&far.sum::<u32>()));
+    }
+}

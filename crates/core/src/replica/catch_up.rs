@@ -224,7 +224,7 @@ impl Replica {
 
     /// Takes snapshots for gaps of more than this, whatever they cost.
     #[cfg(feature = "mutants")]
-    pub fn set_cheap(&mut self, entries: u64) {
-        self.cheap = Some(entries);
+    pub fn set_cheap(&mut self, entries: Option<u64>) {
+        self.cheap = entries;
     }
 }

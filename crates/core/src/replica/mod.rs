@@ -297,6 +297,11 @@ impl Replica {
                 // It was sent in that epoch, and an answer from a newer one overtook this.
                 return Err(ReplicaError::Overtaken);
             }
+            // No position is ever given twice: an epoch begins above all that were. One that does not is of a leader that
+            // was replaced and does not know it.
+            if self.position.is_some_and(|own| heartbeat.floor < own.seq) {
+                return Err(ReplicaError::Overtaken);
+            }
             self.fenced = false;
             self.lease_until = None;
             self.awaiting = None;

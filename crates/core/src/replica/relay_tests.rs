@@ -160,7 +160,7 @@ fn r09_a_rollback_behind_a_relay_gives_no_lease() {
     assert_eq!(replica.lease_until(), granted);
     assert_eq!(refresh(&mut replica, &restored, at(1_100)), Err(ReplicaError::Fenced));
     // Fenced, no relay helps, not even one of a new epoch: that too is for the authority to say.
-    let anew = Authority { epoch: Epoch([6; 16]), ..Authority::new() };
+    let anew = Authority::anew(6);
     let mut relay = Relay::default();
     renew(&mut relay, &anew, at(1_200));
     assert_eq!(through(&mut replica, &mut relay, &anew, at(1_200)), Err(ReplicaError::Fenced));
@@ -186,7 +186,7 @@ fn a_relayed_contradiction_fences() {
 #[test]
 fn another_epoch_is_for_the_authority_to_say() {
     let authority = Authority::new();
-    let anew = Authority { epoch: Epoch([6; 16]), ..Authority::new() };
+    let anew = Authority::anew(6);
     let (mut relay, mut replica) = (Relay::default(), Replica::new(Some(KEYS)));
     renew(&mut relay, &authority, at(0));
     through(&mut replica, &mut relay, &authority, at(0)).unwrap();

@@ -24,6 +24,8 @@ fn at(ms: u64) -> UnixMillis {
 /// An authority: the log and the key that signs for it.
 struct Authority {
     epoch: Epoch,
+    /// Where the epoch begins.
+    base: u64,
     entries: Vec<Entry>,
     floor: u64,
     seed: [u8; 32],
@@ -34,7 +36,12 @@ struct Authority {
 
 impl Authority {
     fn new() -> Self {
-        Self { epoch: EPOCH, entries: Vec::new(), floor: 0, seed: [1; 32], key_set: KEYS, snapshot: None }
+        Self { epoch: EPOCH, base: 0, entries: Vec::new(), floor: 0, seed: [1; 32], key_set: KEYS, snapshot: None }
+    }
+
+    /// After a restore, with an empty log.
+    fn anew(epoch: u8) -> Self {
+        Self { epoch: Epoch([epoch; 16]), base: 1 << 40, ..Self::new() }
     }
 
     fn key(&self) -> SigningKey {
@@ -51,19 +58,20 @@ impl Authority {
     }
 
     fn chain(&self, upto: u64) -> Chain {
-        (1..)
-            .zip(self.entries.iter().take(upto as usize))
+        (self.base + 1..)
+            .zip(self.entries.iter().take((upto - self.base) as usize))
             .fold(Chain::genesis(self.epoch), |c, (seq, e)| c.append(seq, e))
     }
 
     fn heartbeat(&self, nonce: Nonce, now: UnixMillis) -> Vec<u8> {
-        let head = self.entries.len() as u64;
+        let head = self.base + self.entries.len() as u64;
+        let floor = self.floor.max(self.base);
         let heartbeat = Heartbeat {
             epoch: self.epoch,
             head,
             chain: self.chain(head),
-            floor: self.floor,
-            floor_chain: self.chain(self.floor),
+            floor,
+            floor_chain: self.chain(floor),
             nonce,
             time: now,
             lease_ms: L,
@@ -76,7 +84,8 @@ impl Authority {
     }
 
     fn segment(&self, from: u64, to: u64) -> Vec<u8> {
-        segment::encode(self.epoch, from, &self.entries[from as usize..to as usize]).unwrap()
+        segment::encode(self.epoch, from, &self.entries[(from - self.base) as usize..(to - self.base) as usize])
+            .unwrap()
     }
 }
 
@@ -282,7 +291,7 @@ fn r08_r09_a_log_that_goes_back_fences_until_a_new_epoch() {
     assert_eq!(refresh(&mut replica, &restored, at(1000)), Err(ReplicaError::Fenced));
     assert_eq!(replica.state(at(1000)), State::Fenced);
     assert_eq!(refresh(&mut replica, &authority, at(1500)), Err(ReplicaError::Fenced), "it stays");
-    let anew = Authority { epoch: Epoch([6; 16]), ..Authority::new() };
+    let anew = Authority::anew(6);
     refresh(&mut replica, &anew, at(2000)).unwrap();
     assert_eq!(replica.state(at(2000)), State::Fresh);
     assert!(ended(&replica, 2), "G4: what was ended stays ended");
@@ -444,13 +453,14 @@ fn a_new_epoch_voids_a_lease_that_waits_for_keys() {
     replica.poll(first, at(0));
     replica.poll(second, at(10));
     assert_eq!(answer(&mut replica, &authority, first, at(20)), Ok(Step::FetchKeys));
-    authority = Authority { epoch: Epoch([8; 16]), ..Authority::new() };
+    authority = Authority::anew(8);
     authority.end(1);
-    let fetch = Step::Fetch { epoch: authority.epoch, from: 0, to: 1 };
+    let base = authority.base;
+    let fetch = Step::Fetch { epoch: authority.epoch, from: base, to: base + 1 };
     assert_eq!(answer(&mut replica, &authority, second, at(30)), Ok(fetch));
     assert_eq!(replica.keys(KEYS, at(40)), Ok(()));
     assert_eq!(replica.state(at(40)), State::Stale);
-    assert_eq!(replica.segment(&authority.segment(0, 1), at(50)), Ok(Step::Fresh));
+    assert_eq!(replica.segment(&authority.segment(base, base + 1), at(50)), Ok(Step::Fresh));
     assert_eq!(replica.state(at(50)), State::Fresh);
 }
 
@@ -482,10 +492,32 @@ fn an_answer_from_an_epoch_that_has_ended_meanwhile_changes_nothing() {
     let (slow, fast) = (Nonce([1; 16]), Nonce([2; 16]));
     replica.poll(slow, at(1_000));
     let early = authority.heartbeat(slow, at(1_000));
-    let anew = Authority { epoch: Epoch([6; 16]), ..Authority::new() };
+    let anew = Authority::anew(6);
     replica.poll(fast, at(1_100));
     assert_eq!(answer(&mut replica, &anew, fast, at(1_200)), Ok(Step::Fresh));
     let late = replica.heartbeat(&early, &authority.keys(), &mut Scratch::default(), at(1_300));
     assert_eq!(late, Err(ReplicaError::Overtaken));
     assert_eq!(replica.state(at(1_300)), State::Fresh);
+}
+
+/// A leader that was replaced goes on to answer: it gives neither entries nor leases to who has heard of the next one.
+#[test]
+fn r11_of_two_leaders_the_one_of_the_higher_epoch_is_followed() {
+    let mut old = Authority::new();
+    old.end(1);
+    let mut replica = Replica::new(Some(KEYS));
+    refresh(&mut replica, &old, at(0)).unwrap();
+    let mut new = Authority::anew(6);
+    new.end(2);
+    refresh(&mut replica, &new, at(1_000)).unwrap();
+    old.end(3);
+    for ms in (2_000..60_000).step_by(2_000) {
+        assert_eq!(refresh(&mut replica, &old, at(ms)), Err(ReplicaError::Overtaken));
+        assert!(ended(&replica, 1) && ended(&replica, 2) && !ended(&replica, 3));
+        let wanted = if ms < 1_000 + L { State::Fresh } else { State::Stale };
+        assert_eq!(replica.state(at(ms + 100)), wanted, "the lease is that of the new one");
+    }
+    new.end(4);
+    refresh(&mut replica, &new, at(60_000)).unwrap();
+    assert_eq!((ended(&replica, 4), replica.state(at(60_000))), (true, State::Fresh));
 }

@@ -25,7 +25,7 @@ on_both!(
     a_gap_in_the_table_is_reported_by_all_who_read_it,
     a_failed_commit_is_told_to_every_waiter,
     a_lock_held_elsewhere_fails_loudly_in_bounded_time,
-    a_full_queue_says_so_and_close_drains_it,
+    r21_a_full_queue_says_so_and_close_drains_it,
     dropping_the_store_finishes_what_was_queued,
     every_scope_is_found_and_can_be_undone,
     r12_a_repeated_request_keeps_its_number,
@@ -33,11 +33,12 @@ on_both!(
     r09_a_new_epoch_revives_nothing_that_was_lost,
     appends_wake_those_who_wait_in_every_process,
     what_another_process_did_to_the_log_is_noticed,
+    r10_a_writer_of_before_goes_on_in_the_new_epoch,
     every_line_is_in_the_audit_once,
     the_line_that_ended_a_session_is_found
 );
 
-on_both!(threads: r14_no_reader_ever_skips_a_number, two_stores_on_one_file_leave_no_gap_and_no_fork);
+on_both!(threads: r14_no_reader_ever_skips_a_number, r11_two_stores_on_one_file_leave_no_gap_and_no_fork);
 
 const NONE: Probe =
     Probe { slot: Slot(0), family: Fingerprint(0), user: Fingerprint(0), realm: Fingerprint(0), keys: [None; 2] };
@@ -146,7 +147,7 @@ async fn what_is_too_long_or_out_of_range_is_refused(site: Site) {
 }
 
 /// Two stores on one file, as two processes would be.
-async fn two_stores_on_one_file_leave_no_gap_and_no_fork(site: Site) {
+async fn r11_two_stores_on_one_file_leave_no_gap_and_no_fork(site: Site) {
     let first = site.store().await;
     let second = site.open().await;
     let mut tasks = JoinSet::new();
@@ -348,7 +349,7 @@ async fn a_lock_held_elsewhere_fails_loudly_in_bounded_time(site: Site) {
     assert_eq!(append(&store, Kind::Family, 5, 1).await, Ok(Appended { seq: 1, already: false }));
 }
 
-async fn a_full_queue_says_so_and_close_drains_it(site: Site) {
+async fn r21_a_full_queue_says_so_and_close_drains_it(site: Site) {
     let other = site.store().await;
     let patience = Patience { lock: Duration::from_secs(30), queue: Duration::ZERO, ..Patience::default() };
     let store = site.open_with(patience).await;
@@ -479,6 +480,22 @@ async fn lines_are_found_by_realm_user_kind_and_time_page_by_page(site: Site) {
     assert_eq!(found(Filter { before: Some(1), ..filter }, 2).await, [0; 0]);
     assert_eq!(found(Filter::default(), u32::MAX).await.len(), 40);
     assert_eq!(found(Filter { realm: Some("/' OR 1=1 --"), ..Filter::default() }, 2).await, [0; 0]);
+}
+
+/// A process that did not hear of the new epoch: what it acknowledges stands in the log that edges follow, above the line
+/// that began the epoch.
+async fn r10_a_writer_of_before_goes_on_in_the_new_epoch(site: Site) {
+    let store = site.store().await;
+    let other = site.store().await;
+    append(&other, Kind::Family, 5, 1).await.unwrap();
+    let head = store.denylist().begin_epoch(Epoch([8; 16]), NOW.plus(7200), "admin", NOW).await.unwrap();
+    let late = append(&other, Kind::Family, 5, 2).await.unwrap();
+    assert_eq!((late.seq, late.already), (head.seq + 1, false));
+    // What stood in the lost part is not taken for there.
+    assert_eq!(append(&other, Kind::Family, 5, 1).await.unwrap(), Appended { seq: head.seq + 2, already: false });
+    let now = store.denylist().head().await.unwrap();
+    assert_eq!((now.epoch, now.seq), (Epoch([8; 16]), head.seq + 2));
+    assert_eq!(replayed(&store).await, (now.seq, now.chain));
 }
 
 /// In one transaction with the line: neither is there without the other.

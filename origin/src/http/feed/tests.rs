@@ -438,3 +438,53 @@ async fn a_bundle_is_withdrawn_with_its_delivery_key() {
     assert_eq!(ask(&made).await.status, 403);
     assert!(app.keys().delivery_key("/alpha", app.keys().new_bundle(&SystemEntropy).unwrap()).is_ok());
 }
+
+/// An edge that was taken over can read. It has nothing to end sessions with, and nothing to take an end back.
+#[tokio::test]
+async fn r28_the_feed_credential_writes_nothing() {
+    let origin = Origin::new().await;
+    let edge = Edge::of(&origin);
+    let token = origin.log_in().await;
+    let credential = edge.authorization.strip_prefix("Bearer ").unwrap();
+    let all = [("authorization", edge.authorization.as_str()), (crate::testing::COOKIE, credential)];
+    for (path, body) in [
+        ("sessions?_action=logout", "{}"),
+        ("sessions?_action=logoutByUser", r#"{"username":"demo"}"#),
+        ("sessions?_action=end", r#"{"scope":"user","username":"demo","reason":"x"}"#),
+        ("sessions?_action=end", r#"{"scope":"realm","reason":"x"}"#),
+    ] {
+        let answer = origin.post(&format!("{}/{path}", crate::testing::ALPHA), &all, body).await;
+        assert!((400..500).contains(&answer.status), "{path}: {} {}", answer.status, answer.text());
+    }
+    let epoch = encoding::encode(&origin.app.epoch().0);
+    for path in [HEARTBEAT.to_owned(), format!("/countersign/v1/denylist/segments/{epoch}/0/1")] {
+        for method in [axum::http::Method::POST, axum::http::Method::PUT, axum::http::Method::DELETE] {
+            let answer = origin.send(method, &path, &all, "").await;
+            assert_eq!(answer.status, 405, "{path}");
+        }
+    }
+    assert!(origin.is_valid(&token).await);
+    assert_eq!(origin.app.store.denylist().head().await.unwrap().seq, 0);
+}
+
+/// What edges, and whoever reads along, are given says how many and until when, and of nobody who.
+#[tokio::test]
+async fn r31_the_feed_names_nobody() {
+    let origin = Origin::new().await;
+    let edge = Edge::of(&origin);
+    let token = origin.log_in().await;
+    let mut scratch = Scratch::default();
+    let session = crate::sessions::open(&origin.app, token.as_bytes(), &mut scratch).unwrap();
+    let sid = session.claims().sid;
+    origin.log_out(&token).await;
+    let epoch = encoding::encode(&origin.app.epoch().0);
+    let answer = edge.get(&origin, &format!("/countersign/v1/denylist/segments/{epoch}/0/1")).await;
+    assert_eq!((answer.status, answer.body.len()), (200, 32 + 4 + 8), "slot and fingerprint");
+    let has = |needle: &[u8]| answer.body.windows(needle.len()).any(|window| window == needle);
+    assert!(!has(b"demo") && !has(b"alpha") && !has(&sid.0[..8]) && !has(&sid.0[8..]));
+    assert!(has(&session.family().0.to_be_bytes()));
+    // Another installation's key gives other fingerprints: none can be looked up without it.
+    let foreign = countersign_core::denylist::fingerprint::DenylistKey::new(&[0; 32]);
+    let guess = foreign.fingerprint(countersign_core::denylist::Kind::Family, "/alpha", &sid.0);
+    assert!(!has(&guess.0.to_be_bytes()));
+}
