@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use countersign_core::denylist::segment;
+use countersign_core::denylist::{SnapshotDigest, segment};
 use countersign_core::keys::{ContentAlg, KeyAlg, SigningAlg};
 use countersign_core::replica::{Heartbeat, Nonce, Replica, State, Step};
 use countersign_core::token::{Envelope, Kind, Scratch, open};
@@ -82,6 +82,14 @@ fn polled(claims: &[u8], piece: &[u8]) {
         Ok(Step::Fresh) => {
             assert_eq!((heartbeat.head, heartbeat.chain), (heartbeat.floor, heartbeat.floor_chain));
             fresh(&replica);
+        }
+        Ok(Step::FetchSnapshot(named)) => {
+            assert!(named.seq > 0 && named.seq <= heartbeat.head);
+            match replica.snapshot(piece, NOW.plus(9)) {
+                // The authority has signed for these bytes.
+                Ok(_) => assert_eq!(SnapshotDigest::of(piece), named.digest),
+                Err(_) => assert_ne!(replica.state(NOW.plus(9)), State::Fresh),
+            }
         }
         Ok(Step::Fetch { epoch, from, to }) => {
             assert!(epoch == heartbeat.epoch && from < to && to <= heartbeat.head);
