@@ -190,10 +190,6 @@ impl Visit {
         }
     }
 
-    fn request(&self) -> countersign_journey::Request {
-        request(&self.app, self.peer, &self.headers, &self.query, self.session.as_ref())
-    }
-
     /// The page instead of an answer, where an address asks for too much.
     fn limited(&self, quota: Quota) -> Response {
         let link = Link { href: &self.action(), label: "Try again" };
@@ -205,7 +201,7 @@ impl Visit {
 
     /// These pages show what others have scripts for.
     fn request(&self) -> countersign_journey::Request {
-        let request = request(&self.headers, &self.query, self.session.as_ref());
+        let request = request(&self.app, self.peer, &self.headers, &self.query, self.session.as_ref());
         countersign_journey::Request { without_scripts: true, ..request }
     }
 
