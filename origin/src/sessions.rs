@@ -24,6 +24,10 @@ const PROPERTIES: [&str; 2] = ["mail", "cn"];
 /// From this length on, in bytes, the log warns that a cookie comes near what browsers keep.
 const LARGE_COOKIE: usize = 3000;
 
+/// What its renewal adds to a token, in bytes of the cookie at the most: `auth_time`, and a place in the log that has more
+/// digits. A session that could not be renewed would end with its idle time, however busy it is.
+const RENEWAL_ROOM: usize = 72;
+
 /// A token just made.
 pub(crate) struct Issued {
     pub(crate) token: String,
@@ -314,6 +318,10 @@ fn seal_as_it_is(
         SetCookieError::TooLong(_) => IssueError::TooLarge,
         error => IssueError::Cookie(error),
     })?;
+    let is_renewable = claims.idle.is_some() && claims.auth_time.is_none();
+    if is_renewable && set_cookie.len() + RENEWAL_ROOM > MAX_SET_COOKIE {
+        return Err(IssueError::TooLarge);
+    }
     Ok(Issued { token, set_cookie, expires: claims.exp })
 }
 
@@ -483,8 +491,35 @@ mod tests {
     use countersign_store::{Attributes, IdentityStatus, NewIdentity};
 
     use super::*;
-    use crate::testing::{Origin, PASSWORD};
+    use crate::testing::{NOW, Origin, PASSWORD};
     use crate::{SystemEntropy, keyring, passwords};
+
+    /// The longest session that is issued can be renewed too.
+    #[tokio::test]
+    async fn a_cookie_leaves_room_for_its_renewal() {
+        let origin = Origin::new().await;
+        let (ring, settings) = (origin.app.keys(), origin.app.settings());
+        let fits = |length: usize| {
+            let attributes = Attributes::from([("cn".to_owned(), vec!["x".repeat(length)])]);
+            let subject = Subject { realm: "/alpha", username: "long", attributes: &attributes, inherited: None };
+            let session = &settings.realm("/alpha").session;
+            mint(session, &ring.realms["/alpha"], subject, 0, UnixSeconds(NOW), &SystemEntropy).is_ok()
+        };
+        let longest = (1000..4096).take_while(|length| fits(*length)).last().unwrap();
+        let attributes = Attributes::from([("cn".to_owned(), vec!["x".repeat(longest)])]);
+        origin.add_user("long", IdentityStatus::Active, &attributes).await;
+        let headers = [("x-openam-username", "long"), ("x-openam-password", PASSWORD)];
+        let answer = origin.post(&format!("{}/authenticate", crate::testing::ALPHA), &headers, "{}").await;
+        let token = answer.json()["tokenId"].as_str().unwrap().to_owned();
+        for _ in 0..11 {
+            let token = origin.log_in().await;
+            origin.log_out(&token).await;
+        }
+        origin.clock.advance(900);
+        let renewed = renew(&origin.app, token.as_bytes(), Renew::IfDue).await.unwrap();
+        let Renewal::Issued(issued) = renewed else { panic!("it is due") };
+        assert!(issued.set_cookie.len() <= MAX_SET_COOKIE && issued.token.len() > token.len());
+    }
 
     async fn add_realm(origin: &Origin, realm: &str) {
         let (app, now) = (&origin.app, origin.app.clock.now().seconds());

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use countersign_core::keys::{KeySet, KeyState};
+use countersign_core::keys::KeyState;
 use countersign_core::token::{self, Kind, Scratch, mint};
 use countersign_store::Store;
 use serde_json::{Value, json};
@@ -173,10 +173,9 @@ async fn store(report: &mut Report, settings: &Settings) {
                 pairs.push((format!("{realm} authId"), Kind::Journey, &of.auth_id));
             }
             for (what, kind, pair) in pairs {
-                if self_test(pair, kind) {
-                    report.ok(format_args!("keys: {what} mints and verifies"));
-                } else {
-                    report.fail(format_args!("keys: {what} does not verify what it mints"));
+                match self_test(pair, kind) {
+                    Ok(()) => report.ok(format_args!("keys: {what} mints and verifies")),
+                    Err(why) => report.fail(format_args!("keys: {what} {why}")),
                 }
             }
             for old in keys.credentials.iter().filter(|old| old.keys_only_from.is_some()) {
@@ -247,10 +246,13 @@ async fn files(report: &mut Report, store: &Store, settings: &Settings) {
     }
 }
 
-fn self_test(pair: &Pair, kind: Kind) -> bool {
+fn self_test(pair: &Pair, kind: Kind) -> Result<(), String> {
     let claims = json!({"doctor": SystemClock.now().0});
     let minted = mint::mint(&claims, kind, &pair.minting, &mut |out: &mut [u8]| SystemEntropy.fill(out));
-    let open =
-        |token: String, keys: &KeySet| token::open::<Value>(token.as_bytes(), kind, keys, &mut Scratch::default());
-    minted.is_ok_and(|token| open(token, &pair.verifying).is_ok_and(|opened| *opened.claims() == claims))
+    let token = minted.map_err(|error| format!("does not mint: {error}"))?;
+    match token::open::<Value>(token.as_bytes(), kind, &pair.verifying, &mut Scratch::default()) {
+        Ok(opened) if *opened.claims() == claims => Ok(()),
+        Ok(_) => Err("does not give back what it mints".to_owned()),
+        Err(error) => Err(format!("does not verify what it mints: {error}")),
+    }
 }
