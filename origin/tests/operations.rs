@@ -388,3 +388,48 @@ fn metrics_are_for_the_operators_listener_alone() {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.contains("countersign_denylist_up 1\n"), "{answer}");
 }
+
+/// The next step of a login in progress, with a value in each input.
+fn filled(step: &str, values: &[&str]) -> String {
+    let mut step: serde_json::Value = serde_json::from_str(step).unwrap();
+    for (position, value) in values.iter().enumerate() {
+        step["callbacks"][position]["input"][0]["value"] = (*value).into();
+    }
+    step.to_string()
+}
+
+/// A server that is killed takes no login with it that it does not have in its own memory alone, and none comes back that
+/// it had used up.
+#[test]
+fn a_login_in_progress_survives_kill_9() {
+    const LOGIN: &str = "/am/json/realms/root/realms/alpha/authenticate";
+    const VERSION: &str = "Accept-API-Version: protocol=1.0,resource=2.1\r\n";
+    for (scheme, survives) in [("JWT", true), ("CTS", true), ("In-Memory", false)] {
+        let site = Site::new(None);
+        site.add_user("alpha", "demo", &[]);
+        let serve = || {
+            let mut command = site.command();
+            command.env("COUNTERSIGN__JOURNEY__AUTHENTICATIONSESSIONSSTATEMANAGEMENT", scheme);
+            Server::start(command)
+        };
+        let first = serve();
+        let (status, step) = first.send("POST", LOGIN, VERSION, "");
+        assert_eq!(status, 200, "{step}");
+        drop(first); // SIGKILL
+        let second = serve();
+        // A field that is left empty is asked for again: a step that uses up the one before.
+        let (status, next) = second.send("POST", LOGIN, VERSION, &filled(&step, &["demo", ""]));
+        assert_eq!(status, if survives { 200 } else { 401 }, "{scheme}: {next}");
+        if !survives {
+            continue;
+        }
+        drop(second);
+        let third = serve();
+        let used = third.send("POST", LOGIN, VERSION, &filled(&step, &["demo", PASSWORD]));
+        assert_eq!(used.0, 401, "{scheme}: {}", used.1);
+        let (status, end) = third.send("POST", LOGIN, VERSION, &filled(&next, &["demo", PASSWORD]));
+        assert_eq!(status, 200, "{scheme}: {end}");
+        let end: serde_json::Value = serde_json::from_str(&end).unwrap();
+        assert!(third.is_valid(end["tokenId"].as_str().unwrap()));
+    }
+}

@@ -96,3 +96,33 @@ fn nodes_made_one_by_one_are_found_by_their_tree() {
     let without = documents.with(&documents.tree_removal("t"));
     assert_eq!((without.names().count(), without.node_places("PageNode", "p").len()), (0, 1));
 }
+
+/// Every real export, into a database and out again.
+#[tokio::test]
+async fn real_exports_come_back_as_they_were() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/journeys");
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        return eprintln!("skipped: there are no exports in ../shared/journeys");
+    };
+    let origin = crate::testing::Origin::new().await;
+    let (store, now) = (&origin.app.store, origin.app.clock.now().seconds());
+    let mut count = 0;
+    for path in entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "json"))
+    {
+        let text = std::fs::read_to_string(&path).unwrap();
+        // Beside the exports are statistics.
+        let Ok(export) = from_json(&text) else { continue };
+        let realm = format!("/r{count}");
+        store.realms().create(&realm, now).await.unwrap();
+        let editor = super::super::library::Editor { store, realm: &realm, actor: "test", now };
+        let import = |journeys: &super::super::library::RealmJourneys| {
+            Ok::<_, StoreError>((journeys.documents.plan(&export, true).changes, ()))
+        };
+        editor.change(import).await.unwrap();
+        let journeys = editor.journeys().await.unwrap();
+        assert!(journeys.documents.export(&[]).journeys == export.journeys, "{}", path.display());
+        assert!(export.journeys.keys().all(|name| journeys.library.journey(name).is_some()), "{}", path.display());
+        count += 1;
+    }
+    assert!(count > 0, "no exports in {}", folder.display());
+}

@@ -113,10 +113,10 @@ mod tests {
     fn it_is_bounded_and_forgets_what_is_over() {
         let memory = Memory::default();
         for n in 0..=255u8 {
-            memory.create([n; 32], vec![0; MAX_BYTES / 100], NOW.plus(1000 - u64::from(n)), NOW);
+            memory.create([n; 32], vec![0; MAX_BYTES / 100 - OVERHEAD], NOW.plus(1000 - u64::from(n)), NOW);
         }
         let kept = || memory.0.lock().unwrap().by_reference.len();
-        assert_eq!(kept(), 99);
+        assert_eq!(kept(), 100);
         assert!(memory.get(&[0; 32], NOW).is_some(), "the one that ends last");
         memory.create([0; 32], Vec::new(), NOW.plus(5000), NOW.plus(2000));
         let entries = memory.0.lock().unwrap();

@@ -24,6 +24,8 @@ use countersign_journey::StepError;
 use countersign_journey::host::HostError;
 use countersign_store::StoreError;
 
+use crate::rate_limits::Quota;
+
 pub(crate) use auth_id::AuthIdError;
 pub(crate) use credentials::Credentials;
 pub(crate) use journey_sessions::{Opened, is_suspended, open, park, unpark};
@@ -49,6 +51,8 @@ pub(crate) enum JourneyError {
     NotSuspended,
     /// There is too much to do at the moment.
     Overloaded,
+    /// Somebody tries too often.
+    Limited(Quota),
     /// A service that a node needs did not do its work.
     Host(HostError),
     Store(StoreError),
@@ -62,6 +66,7 @@ impl std::fmt::Display for JourneyError {
             Self::AuthId(error) => write!(f, "authId: {error:?}"),
             Self::Step(error) => error.fmt(f),
             Self::NotSuspended => f.write_str("there is no such suspended journey"),
+            Self::Limited(_) => f.write_str("too many attempts"),
             Self::Overloaded => f.write_str("too many logins at once"),
             Self::Host(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),

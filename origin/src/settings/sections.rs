@@ -7,7 +7,9 @@ use countersign_store::Location;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::lockout::AccountLockout;
 use super::passwords::Passwords;
+use super::services::{IdentitiesSection, MailSection, RateLimitsSection, ScriptsSection};
 use super::session::{Journey, Session};
 use super::webauthn::WebAuthn;
 use super::within;
@@ -26,6 +28,11 @@ pub(super) struct Document {
     pub(super) journey: Journey,
     pub(super) passwords: Passwords,
     pub(super) webauthn: WebAuthn,
+    pub(super) accountlockout: AccountLockout,
+    pub(super) identities: IdentitiesSection,
+    pub(super) mail: MailSection,
+    pub(super) scripts: ScriptsSection,
+    pub(super) rate_limits: RateLimitsSection,
     /// By name, such as "/alpha".
     pub(super) realm: BTreeMap<String, Realm>,
     pub(super) denylist: Denylist,
@@ -44,6 +51,8 @@ impl Document {
             journey: self.journey.clone(),
             passwords: self.passwords.clone(),
             webauthn: self.webauthn.clone(),
+            accountlockout: self.accountlockout.clone(),
+            identities: self.identities.clone(),
         }
     }
 }
@@ -56,6 +65,8 @@ pub(super) struct Realm {
     pub(super) journey: Journey,
     pub(super) passwords: Passwords,
     pub(super) webauthn: WebAuthn,
+    pub(super) accountlockout: AccountLockout,
+    pub(super) identities: IdentitiesSection,
 }
 
 impl Realm {
@@ -66,6 +77,8 @@ impl Realm {
             journey: self.journey.over(&above.journey),
             passwords: self.passwords.over(&above.passwords),
             webauthn: self.webauthn.over(&above.webauthn),
+            accountlockout: self.accountlockout.over(&above.accountlockout),
+            identities: self.identities.over(&above.identities),
         }
     }
 }
@@ -78,6 +91,8 @@ pub(super) struct Server {
     pub(super) shutdown_grace_seconds: u64,
     /// Connections at the same time; beyond, new ones wait until one ends.
     pub(super) max_connections: u32,
+    /// Whose `X-Forwarded-For` is believed.
+    pub(super) trusted_proxies: Vec<String>,
 }
 
 impl Default for Server {
@@ -87,6 +102,7 @@ impl Default for Server {
             public_url: None,
             shutdown_grace_seconds: 10,
             max_connections: 1024,
+            trusted_proxies: Vec::new(),
         }
     }
 }
