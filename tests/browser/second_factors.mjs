@@ -65,7 +65,7 @@ async function authenticator({ context, page }) {
   return { set, credentials };
 }
 
-/// The recovery codes that the page shows.
+// The recovery codes that the page shows.
 async function recoveryCodes(page) {
   const notes = page.locator(".note");
   await notes.filter({ hasText: "works once" }).waitFor();
@@ -75,7 +75,9 @@ async function recoveryCodes(page) {
   return codes;
 }
 
-const useKey = (page) => page.locator("#webauthn ~ button, #webauthn ~ .actions button").first().click();
+async function useKey(page) {
+  await page.locator("#webauthn ~ button, #webauthn ~ .actions button").first().click();
+}
 
 async function recover({ page }, code) {
   await page.getByRole("button", { name: /recovery code/i }).click();
@@ -133,7 +135,7 @@ async function securityKey() {
   return "ok";
 }
 
-/// RFC 6238, of the secret as it stands on the page.
+// RFC 6238, of the secret as it stands on the page.
 function code(secret, step) {
   const bits = [...secret].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0")).join("");
   const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
@@ -144,7 +146,9 @@ function code(secret, step) {
   return String((mac.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, "0");
 }
 
-const step = () => Math.floor(Date.now() / 30_000);
+function step() {
+  return Math.floor(Date.now() / 30_000);
+}
 
 async function oneTimePassword() {
   const person = await open();
@@ -200,7 +204,7 @@ async function withoutScripts() {
   return "ok";
 }
 
-/// A journey as a realm of AM has it: it registers who has no key, and then goes on with it.
+// A journey as a realm of AM has it: it registers who has no key, and then goes on with it.
 async function exported() {
   const person = await open();
   const { page, login, signedIn } = person;

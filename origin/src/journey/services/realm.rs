@@ -28,9 +28,8 @@ const USER: [(&str, &str, PropertyKind, bool, bool); 17] = [
 
 /// What nodes look at.
 pub(super) fn of(settings: &Settings, name: &str) -> Realm {
-    let own = settings.realm(name);
-    let policy = &own.passwords;
-    let party = &own.relying_party;
+    let realm = settings.realm(name);
+    let (policy, party, own) = (&realm.passwords, &realm.relying_party, &realm.identities);
     let properties: BTreeMap<String, Property> = USER
         .into_iter()
         .map(|(name, title, kind, required, user_editable)| {
@@ -45,7 +44,6 @@ pub(super) fn of(settings: &Settings, name: &str) -> Realm {
             (name.to_owned(), property)
         })
         .collect();
-    let own = &settings.realm(name).identities;
     let declared = own.properties.iter().map(|(name, property)| {
         let policies = policies::shown(name, property.required, policy);
         (name.clone(), Property { policies, ..property.clone() })
