@@ -1,20 +1,24 @@
 //! Everything that the handlers share.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use countersign_core::denylist::Epoch;
 use countersign_core::time::UnixMillis;
 use countersign_core::token::mint::Entropy as MintEntropy;
+use countersign_script::Sandbox;
 use countersign_store::{Store, StoreError};
 
 use crate::ambient::{Clock, Entropy};
+use crate::audit_log::AuditLog;
 use crate::http::News;
 use crate::journey::{Libraries, Memory};
 use crate::key_plan::Times;
 use crate::key_upkeep::Issued;
 use crate::keyring::{self, Keyring, KeyringError};
 use crate::metrics::Metrics;
+use crate::outbox::Outbox;
 use crate::passwords::{HashError, Passwords};
+use crate::rate_limits::Limiter;
 use crate::seal_budgets::SealBudgets;
 use crate::settings::Settings;
 
@@ -39,6 +43,11 @@ pub struct App {
     /// What polls of the feed that are held wait for.
     pub(crate) news: News,
     pub(crate) metrics: Metrics,
+    /// Where scripts of journeys run; its threads begin with the first of them.
+    sandbox: OnceLock<Result<Sandbox, String>>,
+    pub(crate) outbox: Outbox,
+    pub(crate) limiter: Limiter,
+    pub(crate) audit_log: AuditLog,
     pub(crate) libraries: Libraries,
     /// Logins in progress that are kept here.
     pub(crate) memory: Memory,
@@ -113,6 +122,7 @@ impl App {
         let keys = RwLock::new(Arc::new(keys));
         // Whoever waits holds a connection: half of them stay free for those who do not.
         let news = News::new(settings.max_connections / 2);
+        let (outbox, limiter) = (Outbox::new(settings.mail.clone()), Limiter::new(&settings.rate_limits));
         let libraries = Libraries::load(&store).await?;
         let (loading, issued) = (tokio::sync::Mutex::default(), Issued::default());
         Ok(Arc::new(Self {
@@ -130,6 +140,10 @@ impl App {
             default_realm,
             news,
             metrics: Metrics::default(),
+            sandbox: OnceLock::new(),
+            outbox,
+            limiter,
+            audit_log: AuditLog::default(),
             libraries,
             memory: Memory::default(),
         }))
@@ -190,6 +204,15 @@ impl App {
         tracing::info!(generation = loaded.generation, keys = loaded.len(), "the key ring was loaded anew");
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&loaded);
         Ok(loaded)
+    }
+
+    /// Where scripts run; `Err` says why none can.
+    pub(crate) fn sandbox(&self) -> Result<&Sandbox, String> {
+        let started = self.sandbox.get_or_init(|| {
+            let scripts = &self.settings().scripts;
+            Sandbox::new(scripts.limits, scripts.threads, scripts.queue).map_err(|error| error.to_string())
+        });
+        started.as_ref().map_err(Clone::clone)
     }
 
     /// The form of randomness that minting takes.

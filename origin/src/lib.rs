@@ -10,6 +10,7 @@
 
 mod ambient;
 mod app;
+mod audit_log;
 mod barrier;
 pub mod cli;
 mod endings;
@@ -27,8 +28,11 @@ mod key_purpose;
 mod key_upkeep;
 mod keyring;
 mod metrics;
+mod outbox;
+mod password_schemes;
 mod passwords;
 mod prune;
+mod rate_limits;
 mod reload;
 mod seal_budgets;
 mod server;
@@ -39,6 +43,7 @@ mod settings;
 #[cfg(test)]
 mod testing;
 mod universal_id;
+mod user_import;
 
 pub use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use app::{App, AppError};

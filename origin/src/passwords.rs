@@ -7,10 +7,14 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::ambient::{Entropy, random};
+use crate::password_schemes::Scheme;
 use crate::settings;
 
 /// Longest password that is checked, in bytes. A longer one costs the same and is wrong.
 pub(crate) const MAX_PASSWORD: usize = 1024;
+
+/// How our own hashes begin.
+const OWN: &str = "$argon2";
 
 /// Why there is no answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +81,13 @@ impl Passwords {
             let possible = stored.is_some() && password.len() <= MAX_PASSWORD;
             let password = if password.len() <= MAX_PASSWORD { password.as_bytes() } else { &[] };
             let against = stored.as_deref().filter(|_| possible).unwrap_or(&dummy);
+            if !against.starts_with(OWN) {
+                // From another system. Once it was right, it is made one of ours.
+                let scheme = Scheme::read(against).map_err(|_| HashError::Failed)?;
+                let right = scheme.verify(password) && possible;
+                let renewed = right.then(|| salted(&argon2, password, &salt).ok()).flatten();
+                return Ok(Checked { right, renewed });
+            }
             match argon2.verify_password(password, against) {
                 Ok(()) if possible => {
                     // In here, so that this work too is among what is bounded. A failure is none of the login's.

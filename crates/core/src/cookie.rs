@@ -121,6 +121,11 @@ pub fn set(name: &str, value: &str, attributes: &Attributes) -> Result<String, S
     build(name, value, attributes, "")
 }
 
+/// Likewise, for a cookie that browsers keep for so many seconds.
+pub fn set_for(name: &str, value: &str, attributes: &Attributes, seconds: u64) -> Result<String, SetCookieError> {
+    build(name, value, attributes, &format!("; Max-Age={seconds}"))
+}
+
 /// The `Set-Cookie` value that takes the cookie away, with the same attributes as it was set with.
 pub fn clear(name: &str, attributes: &Attributes) -> Result<String, SetCookieError> {
     build(name, "", attributes, "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT")

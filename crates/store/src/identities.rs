@@ -53,6 +53,15 @@ pub struct NewIdentity<'a> {
     pub attributes: &'a Attributes,
 }
 
+impl NewIdentity<'_> {
+    /// Whether the store would take it, but for a name that is taken and a realm that is not there.
+    pub fn check(&self) -> Result<(), StoreError> {
+        check::name("username", self.username)?;
+        password_hash(self.password_hash)?;
+        attributes_in(self.attributes).map(drop)
+    }
+}
+
 /// When a password was set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PasswordState {
@@ -111,8 +120,7 @@ fn indexed(value: &str) -> Option<String> {
 }
 
 async fn insert(tx: &mut Tx<'_>, new: NewIdentity<'_>, now: UnixSeconds) -> Result<(), StoreError> {
-    check::name("username", new.username)?;
-    password_hash(new.password_hash)?;
+    new.check()?;
     sql("INSERT INTO identities (realm, username, password_hash, status, attributes, created_at)
          VALUES ($1, $2, $3, $4, $5, $6)")
     .bind(new.realm)

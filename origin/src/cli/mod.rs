@@ -12,6 +12,7 @@ mod session;
 mod sessions_end;
 mod user;
 mod user_change;
+mod user_import;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -11,7 +11,7 @@ use super::{Failure, Outcome, environment, open_store};
 use crate::app::App;
 use crate::reload::Stamp;
 use crate::settings::{LogFormat, Settings};
-use crate::{SystemClock, SystemEntropy, http, journey, key_upkeep, prune, reload, router, server};
+use crate::{SystemClock, SystemEntropy, audit_log, http, journey, key_upkeep, prune, reload, router, server};
 
 /// Connections to the metrics at the same time.
 const SCRAPERS: usize = 16;
@@ -37,6 +37,7 @@ pub(super) async fn run(settings: Settings, config: PathBuf, seen: Option<Stamp>
     let app = App::new(settings, store.clone(), Box::new(SystemClock), Box::new(SystemEntropy)).await?;
     let pruning = tokio::spawn(prune::run(Arc::clone(&app)));
     let upkeep = tokio::spawn(key_upkeep::run(Arc::clone(&app)));
+    let auditing = tokio::spawn(audit_log::run(Arc::clone(&app)));
     let journeys = tokio::spawn(journey::library::run(Arc::clone(&app)));
     let reloading = tokio::spawn(reload::run(Arc::clone(&app), config, seen, environment().collect()));
     let scraped = metrics_listener.map(|listener| {
@@ -60,6 +61,11 @@ pub(super) async fn run(settings: Settings, config: PathBuf, seen: Option<Stamp>
     pruning.abort();
     upkeep.abort();
     reloading.abort();
+    auditing.abort();
+    audit_log::flush(&app).await;
+    if tokio::time::timeout(grace, app.outbox.settled()).await.is_err() {
+        tracing::warn!("mails were still on their way at the end of the grace time");
+    }
     journeys.abort();
     if let Err(error) = key_upkeep::flush(&app).await {
         tracing::warn!(%error, "the last second's count of sessions was not written");

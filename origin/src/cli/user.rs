@@ -6,6 +6,7 @@ use countersign_store::{Attributes, IdentityStatus, NewIdentity};
 use zeroize::Zeroizing;
 
 use super::user_change::{Change, Passwd, Whom};
+use super::user_import::Import;
 use super::{Failure, Outcome, open_store, realm_path};
 use crate::keyring::{self, Keyring, RealmKeys};
 use crate::passwords::{self, MAX_PASSWORD};
@@ -18,6 +19,8 @@ use crate::{Clock as _, SystemClock, SystemEntropy};
 pub(super) enum User {
     /// Adds a user.
     Add(Add),
+    /// Adds the users of a file: CSV, JSON Lines or LDIF.
+    Import(Import),
     /// Sets another password, and ends all sessions of the user.
     Passwd(Passwd),
     /// Lets the user log in no more, and ends all sessions.
@@ -56,6 +59,7 @@ impl User {
     pub(super) async fn run(self, settings: Settings) -> Outcome {
         let change = match self {
             Self::Add(add) => return add.run(settings).await,
+            Self::Import(import) => return import.run(settings).await,
             Self::Passwd(passwd) => Change::Password(passwd),
             Self::Disable(whom) => Change::Disable(whom),
             Self::Enable(whom) => Change::Enable(whom),
@@ -111,7 +115,7 @@ impl Add {
 }
 
 /// Whoever could never get a session had better not be added. The log position is the one part of a token that grows.
-fn fits(settings: &settings::Session, keys: &RealmKeys, new: &NewIdentity<'_>) -> Result<(), Failure> {
+pub(super) fn fits(settings: &settings::Session, keys: &RealmKeys, new: &NewIdentity<'_>) -> Result<(), Failure> {
     if settings.server_side.always || settings.oversize_server_side {
         return Ok(()); // no cookie has to hold it
     }

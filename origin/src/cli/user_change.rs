@@ -1,11 +1,12 @@
 //! What becomes of a user, and of the sessions with it.
 
 use clap::Args;
-use countersign_store::{IdentityStatus, Store};
+use countersign_store::{IdentityStatus, NewPassword, Store};
 
 use super::keys::actor;
 use super::{Failure, realm_path};
 use crate::endings::{self, Order, Scope};
+use crate::journey::services::LOCKOUT;
 use crate::keyring::Keyring;
 use crate::passwords;
 use crate::seal_budgets::SealBudgets;
@@ -51,11 +52,14 @@ impl Change {
                 let password = super::user::read_password()?;
                 let hasher = passwords::hasher(&settings.argon2)?;
                 let hash = passwords::hash(&hasher, password.as_bytes(), &SystemEntropy)?;
-                identities.set_password_hash(&realm, username, &hash).await?;
+                let history = settings.realm(&realm).passwords.history;
+                let new = NewPassword { hash: &hash, instead_of: None, reset: true, history };
+                identities.change_password(&realm, username, new, SystemClock.now().seconds()).await?;
             }
             Self::Disable(_) => identities.set_status(&realm, username, IdentityStatus::Inactive).await?,
             Self::Enable(_) => {
                 identities.set_status(&realm, username, IdentityStatus::Active).await?;
+                store.attempts().clear(&realm, username, LOCKOUT).await?;
                 return Ok(format!("{username} of {realm} may log in again."));
             }
             Self::Delete(_) => {

@@ -8,6 +8,7 @@ use countersign_store::StoreError;
 use serde_json::Value;
 
 use super::progress::{Destinations, Progress};
+use super::services::Services;
 use crate::app::App;
 use crate::sessions::Authenticated;
 use crate::settings::MAX_TIME_MINUTES;
@@ -68,9 +69,15 @@ impl Succeeded {
         }))
     }
 
-    /// The cookies that the journey's nodes ask for.
-    pub(crate) async fn persistent_cookies(&self, _app: &App, _realm: &str, _request: &Request) -> Vec<HeaderValue> {
-        Vec::new()
+    /// The cookies that the journey's nodes ask for. The login does not fail for one that cannot be made.
+    pub(crate) async fn persistent_cookies(&self, app: &App, realm: &str, request: &Request) -> Vec<HeaderValue> {
+        let Some(username) = &self.success.username else { return Vec::new() };
+        let services = Services::new(app, realm);
+        let made = services.persistent_cookies(&self.success.cookies, username, self.rvs, request).await;
+        made.unwrap_or_else(|error| {
+            tracing::error!(%error, "a persistent cookie was not made");
+            Vec::new()
+        })
     }
 }
 

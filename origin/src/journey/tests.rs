@@ -24,10 +24,8 @@ pub(crate) fn journey(name: &str, tree: Value, nodes: &[(&str, Value, &[&str])])
             connections.insert((*outcome).to_owned(), json!(target));
         }
         let id = format!("n{place}");
-        associations.insert(
-            id.clone(),
-            json!({"nodeType": node_type, "displayName": node_type, "connections": connections}),
-        );
+        associations
+            .insert(id.clone(), json!({"nodeType": node_type, "displayName": node_type, "connections": connections}));
         let mut config = config.clone();
         config["_id"] = json!(id);
         config["_type"] = json!({"_id": node_type, "name": node_type, "collection": true});
@@ -57,14 +55,20 @@ const DECISION: &[&str] = &["true", "false"];
 
 /// Name, password and a word, each a step of its own.
 fn three_steps() -> Value {
-    journey("Three", json!({}), &[
-        ("UsernameCollectorNode", json!({}), OUT),
-        ("PasswordCollectorNode", json!({}), OUT),
-        ("DataStoreDecisionNode", json!({}), DECISION),
-        ("ChoiceCollectorNode", json!({"choices": ["yes", "no"], "defaultChoice": "no", "prompt": "Sure?"}), &[
-            "yes", "no",
-        ]),
-    ])
+    journey(
+        "Three",
+        json!({}),
+        &[
+            ("UsernameCollectorNode", json!({}), OUT),
+            ("PasswordCollectorNode", json!({}), OUT),
+            ("DataStoreDecisionNode", json!({}), DECISION),
+            (
+                "ChoiceCollectorNode",
+                json!({"choices": ["yes", "no"], "defaultChoice": "no", "prompt": "Sure?"}),
+                &["yes", "no"],
+            ),
+        ],
+    )
 }
 
 pub(crate) async fn start(origin: &Origin, journey: &str) -> Value {
@@ -98,8 +102,12 @@ async fn every_scheme_leads_to_the_same_end() {
         let origin = Origin::with(&scheme(name)).await;
         import(&origin, &[three_steps()]).await;
         let one = start(&origin, "Three").await;
-        assert_eq!(one["callbacks"], json!([{"type": "NameCallback", "output": [{"name": "prompt", "value": "User Name"}],
-            "input": [{"name": "IDToken1", "value": ""}]}]), "no page, no index");
+        assert_eq!(
+            one["callbacks"],
+            json!([{"type": "NameCallback", "output": [{"name": "prompt", "value": "User Name"}],
+            "input": [{"name": "IDToken1", "value": ""}]}]),
+            "no page, no index"
+        );
         assert!(one.get("stage").is_none() && one.get("header").is_none());
         let two = answer(&origin, &one, json!("demo")).await.json();
         assert_eq!(two["callbacks"][0]["type"], "PasswordCallback");
@@ -254,15 +262,21 @@ async fn s14_a_journey_does_not_say_who_exists() {
 #[tokio::test]
 async fn s15_a_lesser_login_is_not_a_greater_one() {
     let origin = Origin::new().await;
-    let strong = journey("Strong", json!({}), &[
-        ("UsernameCollectorNode", json!({}), OUT),
-        ("PasswordCollectorNode", json!({}), OUT),
-        ("DataStoreDecisionNode", json!({}), DECISION),
-        ("ModifyAuthLevelNode", json!({"authLevelIncrement": 5}), OUT),
-        ("ChoiceCollectorNode", json!({"choices": ["yes", "no"], "defaultChoice": "no", "prompt": "Sure?"}), &[
-            "yes", "no",
-        ]),
-    ]);
+    let strong = journey(
+        "Strong",
+        json!({}),
+        &[
+            ("UsernameCollectorNode", json!({}), OUT),
+            ("PasswordCollectorNode", json!({}), OUT),
+            ("DataStoreDecisionNode", json!({}), DECISION),
+            ("ModifyAuthLevelNode", json!({"authLevelIncrement": 5}), OUT),
+            (
+                "ChoiceCollectorNode",
+                json!({"choices": ["yes", "no"], "defaultChoice": "no", "prompt": "Sure?"}),
+                &["yes", "no"],
+            ),
+        ],
+    );
     import(&origin, &[three_steps(), strong]).await;
     let claims = async |token: &str| {
         let standing = crate::sessions::judge(&origin.app, token.as_bytes()).await.unwrap();
@@ -317,15 +331,21 @@ async fn s15_a_lesser_login_is_not_a_greater_one() {
 #[tokio::test]
 async fn s21_a_hundred_guesses_are_not_a_hundred_answers() {
     let origin = Origin::new().await;
-    let mut limited = journey("Limited", json!({}), &[
-        ("UsernameCollectorNode", json!({}), OUT),
-        ("PasswordCollectorNode", json!({}), OUT),
-        ("DataStoreDecisionNode", json!({}), DECISION),
-        ("RetryLimitDecisionNode", json!({"retryLimit": 3, "incrementUserAttributeOnFailure": true}), &[
-            "Retry", "Reject",
-        ]),
-        ("AccountLockoutNode", json!({"lockAction": "LOCK"}), OUT),
-    ]);
+    let mut limited = journey(
+        "Limited",
+        json!({}),
+        &[
+            ("UsernameCollectorNode", json!({}), OUT),
+            ("PasswordCollectorNode", json!({}), OUT),
+            ("DataStoreDecisionNode", json!({}), DECISION),
+            (
+                "RetryLimitDecisionNode",
+                json!({"retryLimit": 3, "incrementUserAttributeOnFailure": true}),
+                &["Retry", "Reject"],
+            ),
+            ("AccountLockoutNode", json!({"lockAction": "LOCK"}), OUT),
+        ],
+    );
     let connect = |journey: &mut Value, node: &str, outcome: &str, target: &str| {
         journey["tree"]["nodes"][node]["connections"][outcome] = json!(target);
     };
@@ -370,10 +390,9 @@ async fn how_long_a_login_may_take_is_said_in_three_places() {
     ];
     let node = ("UpdateJourneyTimeoutNode", json!({"operation": "SET", "value": 7}), OUT);
     let with_node: Vec<_> = std::iter::once(node).chain(tail.clone()).collect();
-    let journeys =
-        [journey("Realm", json!({}), &tail), journey("Tree", json!({"treeTimeout": 4}), &tail), {
-            journey("Node", json!({"treeTimeout": 4}), &with_node)
-        }];
+    let journeys = [journey("Realm", json!({}), &tail), journey("Tree", json!({"treeTimeout": 4}), &tail), {
+        journey("Node", json!({"treeTimeout": 4}), &with_node)
+    }];
     import(&origin, &journeys).await;
     for (name, minutes) in [("Realm", 2), ("Tree", 4), ("Node", 7)] {
         for (late, good) in [(false, true), (true, false)] {
@@ -391,17 +410,22 @@ async fn how_long_a_login_may_take_is_said_in_three_places() {
 #[tokio::test]
 async fn a_journey_makes_the_session_it_describes() {
     let origin = Origin::new().await;
-    let rich = journey("Rich", json!({"maximumSessionTime": 10, "maximumIdleTime": 3}), &[
-        ("ZeroPageLoginNode", json!({}), DECISION),
-        ("DataStoreDecisionNode", json!({}), DECISION),
-        ("SetSessionPropertiesNode", json!({"properties": {"colour": "blue"}}), OUT),
-        ("SetSuccessUrlNode", json!({"successUrl": "https://www.example.com/done"}), OUT),
-        ("SetSuccessDetailsNode", json!({"successDetails": {"greeting": "hello", "tokenId": "no"}}), OUT),
-    ]);
-    let none = journey("None", json!({"noSession": true}), &[
-        ("ZeroPageLoginNode", json!({}), DECISION),
-        ("DataStoreDecisionNode", json!({}), DECISION),
-    ]);
+    let rich = journey(
+        "Rich",
+        json!({"maximumSessionTime": 10, "maximumIdleTime": 3}),
+        &[
+            ("ZeroPageLoginNode", json!({}), DECISION),
+            ("DataStoreDecisionNode", json!({}), DECISION),
+            ("SetSessionPropertiesNode", json!({"properties": {"colour": "blue"}}), OUT),
+            ("SetSuccessUrlNode", json!({"successUrl": "https://www.example.com/done"}), OUT),
+            ("SetSuccessDetailsNode", json!({"successDetails": {"greeting": "hello", "tokenId": "no"}}), OUT),
+        ],
+    );
+    let none = journey(
+        "None",
+        json!({"noSession": true}),
+        &[("ZeroPageLoginNode", json!({}), DECISION), ("DataStoreDecisionNode", json!({}), DECISION)],
+    );
     import(&origin, &[rich, none]).await;
     let credentials = [("x-openam-username", "demo"), ("x-openam-password", PASSWORD)];
     let end = origin.post(&format!("{ALPHA}/authenticate?service=Rich"), &credentials, "").await;
@@ -414,7 +438,10 @@ async fn a_journey_makes_the_session_it_describes() {
     let claims = session.claims();
     assert_eq!((claims.fexp.0 - claims.iat.0, claims.idle), (600, Some(180)));
     assert_eq!((claims.properties.get("colour"), claims.properties.get("Service")), (Some("blue"), Some("Rich")));
-    assert_eq!((claims.amr.as_slice(), claims.properties.get("mail")), (&["pwd".to_owned()][..], Some("demo@example.com")));
+    assert_eq!(
+        (claims.amr.as_slice(), claims.properties.get("mail")),
+        (&["pwd".to_owned()][..], Some("demo@example.com"))
+    );
 
     let wanted = format!("{ALPHA}/authenticate?service=Rich&goto=/mine");
     assert_eq!(origin.post(&wanted, &credentials, "").await.json()["successUrl"], "http://localhost:8787/mine");
@@ -425,14 +452,18 @@ async fn a_journey_makes_the_session_it_describes() {
 #[tokio::test]
 async fn a_failure_says_what_its_journey_says() {
     let origin = Origin::new().await;
-    let mut said = journey("Said", json!({}), &[
-        ("SetFailureUrlNode", json!({"failureUrl": "https://www.example.com/sorry"}), OUT),
-        (
-            "SetFailureDetailsNode",
-            json!({"failureMessage": {"en": "Not today"}, "failureDetails": {"why": "rain"}}),
-            OUT,
-        ),
-    ]);
+    let mut said = journey(
+        "Said",
+        json!({}),
+        &[
+            ("SetFailureUrlNode", json!({"failureUrl": "https://www.example.com/sorry"}), OUT),
+            (
+                "SetFailureDetailsNode",
+                json!({"failureMessage": {"en": "Not today"}, "failureDetails": {"why": "rain"}}),
+                OUT,
+            ),
+        ],
+    );
     said["tree"]["nodes"]["n1"]["connections"]["outcome"] = json!(FAILURE);
     import(&origin, &[said]).await;
     let path = format!("{ALPHA}/authenticate?service=Said");
@@ -444,11 +475,15 @@ async fn a_failure_says_what_its_journey_says() {
 }
 
 fn mailed_link() -> Value {
-    journey("Link", json!({}), &[
-        ("UsernameCollectorNode", json!({}), OUT),
-        ("IdentifyExistingUserNode", json!({"identityAttribute": "userName", "identifier": "userName"}), DECISION),
-        ("EmailSuspendNode", json!({"objectLookup": true, "emailTemplateName": "none"}), OUT),
-    ])
+    journey(
+        "Link",
+        json!({}),
+        &[
+            ("UsernameCollectorNode", json!({}), OUT),
+            ("IdentifyExistingUserNode", json!({"identityAttribute": "userName", "identifier": "userName"}), DECISION),
+            ("EmailSuspendNode", json!({"objectLookup": true, "emailTemplateName": "none"}), OUT),
+        ],
+    )
 }
 
 /// The id of a journey that waits for its link: what the mail has.
@@ -461,8 +496,7 @@ async fn suspend(origin: &Origin) -> (Value, String) {
     (waiting, state["suspended"]["id"].as_str().unwrap().to_owned())
 }
 
-const NOT_FOUND: &str =
-    "org.forgerock.openam.auth.nodes.framework.token.SuspendedAuthSessionException: Token not found. It may have expired.";
+const NOT_FOUND: &str = "org.forgerock.openam.auth.nodes.framework.token.SuspendedAuthSessionException: Token not found. It may have expired.";
 
 #[tokio::test]
 async fn a_suspended_journey_goes_on_once_wherever_its_link_is_opened() {
@@ -557,11 +591,15 @@ async fn s10_a_server_side_session_ends_the_client_side_journey() {
 #[tokio::test]
 async fn a_state_too_large_for_an_auth_id_is_kept_in_the_store() {
     let origin = Origin::new().await;
-    let large = journey("Large", json!({}), &[
-        ("UsernameCollectorNode", json!({}), OUT),
-        ("PasswordCollectorNode", json!({}), OUT),
-        ("DataStoreDecisionNode", json!({}), DECISION),
-    ]);
+    let large = journey(
+        "Large",
+        json!({}),
+        &[
+            ("UsernameCollectorNode", json!({}), OUT),
+            ("PasswordCollectorNode", json!({}), OUT),
+            ("DataStoreDecisionNode", json!({}), DECISION),
+        ],
+    );
     import(&origin, &[large]).await;
     let one = start(&origin, "Large").await;
     let two = answer(&origin, &one, json!("x".repeat(12_000))).await.json();
@@ -596,17 +634,23 @@ async fn what_was_typed_is_sealed_wherever_it_is() {
 #[tokio::test]
 async fn a_page_shows_every_kind_of_callback_without_scripts() {
     let origin = Origin::new().await;
-    let mut all = journey("All", json!({}), &[
-        ("PageNode", json!({
-            "pageHeader": {"en": "Tell <b>us</b>"},
-            "pageDescription": {"en": "New? <a href=\"#/service/Registration\">Join</a><script>x</script>"},
-            "nodes": [
-                {"_id": "c0", "nodeType": "UsernameCollectorNode", "displayName": "x"},
-                {"_id": "c1", "nodeType": "AttributeCollectorNode", "displayName": "x"},
-                {"_id": "c2", "nodeType": "MessageNode", "displayName": "x"},
-            ],
-        }), DECISION),
-    ]);
+    let mut all = journey(
+        "All",
+        json!({}),
+        &[(
+            "PageNode",
+            json!({
+                "pageHeader": {"en": "Tell <b>us</b>"},
+                "pageDescription": {"en": "New? <a href=\"#/service/Registration\">Join</a><script>x</script>"},
+                "nodes": [
+                    {"_id": "c0", "nodeType": "UsernameCollectorNode", "displayName": "x"},
+                    {"_id": "c1", "nodeType": "AttributeCollectorNode", "displayName": "x"},
+                    {"_id": "c2", "nodeType": "MessageNode", "displayName": "x"},
+                ],
+            }),
+            DECISION,
+        )],
+    );
     all["innerNodes"] = json!({
         "c0": {"_id": "c0", "_type": {"_id": "UsernameCollectorNode"}},
         "c1": {"_id": "c1", "_type": {"_id": "AttributeCollectorNode"}, "required": true, "validateInputs": false,
@@ -638,7 +682,13 @@ async fn a_page_shows_every_kind_of_callback_without_scripts() {
     let again = origin.send(Method::POST, path, &OWN, &unfit).await;
     assert_eq!((again.status, hidden(&again, "authId").as_deref()), (400, Some(auth_id.as_str())));
     assert!(again.text().contains("value=\"zoe\"") && again.text().contains("check what you entered"));
-    let fields = [("authId", auth_id.as_str()), ("IDToken1", "demo"), ("IDToken2", "a@example.com"), ("IDToken3", "true"), ("IDToken5", "0")];
+    let fields = [
+        ("authId", auth_id.as_str()),
+        ("IDToken1", "demo"),
+        ("IDToken2", "a@example.com"),
+        ("IDToken3", "true"),
+        ("IDToken5", "0"),
+    ];
     let done = origin.send(Method::POST, path, &OWN, &form(&fields)).await;
     assert_eq!((done.status, done.header("location")), (303, "http://localhost:8787/app"), "{}", done.text());
 }
@@ -647,10 +697,14 @@ async fn a_page_shows_every_kind_of_callback_without_scripts() {
 #[tokio::test]
 async fn a_page_waits_and_goes_on_by_itself() {
     let origin = Origin::new().await;
-    let wait = journey("Wait", json!({}), &[
-        ("UsernameCollectorNode", json!({}), OUT),
-        ("PollingWaitNode", json!({"secondsToWait": 8, "exitable": false}), &["DONE"]),
-    ]);
+    let wait = journey(
+        "Wait",
+        json!({}),
+        &[
+            ("UsernameCollectorNode", json!({}), OUT),
+            ("PollingWaitNode", json!({"secondsToWait": 8, "exitable": false}), &["DONE"]),
+        ],
+    );
     import(&origin, &[wait]).await;
     let path = "/am/UI/Login?realm=/alpha&service=Wait&goto=/app";
     let page = origin.get(path).await;

@@ -4,9 +4,12 @@
 mod cookie;
 mod format;
 mod load;
+mod lockout;
+mod nodes;
 mod passwords;
 mod sections;
 mod server_side;
+mod services;
 mod session;
 mod template;
 #[cfg(test)]
@@ -25,9 +28,12 @@ use url::Url;
 
 pub(crate) use format::Format;
 pub use load::SettingsError;
+pub(crate) use lockout::Lockout;
+pub(crate) use nodes::Nodes;
 pub(crate) use passwords::PasswordPolicy;
 pub(crate) use sections::{Argon2, LogFormat};
 pub(crate) use server_side::{ServerSide, behaviour};
+pub(crate) use services::{Identities, Mail, MailSecurity, Rate, RateLimits, Scripts};
 pub(crate) use session::{MAX_TIME_MINUTES, Scheme};
 pub(crate) use template::template;
 pub(crate) use webauthn::RelyingParty;
@@ -58,6 +64,10 @@ pub struct Settings {
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) keys: Keys,
     pub(crate) destinations: Destinations,
+    /// `None`: no mail is sent.
+    pub(crate) mail: Option<Arc<Mail>>,
+    pub(crate) scripts: Scripts,
+    pub(crate) rate_limits: RateLimits,
     pub(crate) log_format: LogFormat,
     pub(crate) log_filter: String,
 }
@@ -69,6 +79,10 @@ pub(crate) struct Realm {
     pub(crate) journey: Journey,
     pub(crate) passwords: Arc<PasswordPolicy>,
     pub(crate) relying_party: Arc<RelyingParty>,
+    /// `None`: no account is ever locked by failures.
+    pub(crate) lockout: Option<Lockout>,
+    pub(crate) identities: Arc<Identities>,
+    pub(crate) nodes: Arc<Nodes>,
 }
 
 #[derive(Clone, Debug)]
@@ -197,6 +211,10 @@ impl Settings {
     /// The settings that are another in `new` and are read at the start only.
     pub(crate) fn needing_a_start(&self, new: &Self) -> Vec<&'static str> {
         let argon2 = |settings: &Self| format!("{:?}", settings.argon2);
+        let scripts = |settings: &Self| {
+            let it = &settings.scripts;
+            (it.threads, it.queue, it.limits)
+        };
         let log = |settings: &Self| format!("{:?} {}", settings.log_format, settings.log_filter);
         [
             ("server.listen", self.listen != new.listen),
@@ -206,6 +224,9 @@ impl Settings {
             ("database", self.database.to_string() != new.database.to_string()),
             ("secrets.master_key_file", self.master_key_file != new.master_key_file),
             ("argon2", argon2(self) != argon2(new)),
+            ("mail", self.mail != new.mail),
+            ("scripts", scripts(self) != scripts(new)),
+            ("rate_limits.tracked", self.rate_limits.tracked != new.rate_limits.tracked),
             ("keys.max_seals", self.keys.max_seals != new.keys.max_seals),
             ("log", log(self) != log(new)),
         ]
@@ -232,8 +253,8 @@ impl Settings {
     /// The rules that are not of one key's type. Relative paths are relative to `base`.
     fn check(document: Document, base: &Path) -> Result<Self, (&'static str, String)> {
         let sections = document.everywhere();
-        let Document { server, database, secrets, argon2, denylist, audit, metrics, keys, validation, log, .. } =
-            document;
+        let Document { server, database, secrets, argon2, denylist, audit, metrics, keys, validation, .. } = document;
+        let Document { mail, scripts, rate_limits, log, .. } = document;
         let said = |key: &'static str| move |rule: &str| (key, rule.to_owned());
 
         let public_url = server.public_url.ok_or(("server.public_url", "is missing".to_owned()))?;
@@ -270,6 +291,9 @@ impl Settings {
             audit_seconds: audit.keep_days * 24 * 3600,
             keys,
             destinations,
+            mail: mail.check(base)?,
+            scripts: scripts.check()?,
+            rate_limits: rate_limits.check()?,
             log_format: log.format,
             log_filter: log.filter,
         })

@@ -7,7 +7,10 @@ use countersign_store::Location;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::lockout::AccountLockout;
+use super::nodes::NodesSection;
 use super::passwords::Passwords;
+use super::services::{IdentitiesSection, MailSection, RateLimitsSection, ScriptsSection};
 use super::session::{Journey, Session};
 use super::webauthn::WebAuthn;
 use super::within;
@@ -26,6 +29,12 @@ pub(super) struct Document {
     pub(super) journey: Journey,
     pub(super) passwords: Passwords,
     pub(super) webauthn: WebAuthn,
+    pub(super) accountlockout: AccountLockout,
+    pub(super) identities: IdentitiesSection,
+    pub(super) nodes: NodesSection,
+    pub(super) mail: MailSection,
+    pub(super) scripts: ScriptsSection,
+    pub(super) rate_limits: RateLimitsSection,
     /// By name, such as "/alpha".
     pub(super) realm: BTreeMap<String, Realm>,
     pub(super) denylist: Denylist,
@@ -44,6 +53,9 @@ impl Document {
             journey: self.journey.clone(),
             passwords: self.passwords.clone(),
             webauthn: self.webauthn.clone(),
+            accountlockout: self.accountlockout.clone(),
+            identities: self.identities.clone(),
+            nodes: self.nodes.clone(),
         }
     }
 }
@@ -56,6 +68,9 @@ pub(super) struct Realm {
     pub(super) journey: Journey,
     pub(super) passwords: Passwords,
     pub(super) webauthn: WebAuthn,
+    pub(super) accountlockout: AccountLockout,
+    pub(super) identities: IdentitiesSection,
+    pub(super) nodes: NodesSection,
 }
 
 impl Realm {
@@ -66,6 +81,9 @@ impl Realm {
             journey: self.journey.over(&above.journey),
             passwords: self.passwords.over(&above.passwords),
             webauthn: self.webauthn.over(&above.webauthn),
+            accountlockout: self.accountlockout.over(&above.accountlockout),
+            identities: self.identities.over(&above.identities),
+            nodes: self.nodes.over(&above.nodes),
         }
     }
 }

@@ -74,7 +74,7 @@ pub(super) struct Session {
 }
 
 /// The names that are AM's and not in this file's own manner, for the environment, where case is lost.
-pub(super) const AM_NAMES: [&str; 16] = [
+pub(super) const AM_NAMES: [&str; 23] = [
     "statelessSessionsEnabled",
     "latestAccessTimeUpdateFrequency",
     "iplanet-am-session-enable-session-constraint",
@@ -88,6 +88,13 @@ pub(super) const AM_NAMES: [&str; 16] = [
     "statelessCompressionType",
     "org.forgerock.openam.session.stateless.encryption.method",
     "org.forgerock.openam.session.stateless.rsa.padding",
+    "loginFailureLockoutMode",
+    "storeInvalidAttemptsInDataStore",
+    "loginFailureCount",
+    "loginFailureDuration",
+    "lockoutDuration",
+    "lockoutDurationMultiplier",
+    "lockoutWarnUserCount",
     "authenticationSessionsStateManagement",
     "authenticationSessionsWhitelist",
     "suspendedAuthenticationTimeout",
@@ -309,5 +316,8 @@ pub(super) fn realm(sections: &sections::Realm, public_url: &PublicUrl, base: &P
         journey: sections.journey.check()?,
         passwords: Arc::new(sections.passwords.check()?),
         relying_party: Arc::new(sections.webauthn.check(public_url)?),
+        lockout: sections.accountlockout.check()?,
+        identities: Arc::new(sections.identities.check(base)?),
+        nodes: Arc::new(sections.nodes.check(base)?),
     })
 }

@@ -95,11 +95,104 @@ public_url = {public_url}
 # "org.forgerock.openam.session.stateless.encryption.method" = "A256GCM"
 # aes_keywrap_bits = 256
 
+[passwords]
+# What is asked of passwords that are set from now on; lengths are in characters.
+# min_length = 8
+# max_length = 256
+# min_capitals = 0
+# min_numbers = 0
+# How many of a user's passwords, the present one among them, may not be taken again.
+# history = 0
+# Days until a password must be changed, 0 for never; before that it is asked for.
+# max_age_days = 0
+# expiry_warning_days = 5
+# One that an administrator has set must be changed at the next login.
+# force_change_on_reset = false
+
+[accountlockout]
+# By AM's names; times are minutes. The same is counted for names that nobody has.
+# loginFailureLockoutMode = false
+# loginFailureCount = 5
+# loginFailureDuration = 300
+# 0: until `countersign user enable`. Each further lock lasts the multiplier times as long as the one before.
+# lockoutDuration = 0
+# lockoutDurationMultiplier = 1
+# From this failure on, users are told how many are left; 0 for never.
+# lockoutWarnUserCount = 0
+
+[rate_limits]
+# Requests to log in from one address (of IPv6, from one /64), and wrong passwords for one user, in so many seconds; 0 for
+# no limit. Each origin counts by itself.
+# address_requests = 300
+# address_seconds = 60
+# user_failures = 30
+# user_seconds = 60
+# tracked = 65536
+
+[identities]
+# What users are asked and told, and what is known of them beside the properties that all have:
+#   [identities.terms]
+#   version = "1.0"
+#   file = "terms.html"                # or text = "…"
+#   create_date = "2026-01-01T00:00:00Z"
+#   [identities.kba]
+#   questions = {{ 1 = "What's your favorite color?", 2 = "Who was your first employer?" }}
+#   minimum_answers_to_define = 2
+#   minimum_answers_to_verify = 1
+#   maximum_attempts = 5
+#   [identities.properties.age]
+#   title = "Age"
+#   type = "number"                    # "string", "boolean", "object"
+
+[mail]
+# The server that takes mail, for journeys that send some; none by default. Journeys do not wait for delivery.
+#   host = "smtp.example.com"
+#   from = "Login <login@example.com>"
+# security = "starttls"                # "tls" from the first byte; "none" for a server on this machine
+# port = 587                           # with "tls" 465, with "none" 25
+#   username = "login"
+#   password_file = "smtp.password"
+#   ca_file = "ca.pem"                 # believed beside the system's certificates
+# queue = 1000
+# timeout_seconds = 30
+# attempts = 3
+
+[scripts]
+# Scripts of journeys run on threads of their own, within these limits.
+# threads = 4
+# queue = 64
+# memory_kib = 16384
+# stack_kib = 256
+# time_ms = 1000
+# total_ms = 15000
+# source_kib = 256
+# output_kib = 1024
+# log_lines = 200
+# exchanges = 20
+# body_kib = 1024
+# Where their httpClient may send to: beginnings of URLs. Redirects are not followed.
+#   http_allow = ["https://api.example.com/v1"]
+# http_timeout_ms = 5000
+
 # A realm may have settings of its own; the others hold for it as well:
 #   [realm."/alpha".session]
 #   max_idle_minutes = 15
 #   [realm."/alpha".journey]
 #   max_duration_minutes = 10
+
+[nodes]
+# What nodes of journeys need. The servers they ask must be among those of scripts.http_allow.
+# Files with secrets, by label; social.NAME is that of the client at the identity provider NAME.
+#   [nodes.secrets]
+#   "social.google" = "google.secret"
+# Takes push messages and hands them on to phones: a JSON object with messageId, deviceId, deviceType, communicationType
+# and message is posted to it.
+#   push_gateway = "https://push.example.com/send"
+#   [nodes.ping_one_environments]
+#   worker = "environment id"
+#   [[nodes.consents]]
+#   name = "crm"
+#   display_name = "Customer service"
 
 [webauthn]
 # The domain that security keys and passkeys are for: the host of public_url, or one above it. After a change those that

@@ -45,6 +45,8 @@ pub enum Kind {
     Checked,
     /// Says of an end of sessions when it holds everywhere.
     Receipt,
+    /// Remembers a user between sessions. For the origin alone.
+    PersistentCookie,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
             Self::EdgeKeys => "edge-keys+jwt",
             Self::Checked => "checked-session+jwt",
             Self::Receipt => "end-receipt+jwt",
+            Self::PersistentCookie => "persistent-cookie+jwt",
         }
     }
 

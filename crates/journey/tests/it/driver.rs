@@ -124,7 +124,12 @@ fn explore_by(library: &Library, journey: &Journey, patient: bool, walks: usize)
         }
         let start = chosen.lock().unwrap().least("start", 6);
         let persona = PERSONAS[chosen.lock().unwrap().least(&format!("persona {start}"), PERSONAS.len())];
-        let known = matches!(persona, Persona::Demo | Persona::Thief);
+        // A thief has an account with a provider too, which is not always the user's.
+        let known = match persona {
+            Persona::Demo => true,
+            Persona::Thief => chosen.lock().unwrap().least("thief", 2) == 0,
+            _ => false,
+        };
         let (id, mail) = if known { ("248289", "demo@example.com") } else { ("999", "newbie@example.com") };
         let provider = Provider::any(id, mail);
         let mut world = provider.serve(world);

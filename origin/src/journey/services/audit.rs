@@ -2,7 +2,7 @@ use std::sync::PoisonError;
 
 use countersign_journey::host::{Audit, NodeEvent};
 use countersign_store::AuditEvent;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Services;
 
@@ -10,6 +10,9 @@ use super::Services;
 const MAX_EVENTS: usize = 512;
 /// Longest text from a journey's document in an event.
 const MAX_TEXT: usize = 255;
+
+/// Longest detail of a script's.
+const MAX_DETAIL: usize = 4096;
 
 impl Audit for Services<'_> {
     fn node(&self, event: NodeEvent<'_>) {
@@ -20,44 +23,57 @@ impl Audit for Services<'_> {
                 cut(&error.to_string())
             }
         };
+        let mut detail = json!({
+            "treeName": cut(event.journey),
+            "nodeId": cut(event.node),
+            "nodeType": cut(event.node_type),
+            "displayName": cut(event.display_name),
+            "nodeOutcome": outcome,
+        });
+        if let Some(own) = self.detail.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            detail["nodeExtraLogging"] = own;
+        }
+        self.add("AM-NODE-LOGIN-COMPLETED", "", detail);
+    }
+}
+
+impl Services<'_> {
+    /// Something that happened beside the nodes.
+    pub(super) fn note(&self, event: &str, username: &str) {
+        self.add(event, username, json!({}));
+    }
+
+    /// What a script wants said of its node.
+    pub(super) fn detail(&self, detail: Value) {
+        if detail.to_string().len() <= MAX_DETAIL {
+            *self.detail.lock().unwrap_or_else(PoisonError::into_inner) = Some(detail);
+        }
+    }
+
+    fn add(&self, event: &str, username: &str, detail: Value) {
         let event = AuditEvent {
             at: self.app.clock.now().seconds(),
             topic: "authentication".to_owned(),
-            event: "AM-NODE-LOGIN-COMPLETED".to_owned(),
+            event: event.to_owned(),
             realm: self.realm_name.clone(),
-            username: String::new(),
+            username: cut(username),
             actor: String::new(),
             transaction_id: self.transaction.clone(),
-            detail: json!({
-                "treeName": cut(event.journey),
-                "nodeId": cut(event.node),
-                "nodeType": cut(event.node_type),
-                "displayName": cut(event.display_name),
-                "nodeOutcome": outcome,
-            }),
+            detail,
         };
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         if events.len() < MAX_EVENTS {
             events.push(event);
         }
     }
-}
 
-impl Services<'_> {
-    /// Writes what the step's nodes did into the audit: after the step, with whom it concerns where that is known. The
-    /// answer to the client waits for nothing here.
+    /// Hands what the step's nodes did to the audit, with whom it concerns where that is known.
     pub(crate) async fn audited(&self, username: &str) {
         let mut events = std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner));
-        if events.is_empty() {
-            return;
+        for event in events.iter_mut().filter(|event| event.username.is_empty()) {
+            event.username = cut(username);
         }
-        let username = cut(username);
-        for event in &mut events {
-            event.username.clone_from(&username);
-        }
-        if let Err(error) = self.app.store.audit().append(&events).await {
-            tracing::error!(%error, "the audit was not written");
-        }
+        self.app.audit_log.add(events);
     }
 }
 

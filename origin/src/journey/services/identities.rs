@@ -3,8 +3,8 @@ use countersign_store::{AcceptedTerms, Answer, IdentityStatus, NewIdentity, Stor
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::{Services, profile};
-use crate::journey::MAX_USERNAME;
+use super::passwords::is_plausible;
+use super::{Services, lockout, profile};
 
 /// Attributes that are not among the others: what they hold is never shown.
 const PASSWORD: &str = "password";
@@ -39,7 +39,7 @@ impl Services<'_> {
     }
 
     pub(super) async fn known(&self, username: &str) -> Result<Option<countersign_store::Identity>, HostError> {
-        if username.is_empty() || username.len() > MAX_USERNAME {
+        if !is_plausible(username) {
             return Ok(None);
         }
         self.app.store.identities().get(&self.realm_name, username).await.map_err(|error| self.store_error(error))
@@ -47,7 +47,7 @@ impl Services<'_> {
 
     /// The user of a name that was typed in; the store is asked whatever the name is like.
     pub(super) async fn plausible(&self, username: &str) -> Result<Option<countersign_store::Identity>, HostError> {
-        let plausible = !username.is_empty() && username.len() <= MAX_USERNAME;
+        let plausible = is_plausible(username);
         let known = self.known(if plausible { username } else { "-" }).await?;
         Ok(known.filter(|_| plausible))
     }
@@ -266,7 +266,10 @@ impl Services<'_> {
             Err(StoreError::NotFound { .. }) => return Ok(false),
             Err(error) => return Err(self.store_error(error)),
         }
-        if !active {
+        if active {
+            let cleared = self.app.store.attempts().clear(&self.realm_name, username, lockout::COUNTER).await;
+            cleared.map_err(|error| self.store_error(error))?;
+        } else {
             self.end_sessions(username, "the user was disabled").await?;
         }
         Ok(true)

@@ -3,22 +3,34 @@
 mod audit;
 mod devices;
 mod identities;
+mod lockout;
 mod mailer;
+mod outbound;
 mod passwords;
 mod persistent_cookies;
 mod policies;
 mod profile;
+mod push_answers;
 mod realm;
+mod script_host;
 mod scripts;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use countersign_journey::host::{Clock, Host, HostError, Random, Realm};
 use countersign_store::{AuditEvent, StoreError};
+use serde_json::Value;
 
 use crate::app::App;
 use crate::passwords::HashError;
+use crate::rate_limits::Quota;
+pub(crate) use lockout::COUNTER as LOCKOUT;
+pub(crate) use profile::flattened;
+pub(crate) use push_answers::keep as keep_push_answer;
+pub(crate) use script_host::LibraryScripts;
 
 /// The services of one realm, for one step of a journey.
 ///
@@ -35,6 +47,11 @@ pub(crate) struct Services<'a> {
     /// 0 for none: the first line of the log is its number 1.
     renewed: AtomicU64,
     events: Mutex<Vec<AuditEvent>>,
+    /// What a script adds to the line about its node.
+    detail: Mutex<Option<Value>>,
+    quota: Mutex<Option<Quota>>,
+    warning: Mutex<Option<String>>,
+    libraries: LibraryScripts,
 }
 
 impl<'a> Services<'a> {
@@ -47,12 +64,23 @@ impl<'a> Services<'a> {
             overloaded: AtomicBool::new(false),
             renewed: AtomicU64::new(0),
             events: Mutex::default(),
+            detail: Mutex::default(),
+            quota: Mutex::default(),
+            warning: Mutex::default(),
+            libraries: LibraryScripts::default(),
         }
     }
 
     /// With an id that joins the lines of the audit.
     pub(crate) fn in_transaction(mut self, id: &str) -> Self {
         self.transaction = id.to_owned();
+        self
+    }
+
+    /// With the scripts that others may `require`, by name.
+    #[cfg_attr(not(test), expect(dead_code, reason = "realms have no library scripts yet"))]
+    pub(crate) fn with_library_scripts(mut self, scripts: LibraryScripts) -> Self {
+        self.libraries = scripts;
         self
     }
 
@@ -64,6 +92,8 @@ impl<'a> Services<'a> {
             mailer: self,
             scripts: self,
             cookies: self,
+            http: self,
+            push: self,
             clock: self,
             random: self,
             audit: self,

@@ -8,6 +8,7 @@ use serde_json::Map;
 use zeroize::Zeroizing;
 
 use super::Services;
+use super::lockout::Admission;
 use super::policies::of_password;
 use crate::endings::{self, Order, Scope};
 use crate::journey::MAX_USERNAME;
@@ -15,15 +16,39 @@ use crate::universal_id::universal_id_of_agent;
 
 const DAY: u64 = 24 * 3600;
 
+/// Whether somebody could have that name.
+pub(super) fn is_plausible(username: &str) -> bool {
+    !username.is_empty() && username.len() <= MAX_USERNAME
+}
+
 impl Services<'_> {
-    /// An unknown name, an inactive user, an overlong name and a wrong password cost the same.
+    /// An unknown name, an inactive user, an overlong name, a locked one and a wrong password cost the same.
     pub(super) async fn check(&self, username: &str, password: &str) -> Result<PasswordCheck, HostError> {
+        let plausible = is_plausible(username);
+        let admission = match plausible {
+            true => self.admit(username).await?,
+            false => Admission::Admitted(None),
+        };
         let known = self.plausible(username).await?;
-        let stored = known.as_ref().map(|known| known.password_hash.clone());
+        let (locked, counted) = match admission {
+            Admission::Locked => (true, None),
+            Admission::Admitted(counted) => (false, counted),
+        };
+        let exists = known.is_some();
+        let stored = known.as_ref().filter(|_| !locked).map(|known| known.password_hash.clone());
         let password = Zeroizing::new(password.to_owned());
         let checked = self.app.passwords.verify(password, stored, &*self.app.entropy).await;
         let checked = checked.map_err(|error| self.hash_error(error))?;
-        let Some(known) = known.filter(|_| checked.right) else { return Ok(PasswordCheck::Wrong) };
+        if locked {
+            return Ok(PasswordCheck::Locked);
+        }
+        let Some(known) = known.filter(|_| checked.right) else {
+            if plausible {
+                self.hold_against(username, counted, exists).await?;
+            }
+            return Ok(PasswordCheck::Wrong);
+        };
+        self.forgive(username, counted).await;
         if known.status != IdentityStatus::Active {
             // Only who knows the password learns that there is such an account.
             return Ok(PasswordCheck::Locked);
@@ -65,7 +90,7 @@ impl Services<'_> {
     }
 
     pub(super) async fn check_agent(&self, name: &str, password: &str) -> Result<Option<Identity>, HostError> {
-        let plausible = !name.is_empty() && name.len() <= MAX_USERNAME;
+        let plausible = is_plausible(name);
         let agent = self.app.store.agents().get(&self.realm_name, if plausible { name } else { "-" }).await;
         let agent = agent.map_err(|error| self.store_error(error))?.filter(|agent| plausible && agent.active);
         let stored = agent.as_ref().map(|agent| agent.password_hash.clone());

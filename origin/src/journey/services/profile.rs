@@ -73,6 +73,11 @@ pub(super) fn changes(object: &Map<String, Value>, schema: Option<&Schema>) -> R
     Ok(out)
 }
 
+/// The same where no schema is known.
+pub(crate) fn flattened(object: &Map<String, Value>) -> Result<Attributes, String> {
+    changes(object, None)
+}
+
 fn take(out: &mut Attributes, path: &str, value: &Value, schema: Option<&Schema>, depth: usize) -> Result<(), String> {
     if path.is_empty() || path.len() > MAX_PATH || path.chars().any(char::is_control) || path.trim() != path {
         return Err("an attribute has a name that cannot be kept".to_owned());
