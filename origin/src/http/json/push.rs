@@ -39,3 +39,38 @@ pub(super) async fn post(call: &Call) -> Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_journey::host::{Clock as _, PushAnswers as _};
+    use serde_json::json;
+
+    use crate::journey::services::Services;
+    use crate::testing::{ALPHA, Origin};
+
+    #[tokio::test]
+    async fn an_answer_is_kept_once_and_only_if_it_is_expected() {
+        let origin = Origin::new().await;
+        let services = Services::new(&origin.app, "/alpha");
+        services.expect("AUTHENTICATE:1", services.now() + 60_000).await.unwrap();
+        let send = async |action: &str, id: &str, jwt: &str| {
+            let path = format!("{ALPHA}/push/sns/message?_action={action}");
+            origin.post(&path, &[], &json!({"messageId": id, "jwt": jwt}).to_string()).await.status
+        };
+        assert_eq!(send("authenticate", "AUTHENTICATE:2", "a.b.c").await, 400);
+        assert_eq!(send("other", "AUTHENTICATE:1", "a.b.c").await, 400);
+        assert_eq!(send("authenticate", "AUTHENTICATE:1", "").await, 400);
+        assert_eq!(send("authenticate", "AUTHENTICATE:1", &"a".repeat(9000)).await, 400);
+        assert_eq!(services.answer("AUTHENTICATE:1").await.unwrap(), None);
+        assert_eq!(send("authenticate", "AUTHENTICATE:1", "a.b.c").await, 200);
+        assert_eq!(services.answer("AUTHENTICATE:1").await.unwrap().as_deref(), Some("a.b.c"));
+        // The first counts.
+        assert_eq!(send("authenticate", "AUTHENTICATE:1", "d.e.f").await, 400);
+        assert_eq!(services.answer("AUTHENTICATE:1").await.unwrap().as_deref(), Some("a.b.c"));
+        // In another realm it is another message.
+        let other = Services::new(&origin.app, "/");
+        assert_eq!(other.answer("AUTHENTICATE:1").await.unwrap(), None);
+        origin.clock.advance(61);
+        assert_eq!(services.answer("AUTHENTICATE:1").await.unwrap(), None);
+    }
+}

@@ -67,7 +67,12 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::time::Duration;
 
+    use countersign_store::{Attributes, IdentityStatus};
+    use serde_json::json;
+
     use super::*;
+    use crate::journey::tests::{import, journey, start};
+    use crate::testing::{ALPHA, Origin};
 
     #[test]
     fn only_servers_of_the_list_are_asked() {
@@ -76,6 +81,65 @@ mod tests {
         for wrong in ["https://idp.example/other", "http://idp.example/oauth", "https://127.0.0.1/", "no url"] {
             assert!(allowed(&list, wrong).is_err(), "{wrong}");
         }
+    }
+
+    /// Answers two requests: for tokens, and for the profile.
+    fn provider() -> std::net::SocketAddr {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = Vec::new();
+                let mut whole = false;
+                while !whole {
+                    let mut some = [0; 4096];
+                    let read = stream.read(&mut some).unwrap();
+                    request.extend_from_slice(&some[..read]);
+                    let text = String::from_utf8_lossy(&request);
+                    whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+                        head.starts_with("GET") || body.contains("code_verifier=") && body.contains("code=the+code")
+                    });
+                }
+                let info = request.starts_with(b"GET /info") && request.windows(11).any(|some| some == b"Bearer acce");
+                let body = match info {
+                    true => r#"{"sub":"42","email":"ann@example.com"}"#,
+                    false => r#"{"access_token":"access","token_type":"Bearer"}"#,
+                };
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+                write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_login_with_a_provider_goes_there_and_comes_back() {
+        let address = provider();
+        let origin = Origin::with(&format!("[scripts]\nhttp_allow = [\"http://{address}\"]\n")).await;
+        let attributes = Attributes::from([("aliasList".to_owned(), vec!["google-42".to_owned()])]);
+        origin.add_user("ann", IdentityStatus::Active, &attributes).await;
+        let config = json!({
+            "clientId": "client", "clientSecret": "secret", "redirectURI": "https://am.example.com/am",
+            "authorizeEndpoint": format!("http://{address}/authorize"), "provider": "google",
+            "tokenEndpoint": format!("http://{address}/token"), "userInfoEndpoint": format!("http://{address}/info"),
+        });
+        let node = ("SocialGoogleNode", config, &["ACCOUNT_EXISTS", "NO_ACCOUNT"][..]);
+        import(&origin, &[journey("Social", json!({}), &[node])]).await;
+        let step = start(&origin, "Social").await;
+        let redirect =
+            step["callbacks"][0]["output"].as_array().unwrap().iter().find(|one| one["name"] == "redirectUrl");
+        let redirect = Url::parse(redirect.unwrap()["value"].as_str().unwrap()).unwrap();
+        let (_, state) = redirect.query_pairs().find(|(name, _)| name == "state").unwrap();
+        let back = format!("{ALPHA}/authenticate?code=the+code&state={state}");
+        let answer = origin.post(&back, &[], &step.to_string()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert!(origin.is_valid(answer.json()["tokenId"].as_str().unwrap()).await);
+
+        // Somebody else's answer ends the journey.
+        let step = start(&origin, "Social").await;
+        let forged = format!("{ALPHA}/authenticate?code=the+code&state=other");
+        assert_eq!(origin.post(&forged, &[], &step.to_string()).await.status, 401);
     }
 
     #[test]
