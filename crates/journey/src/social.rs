@@ -157,7 +157,7 @@ pub(crate) async fn single(settings: Single<'_>, step: &mut Step<'_>) -> NodeRes
     let provider = Provider {
         name: settings.provider.to_owned(),
         client_id: settings.client_id.to_owned(),
-        client_secret: settings.client_secret.0.clone(),
+        client_secret: settings.client_secret.0.clone().or_else(|| oauth::secret_of(settings.provider, step)),
         authorize: settings.authorize.to_owned(),
         token: settings.token.to_owned(),
         user_info,

@@ -41,6 +41,8 @@ fn proof(node_type: &str, outcome: &str) -> Option<&'static str> {
         ("OathTokenVerifierNode", "successoutcome" | "success") => "otp",
         ("RecoveryCodeCollectorDecisionNode", "true") => "otp",
         ("WebAuthnAuthenticationNode", "success") => "hwk",
+        ("DeviceSigningVerifierNode", "success") => "swk",
+        ("PushResultVerifierNode", "true") => "mca",
         ("KbaDecisionNode" | "KbaVerifyNode", "true") => "kba",
         _ => return None,
     })

@@ -7,6 +7,7 @@ mod format;
 mod load;
 mod network;
 mod lockout;
+mod nodes;
 mod passwords;
 mod sections;
 mod server_side;
@@ -31,6 +32,7 @@ pub(crate) use format::Format;
 pub use load::SettingsError;
 pub(crate) use network::Network;
 pub(crate) use lockout::Lockout;
+pub(crate) use nodes::Nodes;
 pub(crate) use passwords::PasswordPolicy;
 pub(crate) use sections::{Argon2, LogFormat};
 pub(crate) use server_side::{ServerSide, behaviour};
@@ -80,10 +82,11 @@ pub(crate) struct Realm {
     pub(crate) session: Session,
     pub(crate) journey: Journey,
     pub(crate) passwords: Arc<PasswordPolicy>,
+    pub(crate) relying_party: Arc<RelyingParty>,
     /// `None`: no account is ever locked by failures.
     pub(crate) lockout: Option<Lockout>,
     pub(crate) identities: Arc<Identities>,
-    pub(crate) relying_party: Arc<RelyingParty>,
+    pub(crate) nodes: Arc<Nodes>,
 }
 
 #[derive(Clone, Debug)]

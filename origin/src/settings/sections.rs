@@ -8,6 +8,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::lockout::AccountLockout;
+use super::nodes::NodesSection;
 use super::passwords::Passwords;
 use super::services::{IdentitiesSection, MailSection, RateLimitsSection, ScriptsSection};
 use super::session::{Journey, Session};
@@ -27,12 +28,13 @@ pub(super) struct Document {
     pub(super) session: Session,
     pub(super) journey: Journey,
     pub(super) passwords: Passwords,
+    pub(super) webauthn: WebAuthn,
     pub(super) accountlockout: AccountLockout,
     pub(super) identities: IdentitiesSection,
+    pub(super) nodes: NodesSection,
     pub(super) mail: MailSection,
     pub(super) scripts: ScriptsSection,
     pub(super) rate_limits: RateLimitsSection,
-    pub(super) webauthn: WebAuthn,
     /// By name, such as "/alpha".
     pub(super) realm: BTreeMap<String, Realm>,
     pub(super) denylist: Denylist,
@@ -50,9 +52,10 @@ impl Document {
             session: self.session.clone(),
             journey: self.journey.clone(),
             passwords: self.passwords.clone(),
+            webauthn: self.webauthn.clone(),
             accountlockout: self.accountlockout.clone(),
             identities: self.identities.clone(),
-            webauthn: self.webauthn.clone(),
+            nodes: self.nodes.clone(),
         }
     }
 }
@@ -64,9 +67,10 @@ pub(super) struct Realm {
     pub(super) session: Session,
     pub(super) journey: Journey,
     pub(super) passwords: Passwords,
+    pub(super) webauthn: WebAuthn,
     pub(super) accountlockout: AccountLockout,
     pub(super) identities: IdentitiesSection,
-    pub(super) webauthn: WebAuthn,
+    pub(super) nodes: NodesSection,
 }
 
 impl Realm {
@@ -76,9 +80,10 @@ impl Realm {
             session: self.session.over(&above.session),
             journey: self.journey.over(&above.journey),
             passwords: self.passwords.over(&above.passwords),
+            webauthn: self.webauthn.over(&above.webauthn),
             accountlockout: self.accountlockout.over(&above.accountlockout),
             identities: self.identities.over(&above.identities),
-            webauthn: self.webauthn.over(&above.webauthn),
+            nodes: self.nodes.over(&above.nodes),
         }
     }
 }

@@ -315,8 +315,9 @@ pub(super) fn realm(sections: &sections::Realm, public_url: &PublicUrl, base: &P
         session: sections.session.check(public_url, base)?,
         journey: sections.journey.check()?,
         passwords: Arc::new(sections.passwords.check()?),
+        relying_party: Arc::new(sections.webauthn.check(public_url)?),
         lockout: sections.accountlockout.check()?,
         identities: Arc::new(sections.identities.check(base)?),
-        relying_party: Arc::new(sections.webauthn.check(public_url)?),
+        nodes: Arc::new(sections.nodes.check(base)?),
     })
 }

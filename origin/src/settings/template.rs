@@ -183,6 +183,20 @@ public_url = {public_url}
 #   [realm."/alpha".journey]
 #   max_duration_minutes = 10
 
+[nodes]
+# What nodes of journeys need. The servers they ask must be among those of scripts.http_allow.
+# Files with secrets, by label; social.NAME is that of the client at the identity provider NAME.
+#   [nodes.secrets]
+#   "social.google" = "google.secret"
+# Takes push messages and hands them on to phones: a JSON object with messageId, deviceId, deviceType, communicationType
+# and message is posted to it.
+#   push_gateway = "https://push.example.com/send"
+#   [nodes.ping_one_environments]
+#   worker = "environment id"
+#   [[nodes.consents]]
+#   name = "crm"
+#   display_name = "Customer service"
+
 [webauthn]
 # The domain that security keys and passkeys are for: the host of public_url, or one above it. After a change those that
 # are registered work no more.

@@ -18,6 +18,7 @@ nodes! {
     account_lockout,
     add_attributes_to_object_attributes,
     agent_data_store_decision,
+    amster_jwt_decision,
     anonymous_user,
     attribute_collector,
     attribute_present_decision,

@@ -7,7 +7,7 @@ pub(crate) mod mapping;
 mod provider;
 
 pub(crate) use flow::{Came, Progress, SAVED, authenticate, native};
-pub(crate) use provider::{ClientAuth, KeySource, Pkce, Provider};
+pub(crate) use provider::{ClientAuth, KeySource, Pkce, Provider, secret_of};
 
 use serde_json::{Map, Value};
 

@@ -83,6 +83,7 @@ impl Provider {
             return Err(wrong("request objects are not supported"));
         }
         let labelled = text("clientSecretLabelIdentifier").and_then(|label| step.secret(&label).map(str::to_owned));
+        let labelled = labelled.or_else(|| secret_of(name, step));
         let delimiter = text("scopeDelimiter").unwrap_or_else(|| " ".to_owned());
         let scope = list("scopes", &delimiter);
         let keys = match (text("jwksUriEndpoint"), text("wellKnownEndpoint")) {
@@ -115,4 +116,9 @@ impl Provider {
             transform: text("transform"),
         })
     }
+}
+
+/// Exports have no secrets: the realm may have one under this label.
+pub(crate) fn secret_of(provider: &str, step: &Step<'_>) -> Option<String> {
+    step.secret(&format!("social.{provider}")).map(str::to_owned)
 }

@@ -14,7 +14,7 @@ use countersign_journey::{
 use serde_json::{Map, Value, json};
 
 use crate::support::{
-    Authenticator, PASSWORD, Phone, Provider, START, World, dummy_script, journey, jwk, one_time_code, sign,
+    Authenticator, PASSWORD, Phone, Provider, START, World, dummy_script, journey, jwk, one_time_code, sign, ssh_key,
 };
 
 /// How far it got.
@@ -108,6 +108,7 @@ fn explore_by(library: &Library, journey: &Journey, patient: bool, walks: usize)
         world.limits.journey_minutes = 1000;
         world.remembered = Some(("cookie".to_owned(), "demo".to_owned()));
         world.realm.kba.maximum_attempts = 100;
+        world.realm.secrets.insert("/root/am/security/keys/amster/authorized_keys".to_owned(), ssh_key(5));
         world.users.change("demo", |user| user.counters.insert("loginCount".to_owned(), 3));
         let extra = chosen.lock().unwrap().least("world", 5);
         world.users.refuses.store(extra == 1, Ordering::Relaxed);
@@ -124,7 +125,12 @@ fn explore_by(library: &Library, journey: &Journey, patient: bool, walks: usize)
         }
         let start = chosen.lock().unwrap().least("start", 6);
         let persona = PERSONAS[chosen.lock().unwrap().least(&format!("persona {start}"), PERSONAS.len())];
-        let known = matches!(persona, Persona::Demo | Persona::Thief);
+        // A thief has an account with a provider too, which is not always the user's.
+        let known = match persona {
+            Persona::Demo => true,
+            Persona::Thief => chosen.lock().unwrap().least("thief", 2) == 0,
+            _ => false,
+        };
         let (id, mail) = if known { ("248289", "demo@example.com") } else { ("999", "newbie@example.com") };
         let provider = Provider::any(id, mail);
         let mut world = provider.serve(world);
@@ -292,6 +298,10 @@ fn answers(state: &JourneyState, chosen: &Mutex<Chosen>, persona: Persona, world
             CallbackType::TermsAndConditionsCallback => answers.push(json!(true)),
             CallbackType::KbaCreateCallback => {
                 answers.extend([json!(format!("Question {position}?")), json!("answer")]);
+            }
+            CallbackType::HiddenValueCallback if callback.output("id") == Some(&json!("jwt")) => {
+                let claims = json!({"sub": user, "nonce": callback.output("value")});
+                answers.push(json!(sign(if persona == Persona::Thief { 6 } else { 5 }, &json!({}), &claims)));
             }
             CallbackType::HiddenValueCallback => {
                 let value = callback.output("value").and_then(Value::as_str).unwrap_or_default();

@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 pub(crate) use authenticator::{Authenticator, ORIGIN, RP};
 pub(crate) use devices::one_time_code;
 pub(crate) use phone::{Phone, token};
-pub(crate) use provider::{Provider, jwk, sign};
+pub(crate) use provider::{Provider, jwk, sign, ssh_key};
 pub(crate) use users::{PASSWORD, Users};
 
 /// Services in memory are never pending, so one poll is enough.

@@ -6,6 +6,7 @@ mod configuration;
 mod credentials;
 mod error;
 mod global_config;
+mod push;
 mod realm;
 mod realm_config;
 mod serverinfo;
@@ -112,6 +113,7 @@ async fn operation(call: &Call, resource: Resource<'_>) -> Answer {
         Resource::Authenticate => authenticate::post(call).await,
         Resource::Sessions { token } => sessions::action(call, token).await,
         Resource::ServerInfo { id } => serverinfo::get(call, id).await,
+        Resource::Push => push::post(call).await,
         Resource::RealmAuthentication => realm_config::authentication::answer(call).await,
         Resource::Trees { id } => realm_config::trees::answer(call, id).await,
         Resource::Nodes { node_type, id } => realm_config::nodes::answer(call, node_type, id).await,

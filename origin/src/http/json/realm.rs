@@ -31,6 +31,8 @@ pub(super) enum Resource<'a> {
     ServerInfo {
         id: &'a str,
     },
+    /// `push/sns/message`: where phones answer.
+    Push,
     /// `realm-config/authentication`.
     RealmAuthentication,
     /// `…/authenticationtrees/trees`, or one of them.
@@ -58,6 +60,7 @@ impl Resource<'_> {
             Self::Sessions { token: None } => "/am/json/…/sessions",
             Self::Sessions { token: Some(_) } => "/am/json/…/sessions/{token}",
             Self::ServerInfo { .. } => "/am/json/…/serverinfo/{id}",
+            Self::Push => "/am/json/…/push/sns/message",
             Self::RealmAuthentication => "/am/json/…/realm-config/authentication",
             Self::Trees { id: None } => "/am/json/…/authenticationtrees/trees",
             Self::Trees { .. } => "/am/json/…/authenticationtrees/trees/{id}",
@@ -89,6 +92,7 @@ impl Resource<'_> {
             },
             Self::Trees { .. } | Self::Nodes { .. } => &[Version(3, 0), Version(2, 0), Version(1, 0)],
             Self::Scripts { .. } => &[Version(1, 1)],
+            Self::Push => &[Version(1, 0)],
             // Who asks for none gets the first, as from AM; some clients ask for the other.
             Self::RealmAuthentication | Self::GlobalSession => &[Version(2, 0), Version(1, 0)],
         }
@@ -117,7 +121,7 @@ pub(super) fn parse(path: &str) -> Option<Target<'_>> {
         let at = rest.iter().position(|segment| {
             matches!(
                 *segment,
-                "authenticate" | "sessions" | "serverinfo" | "realm-config" | "global-config" | "scripts"
+                "authenticate" | "sessions" | "serverinfo" | "realm-config" | "global-config" | "scripts" | "push"
             )
         })?;
         let (before, after) = rest.split_at_checked(at)?;
@@ -129,6 +133,7 @@ pub(super) fn parse(path: &str) -> Option<Target<'_>> {
         ["sessions"] => Resource::Sessions { token: None },
         ["sessions", token] => Resource::Sessions { token: Some(token) },
         ["serverinfo", "%2A" | "%2a"] => Resource::ServerInfo { id: "*" },
+        ["push", "sns", "message"] => Resource::Push,
         ["realm-config", "authentication"] => Resource::RealmAuthentication,
         ["realm-config", "authentication", "authenticationtrees", below @ ..] => match below {
             ["trees"] => Resource::Trees { id: None },

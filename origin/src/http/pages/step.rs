@@ -267,7 +267,8 @@ impl View {
                 }
             }
             CallbackType::HiddenValueCallback => {
-                if text("id") == "mfaDeviceRegistration" && text("value").starts_with("otpauth://") {
+                let is_for_app = ["otpauth://", "pushauth://"].iter().any(|scheme| text("value").starts_with(scheme));
+                if text("id") == "mfaDeviceRegistration" && is_for_app {
                     self.parts.push(Part::App(App::new(text("value"))));
                 }
                 self.parts.push(Part::Hidden { name: id.to_owned(), value: plain_value(callback.input("")) });

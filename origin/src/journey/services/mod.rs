@@ -5,10 +5,12 @@ mod devices;
 mod identities;
 mod lockout;
 mod mailer;
+mod outbound;
 mod passwords;
 mod persistent_cookies;
 mod policies;
 mod profile;
+mod push_answers;
 mod realm;
 mod script_host;
 mod scripts;
@@ -27,6 +29,7 @@ use crate::passwords::HashError;
 use crate::rate_limits::Quota;
 pub(crate) use lockout::COUNTER as LOCKOUT;
 pub(crate) use profile::flattened;
+pub(crate) use push_answers::keep as keep_push_answer;
 pub(crate) use script_host::LibraryScripts;
 
 /// The services of one realm, for one step of a journey.
@@ -89,6 +92,8 @@ impl<'a> Services<'a> {
             mailer: self,
             scripts: self,
             cookies: self,
+            http: self,
+            push: self,
             clock: self,
             random: self,
             audit: self,

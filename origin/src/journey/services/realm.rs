@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use countersign_journey::host::{Property, PropertyKind, Realm, RelyingParty, Schema};
+use countersign_journey::host::{Property, PropertyKind, PushSettings, Realm, RelyingParty, Schema};
 
 use super::policies;
 use crate::settings::Settings;
@@ -50,12 +50,25 @@ pub(super) fn of(settings: &Settings, name: &str) -> Realm {
     });
     let properties = properties.into_iter().chain(declared).collect();
     let parameter = if name == "/" { String::new() } else { format!("realm={name}&") };
+    let nodes = &settings.realm(name).nodes;
+    let path: String = name.split('/').filter(|part| !part.is_empty()).map(|part| format!("/realms/{part}")).collect();
+    let push = |action: &str| {
+        format!("{}/am/json/realms/root{path}/push/sns/message?_action={action}", settings.public_url.origin())
+    };
     Realm {
         name: name.to_owned(),
         terms: own.terms.clone(),
         kba: own.kba.clone(),
         resume_uri: format!("{}/am/XUI/?{parameter}suspendedId=", settings.public_url.origin()),
         relying_party: RelyingParty { id: party.id.clone(), origins: party.origins.clone() },
+        secrets: nodes.secrets.clone(),
+        push: PushSettings {
+            gateway: nodes.push_gateway.clone(),
+            register: push("register"),
+            authenticate: push("authenticate"),
+        },
+        consents: nodes.consents.clone(),
+        ping_one_environments: nodes.ping_one_environments.clone(),
         schemas: [(Realm::DEFAULT_RESOURCE.to_owned(), Schema { properties })].into(),
     }
 }

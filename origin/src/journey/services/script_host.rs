@@ -162,9 +162,9 @@ impl Host for ScriptHost {
     }
 }
 
-/// One for all scripts, since it keeps connections. It follows no redirect and knows no proxy: each would lead past the
+/// One for all scripts and nodes, since it keeps connections. It follows no redirect and knows no proxy: each would lead past the
 /// allow-list.
-fn agent() -> &'static ureq::Agent {
+pub(super) fn agent() -> &'static ureq::Agent {
     static AGENT: OnceLock<ureq::Agent> = OnceLock::new();
     AGENT.get_or_init(|| {
         let system = rustls_native_certs::load_native_certs();

@@ -4,7 +4,7 @@ use countersign_journey::host::ConsentMapping;
 use serde_json::{Value, json};
 
 use super::{outcome, trial};
-use crate::support::{Trial, World};
+use crate::support::{START, Trial, World, sign, ssh_key};
 
 #[test]
 fn a_captcha_is_checked_by_its_provider() {
@@ -129,4 +129,33 @@ fn signals_are_collected_for_an_environment() {
     assert_eq!(failed.answer(&[json!("no network")]).outcome(), "false");
     let unknown = json!({"pingOneWorker": "other"});
     assert!(trial("product-PingOneProtectInitializeNode", unknown, Value::Null, Value::Null).is_exception());
+}
+
+#[test]
+fn authorized_keys_sign_for_users() {
+    let ask = |file: &str| {
+        let mut world = World::new();
+        world.realm.secrets.insert("keys".to_owned(), file.to_owned());
+        Trial::of("AmsterJwtDecisionNode", json!({"authorizedKeys": "keys"}), Value::Null, Value::Null, world).run()
+    };
+    let answer = |file: &str, seed: u8, more: Value| {
+        let asked = ask(file);
+        assert_eq!((asked.types(), asked.output(0, "id")), (vec!["HiddenValueCallback"], json!("jwt")));
+        let mut claims = json!({"sub": "demo", "nonce": asked.output(0, "value")});
+        claims.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+        let jwt = sign(seed, &json!({}), &claims);
+        asked.answer(&[json!(jwt)])
+    };
+    let file = format!("# keys\nssh-rsa AAAA broken\n{}\n{}\n", ssh_key(3), ssh_key(4));
+    let let_in = answer(&file, 4, json!({"exp": START / 1000 + 60}));
+    assert_eq!((let_in.outcome(), let_in.shared()["username"].clone()), ("true".to_owned(), json!("demo")));
+    assert_eq!(answer(&file, 5, json!({})).outcome(), "false");
+    assert_eq!(answer(&file, 3, json!({"nonce": "another"})).outcome(), "false");
+    assert_eq!(answer(&file, 3, json!({"exp": 1})).outcome(), "false");
+    assert_eq!(answer(&file, 3, json!({"sub": "nobody"})).outcome(), "false");
+    // What an option restricts is not checked, so its key is not taken.
+    assert_eq!(answer(&format!("from=\"10.0.0.1\" {}", ssh_key(3)), 3, json!({})).outcome(), "false");
+    assert_eq!(ask(&file).answer(&[json!("no JWT")]).outcome(), "false");
+    let unset = trial("AmsterJwtDecisionNode", json!({"authorizedKeys": "gone"}), Value::Null, Value::Null);
+    assert!(unset.answer(&[json!("x")]).is_exception());
 }

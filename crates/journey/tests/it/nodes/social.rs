@@ -171,8 +171,14 @@ fn secrets_may_be_labelled() {
     settings["clientSecretLabelIdentifier"] = json!("am.idp");
     let trial = start(&provider, "SocialProviderHandlerNode", settings.clone());
     assert!(back(trial, &provider).outcome().contains("invalid_grant"));
+    let mut labelled = world(&provider, settings.clone());
+    labelled.realm.secrets.insert("am.idp".to_owned(), "client secret".to_owned());
+    let shared = json!({"selectedIdp": "idp"});
+    let trial = Trial::of("SocialProviderHandlerNode", handler(), shared, Value::Null, labelled).run();
+    assert_eq!(back(trial, &provider).outcome(), "NO_ACCOUNT");
+    // Without a label there is one that is made of the name.
     let mut world = world(&provider, settings);
-    world.realm.secrets.insert("am.idp".to_owned(), "client secret".to_owned());
+    world.realm.secrets.insert("social.idp".to_owned(), "client secret".to_owned());
     let trial =
         Trial::of("SocialProviderHandlerNode", handler(), json!({"selectedIdp": "idp"}), Value::Null, world).run();
     assert_eq!(back(trial, &provider).outcome(), "NO_ACCOUNT");

@@ -23,6 +23,17 @@ pub(crate) fn jwk(seed: u8, kid: &str) -> Value {
     json!({"kty": "EC", "crv": "P-256", "kid": kid, "x": part(1..33), "y": part(33..65)})
 }
 
+/// The public key as a line of `authorized_keys`.
+pub(crate) fn ssh_key(seed: u8) -> String {
+    let point = key(seed).verifying_key().to_sec1_point(false).as_bytes().to_vec();
+    let mut blob = Vec::new();
+    for part in [&b"ecdsa-sha2-nistp256"[..], b"nistp256", &point] {
+        blob.extend(u32::try_from(part.len()).unwrap().to_be_bytes());
+        blob.extend(part);
+    }
+    format!("ecdsa-sha2-nistp256 {} me@host", base64::engine::general_purpose::STANDARD.encode(blob))
+}
+
 /// A JWS in compact serialization, ES256.
 pub(crate) fn sign(seed: u8, header: &Value, claims: &Value) -> String {
     let mut header = header.clone();

@@ -1,0 +1,138 @@
+//! What nodes of journeys need of the realm beside its users: secrets, push messages, consent.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use countersign_journey::host::ConsentMapping;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::session::over;
+
+type Wrong = (&'static str, String);
+
+const MAX_ENTRIES: usize = 256;
+const MAX_SECRET: u64 = 64 * 1024;
+
+/// No `Debug` of its secrets.
+#[derive(Clone, Default)]
+pub(crate) struct Nodes {
+    pub(crate) secrets: BTreeMap<String, String>,
+    pub(crate) push_gateway: String,
+    pub(crate) ping_one_environments: BTreeMap<String, String>,
+    pub(crate) consents: Vec<ConsentMapping>,
+}
+
+impl std::fmt::Debug for Nodes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Nodes").finish_non_exhaustive()
+    }
+}
+
+/// The section as it is written.
+#[derive(Clone, Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct NodesSection {
+    /// Files by label.
+    secrets: Option<BTreeMap<String, PathBuf>>,
+    push_gateway: Option<String>,
+    ping_one_environments: Option<BTreeMap<String, String>>,
+    consents: Option<Vec<ConsentSection>>,
+}
+
+#[derive(Clone, Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+struct ConsentSection {
+    name: String,
+    display_name: String,
+    #[serde(default)]
+    icon: String,
+    #[serde(default)]
+    access_level: String,
+    #[serde(default)]
+    titles: Vec<String>,
+}
+
+impl NodesSection {
+    /// With what `above` says where this says nothing.
+    pub(super) fn over(self, above: &Self) -> Self {
+        over!(self, above, secrets, push_gateway, ping_one_environments, consents)
+    }
+
+    pub(super) fn check(&self, base: &Path) -> Result<Nodes, Wrong> {
+        let few = |key, count: usize| match count <= MAX_ENTRIES {
+            true => Ok(()),
+            false => Err((key, format!("must have at most {MAX_ENTRIES} entries"))),
+        };
+        let files = self.secrets.iter().flatten();
+        few("nodes.secrets", files.clone().count())?;
+        let secrets = files.map(|(label, file)| Ok((label.clone(), secret(&base.join(file))?)));
+        let push_gateway = self.push_gateway.clone().unwrap_or_default();
+        let web = |url: &str| url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        if !push_gateway.is_empty() && !web(&push_gateway) {
+            return Err(("nodes.push_gateway", "must be an http or https URL".to_owned()));
+        }
+        let environments = self.ping_one_environments.clone().unwrap_or_default();
+        few("nodes.ping_one_environments", environments.len())?;
+        let consents = self.consents.clone().unwrap_or_default();
+        few("nodes.consents", consents.len())?;
+        let mapping = |section: ConsentSection| ConsentMapping {
+            name: section.name,
+            display_name: section.display_name,
+            icon: section.icon,
+            access_level: section.access_level,
+            titles: section.titles,
+        };
+        Ok(Nodes {
+            secrets: secrets.collect::<Result<_, Wrong>>()?,
+            push_gateway,
+            ping_one_environments: environments,
+            consents: consents.into_iter().map(mapping).collect(),
+        })
+    }
+}
+
+/// The text of a file, without the line end that editors leave.
+fn secret(file: &Path) -> Result<String, Wrong> {
+    let wrong = |why: &dyn std::fmt::Display| ("nodes.secrets", format!("{}: {why}", file.display()));
+    let mut text = Zeroizing::new(String::new());
+    let opened = std::fs::File::open(file).map_err(|error| wrong(&error))?;
+    opened.take(MAX_SECRET + 1).read_to_string(&mut text).map_err(|error| wrong(&error))?;
+    let trimmed = text.trim_end_matches(['\r', '\n']);
+    if trimmed.is_empty() || text.len() as u64 > MAX_SECRET {
+        return Err(wrong(&format!("must hold a secret of at most {MAX_SECRET} bytes")));
+    }
+    Ok(trimmed.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, base: &Path) -> Result<Nodes, Wrong> {
+        toml::from_str::<NodesSection>(text).unwrap().check(base)
+    }
+
+    #[test]
+    fn secrets_are_read_from_files() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("google"), "s3cret\n").unwrap();
+        std::fs::write(folder.path().join("empty"), "\n").unwrap();
+        let nodes = check("secrets = { \"social.google\" = \"google\" }", folder.path()).unwrap();
+        assert_eq!(nodes.secrets["social.google"], "s3cret");
+        for file in ["empty", "missing"] {
+            let error = check(&format!("secrets = {{ a = \"{file}\" }}"), folder.path()).unwrap_err();
+            assert_eq!(error.0, "nodes.secrets");
+        }
+    }
+
+    #[test]
+    fn a_realm_has_its_own_or_those_above() {
+        let above: NodesSection = toml::from_str("push_gateway = \"https://push.example\"").unwrap();
+        let own: NodesSection = toml::from_str("[[consents]]\nname = \"crm\"\ndisplay_name = \"CRM\"").unwrap();
+        let nodes = own.over(&above).check(Path::new("/")).unwrap();
+        assert_eq!((nodes.push_gateway.as_str(), nodes.consents[0].name.as_str()), ("https://push.example", "crm"));
+        assert_eq!(check("push_gateway = \"push\"", Path::new("/")).unwrap_err().0, "nodes.push_gateway");
+    }
+}
