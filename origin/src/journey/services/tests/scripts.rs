@@ -1,12 +1,13 @@
-use std::sync::Arc;
-
 use countersign_journey::host::{ScriptAction, ScriptCall, ScriptResult, Scripts as _};
 use countersign_journey::{Language, Request, Script};
+use countersign_store::{DocumentKind, StoreError};
 use serde_json::{Map, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::{Services, object, services};
+use crate::journey::documents::key;
+use crate::journey::library::Editor;
 use crate::testing::Origin;
 
 fn script(next_generation: bool, source: &str) -> Script {
@@ -108,12 +109,23 @@ async fn a_config_provider_leaves_its_config() {
 }
 
 #[tokio::test]
-async fn a_library_is_what_the_realm_has() {
+async fn libraries_and_variables_are_those_of_the_realm() {
     let origin = Origin::new().await;
-    let libraries = [("greet".to_owned(), Arc::from("exports.hello = function (who) { return 'hello ' + who; };"))];
-    let services = services(&origin).with_library_scripts(Arc::new(libraries.into()));
-    let source = "var greet = require('greet'); nodeState.putShared('text', greet.hello('you')); action.goTo('done');";
-    assert_eq!(decide(&services, true, source).await.unwrap().shared["text"], "hello you");
+    let now = origin.app.clock.now().seconds();
+    let editor = Editor { store: &origin.app.store, realm: "/alpha", actor: "test", now };
+    let source = "exports.hello = function (who) { return 'hello ' + who; };";
+    let library = json!({"name": "greet", "language": "JAVASCRIPT", "evaluatorVersion": "2.0", "script": source});
+    let changes = vec![
+        (key(DocumentKind::Script, "", "7a1e"), Some(library)),
+        (key(DocumentKind::Variable, "", "esv-where"), Some(json!("here"))),
+    ];
+    editor.change(|_| Ok::<_, StoreError>((changes.clone(), ()))).await.unwrap();
+    origin.app.journeys_current("/alpha").await.unwrap();
+    let services = services(&origin);
+    let source = "var greet = require('greet'); nodeState.putShared('text', greet.hello('you'));
+                  nodeState.putShared('where', systemEnv.getProperty('esv.where')); action.goTo('done');";
+    let result = decide(&services, true, source).await.unwrap();
+    assert_eq!((&result.shared["text"], &result.shared["where"]), (&json!("hello you"), &json!("here")));
     assert!(decide(&services, true, "require('other'); action.goTo('done');").await.is_err());
 }
 
