@@ -18,6 +18,7 @@ use crate::key_upkeep::Issued;
 use crate::keyring::{self, Keyring, KeyringError};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
+use crate::password_mix::Mixes;
 use crate::passwords::{HashError, Passwords};
 use crate::rate_limits::Limiter;
 use crate::seal_budgets::SealBudgets;
@@ -35,6 +36,7 @@ pub struct App {
     pub(crate) budgets: SealBudgets,
     pub(crate) issued: Issued,
     pub(crate) passwords: Passwords,
+    pub(crate) mixes: Mixes,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) entropy: Box<dyn Entropy>,
     /// Of the denylist log, as far as it is known: a command may begin another one.
@@ -137,6 +139,7 @@ impl App {
             budgets,
             issued,
             passwords,
+            mixes: Mixes::default(),
             clock,
             entropy,
             epoch: RwLock::new(epoch),

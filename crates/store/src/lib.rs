@@ -53,7 +53,7 @@ pub use counters::Counters;
 pub use devices::{Device, Devices, NewDevice};
 pub use error::{Fault, StoreError};
 pub use identities::{
-    Attributes, CANARY, Identities, Identity, IdentityStatus, NewIdentity, NewPassword, PasswordState,
+    Attributes, CANARY, ForeignHashes, Identities, Identity, IdentityStatus, NewIdentity, NewPassword, PasswordState,
 };
 pub use installation::{Installation, InstallationRow};
 pub use journey_documents::{

@@ -23,7 +23,6 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-use super::Peer;
 use super::body::{self, BodyError};
 use super::query::Query;
 use crate::app::App;
@@ -42,7 +41,6 @@ struct Call {
     query: Query,
     body: Bytes,
     version: Version,
-    peer: Option<Peer>,
 }
 
 impl Call {
@@ -96,7 +94,6 @@ async fn answer(app: Arc<App>, request: Request) -> Answer {
                 query: Query::parse(parts.uri.query().unwrap_or_default().as_bytes()),
                 body,
                 version: negotiated.version(),
-                peer: parts.extensions.get().copied(),
             };
             operation(&call, resource).await
         }

@@ -16,11 +16,10 @@ use countersign_core::session::Session;
 use countersign_journey::{CallbackType, StepError};
 use countersign_store::StoreError;
 
-use super::super::Peer;
 use super::super::body;
-use super::super::client_address::client_address;
 use super::super::journey_end::{self, EndError, Replaces};
 use super::super::journey_request::request;
+use super::super::limits;
 use super::super::query::Query;
 use super::message::{self, Link};
 use super::reduced::{self, Piece};
@@ -82,7 +81,6 @@ struct Visit {
     service: Option<String>,
     forced: bool,
     session: Option<Session>,
-    peer: Option<Peer>,
 }
 
 /// What a step is shown with.
@@ -96,11 +94,10 @@ struct Says<'a> {
 
 pub(super) async fn get(
     State(app): State<Arc<App>>,
-    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let visit = match Visit::new(app, peer, headers, query).await {
+    let visit = match Visit::new(app, headers, query).await {
         Ok(visit) => visit,
         Err(response) => return *response,
     };
@@ -131,13 +128,12 @@ pub(super) async fn get(
 
 pub(super) async fn post(
     State(app): State<Arc<App>>,
-    peer: Option<Extension<Peer>>,
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Response {
     let own = csrf::is_own_form(&app, request.headers());
     let (parts, body) = request.into_parts();
-    let visit = match Visit::new(app, peer, parts.headers, query).await {
+    let visit = match Visit::new(app, parts.headers, query).await {
         Ok(visit) => visit,
         Err(response) => return *response,
     };
@@ -167,7 +163,6 @@ pub(super) async fn post(
 impl Visit {
     async fn new(
         app: Arc<App>,
-        peer: Option<Extension<Peer>>,
         headers: HeaderMap,
         query: Option<String>,
     ) -> Result<Self, Box<Response>> {
@@ -181,27 +176,12 @@ impl Visit {
             let goto = query.only("goto").and_then(|goto| app.settings().destinations.check(goto));
             return Err(Box::new(message::trouble(&app, TROUBLE, &address(LOGIN, &realm, goto.as_deref()))));
         };
-        let visit = Self { app, realm, headers, query, service, forced, session, peer: peer.map(|peer| peer.0) };
-        let (settings, now) = (visit.app.settings(), visit.app.clock.now().0);
-        let from = client_address(visit.peer, &visit.headers, &settings.trusted_proxies);
-        match visit.app.limiter.request(&settings.rate_limits, from, now) {
-            Some(quota) if !quota.allowed => Err(Box::new(visit.limited(quota))),
-            _ => Ok(visit),
-        }
-    }
-
-    /// The page instead of an answer, where an address asks for too much.
-    fn limited(&self, quota: Quota) -> Response {
-        let link = Link { href: &self.action(), label: "Try again" };
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        let mut response = message::show(&self.app, status, "Not possible right now", LIMITED, Some(link));
-        quota.head("address", response.headers_mut());
-        response
+        Ok(Self { app, realm, headers, query, service, forced, session })
     }
 
     /// These pages show what others have scripts for.
     fn request(&self) -> countersign_journey::Request {
-        let request = request(&self.app, self.peer, &self.headers, &self.query, self.session.as_ref());
+        let request = request(&self.headers, &self.query, self.session.as_ref());
         countersign_journey::Request { without_scripts: true, ..request }
     }
 
@@ -247,9 +227,17 @@ impl Visit {
                 let link = Link { href: &self.action(), label: "Try again" };
                 message::show(&self.app, StatusCode::UNAUTHORIZED, "Not signed in", text, Some(link))
             }
+            Err(JourneyError::Limited(quota)) => self.limited(&quota),
             Err(JourneyError::Overloaded) => message::trouble(&self.app, BUSY, &self.action()),
             Err(error) => self.trouble(&error),
         }
+    }
+
+    /// The user was tried too often.
+    fn limited(&self, quota: &Quota) -> Response {
+        let mut response = super::too_many(&self.app);
+        quota.head(limits::BY_USER, response.headers_mut());
+        response
     }
 
     async fn late(&self, to: Destinations) -> Response {
@@ -299,7 +287,7 @@ impl Visit {
             Err(JourneyError::Overloaded) => self.show(StatusCode::SERVICE_UNAVAILABLE, &again, says(BUSY)).await,
             Err(JourneyError::Limited(quota)) => {
                 let mut response = self.show(StatusCode::TOO_MANY_REQUESTS, &again, says(LIMITED)).await;
-                quota.head("user", response.headers_mut());
+                quota.head(limits::BY_USER, response.headers_mut());
                 response
             }
             Err(error) => {
