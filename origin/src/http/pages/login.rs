@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Extension, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
