@@ -15,15 +15,14 @@ const MAX_HOPS: usize = 16;
 
 /// The client's address, as far as it can be trusted. Each proxy appends whom it heard from, so the last entry that is not
 /// a proxy of ours is the client; what stands before that is what the client itself says.
-pub(super) fn client_address(peer: Option<Peer>, headers: &HeaderMap, proxies: &[Network]) -> Option<IpAddr> {
-    let Peer(peer) = peer?;
+pub(super) fn client_address(peer: Option<Peer>, headers: &HeaderMap, proxies: Option<&[Network]>) -> Option<IpAddr> {
+    let (Peer(peer), proxies) = (peer?, proxies?);
     let is_ours = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
     if !is_ours(client) {
         return Some(client);
     }
-    let lines: Vec<&str> =
-        headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
     for entry in lines.iter().rev().flat_map(|line| line.rsplit(',')).take(MAX_HOPS) {
         // A proxy that says something else than an address says nothing of whom it heard from.
         let Ok(address) = entry.trim().parse::<IpAddr>() else { break };
@@ -58,8 +57,10 @@ mod tests {
                 headers.append("x-forwarded-for", HeaderValue::from_static(line));
             }
             let peer = Some(Peer(peer.parse().unwrap()));
-            assert_eq!(client_address(peer, &headers, &proxies), Some(client.parse().unwrap()), "{forwarded:?}");
+            assert_eq!(client_address(peer, &headers, Some(&proxies)), Some(client.parse().unwrap()), "{forwarded:?}");
         }
-        assert_eq!(client_address(None, &HeaderMap::new(), &proxies), None);
+        assert_eq!(client_address(None, &HeaderMap::new(), Some(&proxies)), None);
+        let peer = Some(Peer("192.0.2.1".parse().unwrap()));
+        assert_eq!(client_address(peer, &HeaderMap::new(), None), None, "it may be a proxy that nobody spoke of");
     }
 }

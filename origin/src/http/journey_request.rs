@@ -22,7 +22,7 @@ pub(super) fn request(
     query: &Query,
     session: Option<&Session>,
 ) -> Request {
-    let client_ip = client_address(peer, headers, &app.settings().trusted_proxies);
+    let client_ip = client_address(peer, headers, app.settings().trusted_proxies.as_deref());
     Request { client_ip, ..seen(headers, query, session) }
 }
 

@@ -4,8 +4,8 @@
 mod cookie;
 mod format;
 mod load;
-mod network;
 mod lockout;
+mod network;
 mod passwords;
 mod sections;
 mod server_side;
@@ -27,8 +27,8 @@ use url::Url;
 
 pub(crate) use format::Format;
 pub use load::SettingsError;
-pub(crate) use network::Network;
 pub(crate) use lockout::Lockout;
+pub(crate) use network::Network;
 pub(crate) use passwords::PasswordPolicy;
 pub(crate) use sections::{Argon2, LogFormat};
 pub(crate) use server_side::{ServerSide, behaviour};
@@ -47,7 +47,8 @@ pub struct Settings {
     pub(crate) public_url: PublicUrl,
     pub(crate) shutdown_grace: Duration,
     pub(crate) max_connections: usize,
-    pub(crate) trusted_proxies: Vec<Network>,
+    /// Proxies between clients and this server; `None`: it is not known whether there are any.
+    pub(crate) trusted_proxies: Option<Vec<Network>>,
     pub(crate) database: Location,
     /// Where the database's URL was read from.
     pub(crate) database_url_file: Option<PathBuf>,
@@ -265,7 +266,8 @@ impl Settings {
         let everywhere = session::realm(&sections, &public_url, base)?;
         within("server.shutdown_grace_seconds", server.shutdown_grace_seconds, 0, 3600)?;
         within("server.max_connections", u64::from(server.max_connections), 1, 65536)?;
-        let trusted_proxies = server.trusted_proxies.iter().map(|text| text.parse()).collect::<Result<_, _>>();
+        let networks = |texts: &Vec<String>| texts.iter().map(|text| text.parse()).collect::<Result<_, _>>();
+        let trusted_proxies = server.trusted_proxies.as_ref().map(networks).transpose();
         let trusted_proxies = trusted_proxies.map_err(said("server.trusted_proxies"))?;
         argon2.check()?;
         let denylist = denylist.check()?;

@@ -107,15 +107,14 @@ pub(super) async fn get(
     if let Some(id) = visit.query.filled("suspendedId") {
         return visit.ask_to_resume(id).await;
     }
-    if let Some(reference) = waiting::of(&visit.headers, &visit.query) {
+    if let Some(reference) = waiting::of(&visit.app, &visit.headers, &visit.query) {
         return visit.go_on(reference).await;
     }
     let (app, realm) = (&visit.app, visit.realm.as_str());
     let tree = visit.tree();
     let library = app.library(realm);
     let Some(journey) = library.journey(&tree).filter(|journey| journey.enabled && !journey.inner_only) else {
-        let text = "There is no such journey in this realm. Check the address.";
-        return message::show(app, StatusCode::BAD_REQUEST, "No configuration found", text, None);
+        return visit.no_configuration();
     };
     let to = visit.destinations(&visit.query);
     if let Some(session) = &visit.session
@@ -183,7 +182,7 @@ impl Visit {
         };
         let visit = Self { app, realm, headers, query, service, forced, session, peer: peer.map(|peer| peer.0) };
         let (settings, now) = (visit.app.settings(), visit.app.clock.now().0);
-        let from = client_address(visit.peer, &visit.headers, &settings.trusted_proxies);
+        let from = client_address(visit.peer, &visit.headers, settings.trusted_proxies.as_deref());
         match visit.app.limiter.request(&settings.rate_limits, from, now) {
             Some(quota) if !quota.allowed => Err(Box::new(visit.limited(quota))),
             _ => Ok(visit),
@@ -246,8 +245,14 @@ impl Visit {
                 message::show(&self.app, StatusCode::UNAUTHORIZED, "Not signed in", text, Some(link))
             }
             Err(JourneyError::Overloaded) => message::trouble(&self.app, BUSY, &self.action()),
+            Err(JourneyError::Step(StepError::NoJourney | StepError::InnerOnly)) => self.no_configuration(),
             Err(error) => self.trouble(&error),
         }
+    }
+
+    fn no_configuration(&self) -> Response {
+        let text = "There is no such journey in this realm. Check the address.";
+        message::show(&self.app, StatusCode::BAD_REQUEST, "No configuration found", text, None)
     }
 
     async fn late(&self, to: Destinations) -> Response {
@@ -323,7 +328,7 @@ impl Visit {
         let cookies = response.headers_mut();
         let replaced = cookies.get_all(SET_COOKIE).iter().any(waiting::is_ours);
         if !replaced {
-            cookies.append(SET_COOKIE, waiting::clear());
+            cookies.extend(waiting::clear(&self.app).map(|cookie| (SET_COOKIE, cookie)));
         }
         response
     }
