@@ -1,20 +1,16 @@
 //! The listening socket: connections are bounded in number, and none is held open by a client that says nothing.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-
-use crate::http::Peer;
 
 /// For a request's head to arrive, counted from the end of the one before: so also how long a connection may be idle.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -43,17 +39,11 @@ pub(crate) async fn run(
             let place = Arc::clone(&places).acquire_owned().await;
             (place, accept(&listener).await)
         };
-        let (place, (stream, peer)) = tokio::select! {
+        let (place, stream) = tokio::select! {
             accepted = accepted => accepted,
             () = &mut stop => break,
         };
-        let (service, peer) = (service.clone(), Peer(peer.ip()));
-        let service = service_fn(move |mut request| {
-            let extensions: &mut hyper::http::Extensions = hyper::Request::extensions_mut(&mut request);
-            extensions.insert(peer);
-            service.call(request)
-        });
-        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let connection = http.serve_connection(TokioIo::new(stream), service.clone());
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             let _place = place;
@@ -70,10 +60,10 @@ pub(crate) async fn run(
     }
 }
 
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
-            Ok(accepted) => return accepted,
+            Ok((stream, _)) => return stream,
             // That one client's trouble.
             Err(error)
                 if matches!(
@@ -90,6 +80,8 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use axum::routing::{get, post};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::oneshot;

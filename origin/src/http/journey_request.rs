@@ -7,26 +7,12 @@ use countersign_core::session::Session;
 use countersign_journey::{ExistingSession, Request};
 use serde_json::Value;
 
-use super::Peer;
-use super::client_address::client_address;
 use super::query::Query;
-use crate::app::App;
 
 /// Most cookies that are looked at.
 const MAX_COOKIES: usize = 64;
 
-pub(super) fn request(
-    app: &App,
-    peer: Option<Peer>,
-    headers: &HeaderMap,
-    query: &Query,
-    session: Option<&Session>,
-) -> Request {
-    let client_ip = client_address(peer, headers, app.settings().trusted_proxies.as_deref());
-    Request { client_ip, ..seen(headers, query, session) }
-}
-
-fn seen(headers: &HeaderMap, query: &Query, session: Option<&Session>) -> Request {
+pub(super) fn request(headers: &HeaderMap, query: &Query, session: Option<&Session>) -> Request {
     let mut by_name: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in headers {
         // Values that are UTF-8 though they need not be are taken as they are.
@@ -54,9 +40,7 @@ fn seen(headers: &HeaderMap, query: &Query, session: Option<&Session>) -> Reques
 fn cookies(headers: &HeaderMap) -> BTreeMap<String, String> {
     let mut cookies = BTreeMap::new();
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    for (name, value) in
-        lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('=')).take(MAX_COOKIES)
-    {
+    for (name, value) in lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('=')).take(MAX_COOKIES) {
         cookies.entry(name.trim().to_owned()).or_insert_with(|| value.trim().trim_matches('"').to_owned());
     }
     cookies
@@ -89,7 +73,7 @@ mod tests {
             headers.append(name, HeaderValue::from_static(value));
         }
         let query = Query::parse(b"locale=en_GB&x=1&x=2");
-        let request = seen(&headers, &query, None);
+        let request = request(&headers, &query, None);
         assert_eq!(request.header("X-A"), ["1", "2"]);
         assert_eq!(request.parameters["x"], ["1", "2"]);
         let cookies: Vec<_> = request.cookies.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -1,7 +1,6 @@
 //! The HTTP surface. One file per operation: its errors, docs, handler and tests together.
 
 mod body;
-mod client_address;
 mod feed;
 mod health;
 mod journey_end;
@@ -20,7 +19,6 @@ use axum::middleware;
 use axum::routing::{any, get};
 
 use crate::app::App;
-pub(crate) use client_address::Peer;
 pub(crate) use feed::News;
 pub(crate) use metrics::metrics;
 

@@ -22,8 +22,6 @@ use countersign_journey::StepError;
 use countersign_journey::host::HostError;
 use countersign_store::StoreError;
 
-use crate::rate_limits::Quota;
-
 pub(crate) use auth_id::AuthIdError;
 pub(crate) use credentials::Credentials;
 pub(crate) use journey_sessions::{Opened, is_suspended, open, park, unpark};
@@ -49,8 +47,6 @@ pub(crate) enum JourneyError {
     NotSuspended,
     /// There is too much to do at the moment.
     Overloaded,
-    /// Somebody tries too often.
-    Limited(Quota),
     /// A service that a node needs did not do its work.
     Host(HostError),
     Store(StoreError),
@@ -64,7 +60,6 @@ impl std::fmt::Display for JourneyError {
             Self::AuthId(error) => write!(f, "authId: {error:?}"),
             Self::Step(error) => error.fmt(f),
             Self::NotSuspended => f.write_str("there is no such suspended journey"),
-            Self::Limited(_) => f.write_str("too many attempts"),
             Self::Overloaded => f.write_str("too many logins at once"),
             Self::Host(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),

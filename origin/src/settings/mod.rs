@@ -5,7 +5,6 @@ mod cookie;
 mod format;
 mod load;
 mod lockout;
-mod network;
 mod passwords;
 mod sections;
 mod server_side;
@@ -28,7 +27,6 @@ use url::Url;
 pub(crate) use format::Format;
 pub use load::SettingsError;
 pub(crate) use lockout::Lockout;
-pub(crate) use network::Network;
 pub(crate) use passwords::PasswordPolicy;
 pub(crate) use sections::{Argon2, LogFormat};
 pub(crate) use server_side::{ServerSide, behaviour};
@@ -47,8 +45,6 @@ pub struct Settings {
     pub(crate) public_url: PublicUrl,
     pub(crate) shutdown_grace: Duration,
     pub(crate) max_connections: usize,
-    /// Proxies between clients and this server; `None`: it is not known whether there are any.
-    pub(crate) trusted_proxies: Option<Vec<Network>>,
     pub(crate) database: Location,
     /// Where the database's URL was read from.
     pub(crate) database_url_file: Option<PathBuf>,
@@ -266,9 +262,6 @@ impl Settings {
         let everywhere = session::realm(&sections, &public_url, base)?;
         within("server.shutdown_grace_seconds", server.shutdown_grace_seconds, 0, 3600)?;
         within("server.max_connections", u64::from(server.max_connections), 1, 65536)?;
-        let networks = |texts: &Vec<String>| texts.iter().map(|text| text.parse()).collect::<Result<_, _>>();
-        let trusted_proxies = server.trusted_proxies.as_ref().map(networks).transpose();
-        let trusted_proxies = trusted_proxies.map_err(said("server.trusted_proxies"))?;
         argon2.check()?;
         let denylist = denylist.check()?;
         within("audit.keep_days", audit.keep_days, 1, 36500)?;
@@ -281,7 +274,6 @@ impl Settings {
             public_url,
             shutdown_grace: Duration::from_secs(server.shutdown_grace_seconds),
             max_connections: server.max_connections as usize,
-            trusted_proxies,
             database,
             database_url_file,
             master_key_file: base.join(secrets.master_key_file),

@@ -86,8 +86,6 @@ pub(super) struct Server {
     pub(super) shutdown_grace_seconds: u64,
     /// Connections at the same time; beyond, new ones wait until one ends.
     pub(super) max_connections: u32,
-    /// Whose `X-Forwarded-For` is believed; absent, nobody knows who is behind a connection.
-    pub(super) trusted_proxies: Option<Vec<String>>,
 }
 
 impl Default for Server {
@@ -97,7 +95,6 @@ impl Default for Server {
             public_url: None,
             shutdown_grace_seconds: 10,
             max_connections: 1024,
-            trusted_proxies: None,
         }
     }
 }

@@ -18,9 +18,6 @@ public_url = {public_url}
 # shutdown_grace_seconds = 10
 # Beyond this, new connections wait. Each needs a file descriptor (ulimit -n).
 # max_connections = 1024
-# Proxies whose X-Forwarded-For is believed, such as "10.0.0.0/8" or "2001:db8::7"; [] when clients connect directly. Until
-# this is said, nobody's address is known: there is no limit by address, and nodes of journeys see none.
-#   trusted_proxies = []
 
 [database]
 # One of three: the path of a file, for one machine; or PostgreSQL, for any number of origins: a file with its URL, or the

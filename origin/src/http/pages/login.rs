@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Extension, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -16,9 +16,7 @@ use countersign_core::session::Session;
 use countersign_journey::{CallbackType, StepError};
 use countersign_store::StoreError;
 
-use super::super::Peer;
 use super::super::body;
-use super::super::client_address::client_address;
 use super::super::journey_end::{self, EndError, Replaces};
 use super::super::journey_request::request;
 use super::super::query::Query;
@@ -29,7 +27,6 @@ use super::step::{self, Part, View};
 use super::{LOGIN, LOGOUT, address, csrf, realm, waiting};
 use crate::app::App;
 use crate::journey::{self, Destinations, Failed, JourneyError, Opened, Outcome, Shown, Succeeded};
-use crate::rate_limits::Quota;
 use crate::session_cookie::Presented;
 use crate::sessions::{self, IssueError};
 
@@ -45,7 +42,6 @@ const FAILED: &str = "The sign-in did not succeed.";
 const LOCKED: &str = "This account is locked.";
 const UNFIT: &str = "Something is missing or cannot be used. Please check what you entered.";
 const BUSY: &str = "Too many people are signing in at the moment. Please try again.";
-const LIMITED: &str = "There were too many attempts. Please wait a moment and try again.";
 const LIMIT: &str = "You have reached your session limit. Sign out somewhere else first.";
 const TROUBLE: &str = "Signing in is not possible at the moment. Please try again shortly.";
 
@@ -82,7 +78,6 @@ struct Visit {
     service: Option<String>,
     forced: bool,
     session: Option<Session>,
-    peer: Option<Peer>,
 }
 
 /// What a step is shown with.
@@ -94,13 +89,8 @@ struct Says<'a> {
     typed: Option<&'a Query>,
 }
 
-pub(super) async fn get(
-    State(app): State<Arc<App>>,
-    peer: Option<Extension<Peer>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let visit = match Visit::new(app, peer, headers, query).await {
+pub(super) async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    let visit = match Visit::new(app, headers, query).await {
         Ok(visit) => visit,
         Err(response) => return *response,
     };
@@ -128,15 +118,10 @@ pub(super) async fn get(
     visit.begin(&tree, to, StatusCode::OK, Says { notice, ..Says::default() }).await
 }
 
-pub(super) async fn post(
-    State(app): State<Arc<App>>,
-    peer: Option<Extension<Peer>>,
-    RawQuery(query): RawQuery,
-    request: Request,
-) -> Response {
+pub(super) async fn post(State(app): State<Arc<App>>, RawQuery(query): RawQuery, request: Request) -> Response {
     let own = csrf::is_own_form(&app, request.headers());
     let (parts, body) = request.into_parts();
-    let visit = match Visit::new(app, peer, parts.headers, query).await {
+    let visit = match Visit::new(app, parts.headers, query).await {
         Ok(visit) => visit,
         Err(response) => return *response,
     };
@@ -164,12 +149,7 @@ pub(super) async fn post(
 }
 
 impl Visit {
-    async fn new(
-        app: Arc<App>,
-        peer: Option<Extension<Peer>>,
-        headers: HeaderMap,
-        query: Option<String>,
-    ) -> Result<Self, Box<Response>> {
+    async fn new(app: Arc<App>, headers: HeaderMap, query: Option<String>) -> Result<Self, Box<Response>> {
         let query = Query::parse(query.unwrap_or_default().as_bytes());
         let Some(realm) = realm(&app, &query) else { return Err(Box::new(message::no_realm(&app))) };
         let indexed = query.filled("authIndexType").is_some_and(|kind| kind.eq_ignore_ascii_case("service"));
@@ -180,26 +160,7 @@ impl Visit {
             let goto = query.only("goto").and_then(|goto| app.settings().destinations.check(goto));
             return Err(Box::new(message::trouble(&app, TROUBLE, &address(LOGIN, &realm, goto.as_deref()))));
         };
-        let visit = Self { app, realm, headers, query, service, forced, session, peer: peer.map(|peer| peer.0) };
-        let (settings, now) = (visit.app.settings(), visit.app.clock.now().0);
-        let from = client_address(visit.peer, &visit.headers, settings.trusted_proxies.as_deref());
-        match visit.app.limiter.request(&settings.rate_limits, from, now) {
-            Some(quota) if !quota.allowed => Err(Box::new(visit.limited(quota))),
-            _ => Ok(visit),
-        }
-    }
-
-    fn request(&self) -> countersign_journey::Request {
-        request(&self.app, self.peer, &self.headers, &self.query, self.session.as_ref())
-    }
-
-    /// The page instead of an answer, where an address asks for too much.
-    fn limited(&self, quota: Quota) -> Response {
-        let link = Link { href: &self.action(), label: "Try again" };
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        let mut response = message::show(&self.app, status, "Not possible right now", LIMITED, Some(link));
-        quota.head("address", response.headers_mut());
-        response
+        Ok(Self { app, realm, headers, query, service, forced, session })
     }
 
     fn tree(&self) -> String {
@@ -231,7 +192,7 @@ impl Visit {
     }
 
     async fn begin(&self, tree: &str, to: Destinations, status: StatusCode, says: Says<'_>) -> Response {
-        let request = self.request();
+        let request = request(&self.headers, &self.query, self.session.as_ref());
         match journey::begin(&self.app, &self.realm, tree, &request, None, to).await {
             Ok(Outcome::Step(shown)) => self.show(status, &shown, says).await,
             Ok(Outcome::Success(succeeded)) => self.succeeded(&succeeded).await,
@@ -274,7 +235,7 @@ impl Visit {
         let secret = asked.iter().any(|callback| callback.is(CallbackType::PasswordCallback));
         let tree = opened.progress.state.journey().to_owned();
         let again = Shown { auth_id: opened.auth_id().to_owned(), progress: opened.progress.clone() };
-        let request = self.request();
+        let request = request(&self.headers, &self.query, self.session.as_ref());
         let says = |error| Says { error: Some(error), typed: form, ..Says::default() };
         match journey::advance(&self.app, opened, Some(&answers), &request, &to).await {
             Ok(Outcome::Step(shown)) => {
@@ -300,11 +261,6 @@ impl Visit {
                 self.show(StatusCode::BAD_REQUEST, &again, says(UNFIT)).await
             }
             Err(JourneyError::Overloaded) => self.show(StatusCode::SERVICE_UNAVAILABLE, &again, says(BUSY)).await,
-            Err(JourneyError::Limited(quota)) => {
-                let mut response = self.show(StatusCode::TOO_MANY_REQUESTS, &again, says(LIMITED)).await;
-                quota.head("user", response.headers_mut());
-                response
-            }
             Err(error) => {
                 tracing::error!(%error, "a login could not go on");
                 self.show(StatusCode::SERVICE_UNAVAILABLE, &again, says(TROUBLE)).await
@@ -352,7 +308,7 @@ impl Visit {
     }
 
     async fn resume(&self, id: &str, to: Destinations) -> Response {
-        let request = self.request();
+        let request = request(&self.headers, &self.query, self.session.as_ref());
         match journey::resume(&self.app, &self.realm, id, &request, &to).await {
             Ok(Outcome::Step(shown)) => self.show(StatusCode::OK, &shown, Says::default()).await,
             Ok(Outcome::Success(succeeded)) => self.succeeded(&succeeded).await,
@@ -372,7 +328,7 @@ impl Visit {
     }
 
     async fn succeeded(&self, succeeded: &Succeeded) -> Response {
-        let request = self.request();
+        let request = request(&self.headers, &self.query, self.session.as_ref());
         let (parent, how) = (self.session.as_ref(), (Replaces::Anybodys, true));
         let end = match journey_end::end(&self.app, &self.realm, succeeded, &request, parent, how).await {
             Ok(end) => end,
@@ -402,7 +358,7 @@ impl Visit {
 
     /// The first step with an error, where the journey has one; a journey that succeeds by itself is not begun again.
     async fn ask_again(&self, tree: &str, to: Destinations, status: StatusCode, says: Says<'_>) -> Response {
-        let request = self.request();
+        let request = request(&self.headers, &self.query, self.session.as_ref());
         match journey::begin(&self.app, &self.realm, tree, &request, None, to).await {
             Ok(Outcome::Step(shown)) => self.show(status, &shown, says).await,
             _ => message::show(&self.app, status, "Not signed in", says.error.unwrap_or(FAILED), None),
