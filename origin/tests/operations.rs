@@ -404,10 +404,10 @@ const VERSION: &str = "Accept-API-Version: protocol=1.0,resource=2.1\r\n";
 #[test]
 fn an_address_is_limited_once_it_is_known_whose_it_is() {
     let site = Site::new(None);
-    for (proxies, statuses) in [(None, [200, 200, 200]), (Some("[]"), [200, 200, 429])] {
+    for (address, statuses) in [(None, [200, 200, 200]), (Some("peer"), [200, 200, 429])] {
         let mut command = site.command();
         command.env("COUNTERSIGN__RATE_LIMITS__ADDRESS_REQUESTS", "2");
-        proxies.map(|proxies| command.env("COUNTERSIGN__SERVER__TRUSTED_PROXIES", proxies));
+        address.map(|address| command.env("COUNTERSIGN__SERVER__CLIENT_ADDRESS", address));
         let server = Server::start(command);
         assert_eq!([(); 3].map(|()| server.send("POST", LOGIN, VERSION, "").0), statuses);
     }

@@ -7,6 +7,7 @@ use countersign_core::session::Session;
 use countersign_journey::{ExistingSession, Request};
 use serde_json::Value;
 
+use super::client_address;
 use super::query::Query;
 
 /// Most cookies that are looked at.
@@ -15,6 +16,9 @@ const MAX_COOKIES: usize = 64;
 pub(super) fn request(headers: &HeaderMap, query: &Query, session: Option<&Session>) -> Request {
     let mut by_name: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in headers {
+        if client_address::is_own(name) {
+            continue;
+        }
         // Values that are UTF-8 though they need not be are taken as they are.
         let Ok(value) = std::str::from_utf8(value.as_bytes()) else { continue };
         by_name.entry(name.as_str().to_owned()).or_default().push(value.to_owned());
@@ -30,7 +34,7 @@ pub(super) fn request(headers: &HeaderMap, query: &Query, session: Option<&Sessi
         headers: by_name,
         parameters,
         cookies: cookies(headers),
-        client_ip: None,
+        client_ip: client_address::of(headers),
         languages: asked.into_iter().chain(Request::parse_languages(accepted)).collect(),
         existing_session: session.map(existing),
     }

@@ -1,12 +1,14 @@
 //! The HTTP surface. One file per operation: its errors, docs, handler and tests together.
 
 mod body;
+pub(crate) mod client_address;
 mod feed;
 mod health;
 mod journey_end;
 mod journey_request;
 mod json;
 mod jwks;
+mod limits;
 mod log;
 mod metrics;
 mod pages;
@@ -35,6 +37,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(feed::routes(&app))
         .merge(pages::routes())
         .fallback(pages::not_found)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), limits::logins))
         .layer(middleware::from_fn(log::requests))
         .with_state(app)
 }

@@ -22,6 +22,8 @@ use countersign_journey::StepError;
 use countersign_journey::host::HostError;
 use countersign_store::StoreError;
 
+use crate::rate_limits::Quota;
+
 pub(crate) use auth_id::AuthIdError;
 pub(crate) use credentials::Credentials;
 pub(crate) use journey_sessions::{Opened, is_suspended, open, park, unpark};
@@ -47,6 +49,8 @@ pub(crate) enum JourneyError {
     NotSuspended,
     /// There is too much to do at the moment.
     Overloaded,
+    /// The user was tried too often, whoever that is.
+    Limited(Quota),
     /// A service that a node needs did not do its work.
     Host(HostError),
     Store(StoreError),
@@ -61,6 +65,7 @@ impl std::fmt::Display for JourneyError {
             Self::Step(error) => error.fmt(f),
             Self::NotSuspended => f.write_str("there is no such suspended journey"),
             Self::Overloaded => f.write_str("too many logins at once"),
+            Self::Limited(_) => f.write_str("too many logins of one user"),
             Self::Host(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Mint(error) => error.fmt(f),

@@ -1,6 +1,7 @@
 //! The settings: one TOML file, each concern a struct of its own, unknown keys refused; then overrides from the
 //! environment (`COUNTERSIGN__SECTION__KEY`); then the rules that concern more than one key.
 
+mod address;
 mod cookie;
 mod format;
 mod load;
@@ -24,6 +25,7 @@ use countersign_core::cookie::Attributes;
 use countersign_store::Location;
 use url::Url;
 
+pub(crate) use address::ClientAddress;
 pub(crate) use format::Format;
 pub use load::SettingsError;
 pub(crate) use lockout::Lockout;
@@ -45,6 +47,7 @@ pub struct Settings {
     pub(crate) public_url: PublicUrl,
     pub(crate) shutdown_grace: Duration,
     pub(crate) max_connections: usize,
+    pub(crate) client_address: ClientAddress,
     pub(crate) database: Location,
     /// Where the database's URL was read from.
     pub(crate) database_url_file: Option<PathBuf>,
@@ -274,6 +277,7 @@ impl Settings {
             public_url,
             shutdown_grace: Duration::from_secs(server.shutdown_grace_seconds),
             max_connections: server.max_connections as usize,
+            client_address: ClientAddress::check(server.client_address.as_deref(), &server.trusted_proxies)?,
             database,
             database_url_file,
             master_key_file: base.join(secrets.master_key_file),

@@ -86,6 +86,8 @@ pub(super) struct Server {
     pub(super) shutdown_grace_seconds: u64,
     /// Connections at the same time; beyond, new ones wait until one ends.
     pub(super) max_connections: u32,
+    pub(super) client_address: Option<String>,
+    pub(super) trusted_proxies: Vec<String>,
 }
 
 impl Default for Server {
@@ -95,6 +97,8 @@ impl Default for Server {
             public_url: None,
             shutdown_grace_seconds: 10,
             max_connections: 1024,
+            client_address: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }

@@ -18,6 +18,10 @@ public_url = {public_url}
 # shutdown_grace_seconds = 10
 # Beyond this, new connections wait. Each needs a file descriptor (ulimit -n).
 # max_connections = 1024
+# Where the address of a client is read from: "peer", the other end of the connection, where nothing stands in front of this
+# origin; or the name of a header, which is believed from these networks only. Without it no address is known.
+#   client_address = "X-Forwarded-For"
+# trusted_proxies = []
 
 [database]
 # One of three: the path of a file, for one machine; or PostgreSQL, for any number of origins: a file with its URL, or the

@@ -5,7 +5,7 @@
 //! fill steps that ask for nothing else without showing them.
 
 use axum::Json;
-use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, SET_COOKIE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE};
 use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse as _;
 use countersign_core::session::Session;
@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::journey_end::{self, EndError, Replaces};
 use super::super::journey_request::request;
+use super::super::limits;
 use super::error::Crest;
 use super::{Answer, Call, credentials};
 use crate::journey::{self, AuthIdError, Destinations, Failed, JourneyError, Outcome, Shown, Succeeded};
@@ -251,6 +252,12 @@ fn refused(error: JourneyError) -> Crest {
         }
         JourneyError::Step(StepError::NotSuspended) => unauthorized(NOT_SUSPENDED),
         JourneyError::Step(StepError::Callbacks(error)) => Crest::bad_request(error.to_string()),
+        JourneyError::Limited(quota) => {
+            let mut headers = HeaderMap::new();
+            quota.head(limits::BY_USER, &mut headers);
+            let error = Crest::new(StatusCode::TOO_MANY_REQUESTS, limits::TOO_MANY);
+            headers.iter().fold(error, |error, (name, value)| error.with_header(name.clone(), value.clone()))
+        }
         JourneyError::Overloaded => Crest::unavailable("Too many logins at once; try again"),
         JourneyError::Host(HostError { service, why }) => {
             tracing::error!(service, why, "a journey could not go on");

@@ -19,6 +19,7 @@ use countersign_store::StoreError;
 use super::super::body;
 use super::super::journey_end::{self, EndError, Replaces};
 use super::super::journey_request::request;
+use super::super::limits;
 use super::super::query::Query;
 use super::message::{self, Link};
 use super::reduced::{self, Piece};
@@ -27,6 +28,7 @@ use super::step::{self, Part, View};
 use super::{LOGIN, LOGOUT, address, csrf, realm, waiting};
 use crate::app::App;
 use crate::journey::{self, Destinations, Failed, JourneyError, Opened, Outcome, Shown, Succeeded};
+use crate::rate_limits::Quota;
 use crate::session_cookie::Presented;
 use crate::sessions::{self, IssueError};
 
@@ -205,6 +207,7 @@ impl Visit {
                 let link = Link { href: &self.action(), label: "Try again" };
                 message::show(&self.app, StatusCode::UNAUTHORIZED, "Not signed in", text, Some(link))
             }
+            Err(JourneyError::Limited(quota)) => self.limited(&quota),
             Err(JourneyError::Overloaded) => message::trouble(&self.app, BUSY, &self.action()),
             Err(JourneyError::Step(StepError::NoJourney | StepError::InnerOnly)) => self.no_configuration(),
             Err(error) => self.trouble(&error),
@@ -214,6 +217,13 @@ impl Visit {
     fn no_configuration(&self) -> Response {
         let text = "There is no such journey in this realm. Check the address.";
         message::show(&self.app, StatusCode::BAD_REQUEST, "No configuration found", text, None)
+    }
+
+    /// The user was tried too often.
+    fn limited(&self, quota: &Quota) -> Response {
+        let mut response = super::too_many(&self.app);
+        quota.head(limits::BY_USER, response.headers_mut());
+        response
     }
 
     async fn late(&self, to: Destinations) -> Response {
@@ -260,6 +270,7 @@ impl Visit {
             Err(JourneyError::Step(StepError::Callbacks(_))) => {
                 self.show(StatusCode::BAD_REQUEST, &again, says(UNFIT)).await
             }
+            Err(JourneyError::Limited(quota)) => self.limited(&quota),
             Err(JourneyError::Overloaded) => self.show(StatusCode::SERVICE_UNAVAILABLE, &again, says(BUSY)).await,
             Err(error) => {
                 tracing::error!(%error, "a login could not go on");
