@@ -44,7 +44,9 @@ pub(super) fn request(headers: &HeaderMap, query: &Query, session: Option<&Sessi
 fn cookies(headers: &HeaderMap) -> BTreeMap<String, String> {
     let mut cookies = BTreeMap::new();
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    for (name, value) in lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('=')).take(MAX_COOKIES) {
+    for (name, value) in
+        lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('=')).take(MAX_COOKIES)
+    {
         cookies.entry(name.trim().to_owned()).or_insert_with(|| value.trim().trim_matches('"').to_owned());
     }
     cookies
