@@ -91,6 +91,8 @@ async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use axum::routing::{get, post};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::oneshot;

@@ -80,7 +80,7 @@ mod tests {
             headers.append(name, HeaderValue::from_static(value));
         }
         let query = Query::parse(b"locale=en_GB&x=1&x=2");
-        let request = seen(&headers, &query, None);
+        let request = request(&headers, &query, None);
         assert_eq!(request.header("X-A"), ["1", "2"]);
         assert_eq!(request.parameters["x"], ["1", "2"]);
         let cookies: Vec<_> = request.cookies.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

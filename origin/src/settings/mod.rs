@@ -1,8 +1,8 @@
 //! The settings: one TOML file, each concern a struct of its own, unknown keys refused; then overrides from the
 //! environment (`COUNTERSIGN__SECTION__KEY`); then the rules that concern more than one key.
 
-mod changes;
 mod address;
+mod changes;
 mod cookie;
 mod format;
 mod load;

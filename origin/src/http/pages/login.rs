@@ -44,7 +44,6 @@ const FAILED: &str = "The sign-in did not succeed.";
 const LOCKED: &str = "This account is locked.";
 const UNFIT: &str = "Something is missing or cannot be used. Please check what you entered.";
 const BUSY: &str = "Too many people are signing in at the moment. Please try again.";
-const LIMITED: &str = "There were too many attempts. Please wait a moment and try again.";
 const LIMIT: &str = "You have reached your session limit. Sign out somewhere else first.";
 const TROUBLE: &str = "Signing in is not possible at the moment. Please try again shortly.";
 
@@ -92,11 +91,7 @@ struct Says<'a> {
     typed: Option<&'a Query>,
 }
 
-pub(super) async fn get(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
+pub(super) async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     let visit = match Visit::new(app, headers, query).await {
         Ok(visit) => visit,
         Err(response) => return *response,
@@ -104,15 +99,14 @@ pub(super) async fn get(
     if let Some(id) = visit.query.filled("suspendedId") {
         return visit.ask_to_resume(id).await;
     }
-    if let Some(reference) = waiting::of(&visit.headers, &visit.query) {
+    if let Some(reference) = waiting::of(&visit.app, &visit.headers, &visit.query) {
         return visit.go_on(reference).await;
     }
     let (app, realm) = (&visit.app, visit.realm.as_str());
     let tree = visit.tree();
     let library = app.library(realm);
     let Some(journey) = library.journey(&tree).filter(|journey| journey.enabled && !journey.inner_only) else {
-        let text = "There is no such journey in this realm. Check the address.";
-        return message::show(app, StatusCode::BAD_REQUEST, "No configuration found", text, None);
+        return visit.no_configuration();
     };
     let to = visit.destinations(&visit.query);
     if let Some(session) = &visit.session
@@ -126,11 +120,7 @@ pub(super) async fn get(
     visit.begin(&tree, to, StatusCode::OK, Says { notice, ..Says::default() }).await
 }
 
-pub(super) async fn post(
-    State(app): State<Arc<App>>,
-    RawQuery(query): RawQuery,
-    request: Request,
-) -> Response {
+pub(super) async fn post(State(app): State<Arc<App>>, RawQuery(query): RawQuery, request: Request) -> Response {
     let own = csrf::is_own_form(&app, request.headers());
     let (parts, body) = request.into_parts();
     let visit = match Visit::new(app, parts.headers, query).await {
@@ -161,11 +151,7 @@ pub(super) async fn post(
 }
 
 impl Visit {
-    async fn new(
-        app: Arc<App>,
-        headers: HeaderMap,
-        query: Option<String>,
-    ) -> Result<Self, Box<Response>> {
+    async fn new(app: Arc<App>, headers: HeaderMap, query: Option<String>) -> Result<Self, Box<Response>> {
         let query = Query::parse(query.unwrap_or_default().as_bytes());
         let Some(realm) = realm(&app, &query) else { return Err(Box::new(message::no_realm(&app))) };
         let indexed = query.filled("authIndexType").is_some_and(|kind| kind.eq_ignore_ascii_case("service"));
@@ -214,7 +200,7 @@ impl Visit {
     }
 
     async fn begin(&self, tree: &str, to: Destinations, status: StatusCode, says: Says<'_>) -> Response {
-        let request = self.request();
+        let request = request(&self.headers, &self.query, self.session.as_ref());
         match journey::begin(&self.app, &self.realm, tree, &request, None, to).await {
             Ok(Outcome::Step(shown)) => self.show(status, &shown, says).await,
             Ok(Outcome::Success(succeeded)) => self.succeeded(&succeeded).await,
@@ -229,8 +215,14 @@ impl Visit {
             }
             Err(JourneyError::Limited(quota)) => self.limited(&quota),
             Err(JourneyError::Overloaded) => message::trouble(&self.app, BUSY, &self.action()),
+            Err(JourneyError::Step(StepError::NoJourney | StepError::InnerOnly)) => self.no_configuration(),
             Err(error) => self.trouble(&error),
         }
+    }
+
+    fn no_configuration(&self) -> Response {
+        let text = "There is no such journey in this realm. Check the address.";
+        message::show(&self.app, StatusCode::BAD_REQUEST, "No configuration found", text, None)
     }
 
     /// The user was tried too often.
@@ -259,7 +251,7 @@ impl Visit {
         let secret = asked.iter().any(|callback| callback.is(CallbackType::PasswordCallback));
         let tree = opened.progress.state.journey().to_owned();
         let again = Shown { auth_id: opened.auth_id().to_owned(), progress: opened.progress.clone() };
-        let request = self.request();
+        let request = request(&self.headers, &self.query, self.session.as_ref());
         let says = |error| Says { error: Some(error), typed: form, ..Says::default() };
         match journey::advance(&self.app, opened, Some(&answers), &request, &to).await {
             Ok(Outcome::Step(shown)) => {
@@ -284,12 +276,8 @@ impl Visit {
             Err(JourneyError::Step(StepError::Callbacks(_))) => {
                 self.show(StatusCode::BAD_REQUEST, &again, says(UNFIT)).await
             }
+            Err(JourneyError::Limited(quota)) => self.limited(&quota),
             Err(JourneyError::Overloaded) => self.show(StatusCode::SERVICE_UNAVAILABLE, &again, says(BUSY)).await,
-            Err(JourneyError::Limited(quota)) => {
-                let mut response = self.show(StatusCode::TOO_MANY_REQUESTS, &again, says(LIMITED)).await;
-                quota.head(limits::BY_USER, response.headers_mut());
-                response
-            }
             Err(error) => {
                 tracing::error!(%error, "a login could not go on");
                 self.show(StatusCode::SERVICE_UNAVAILABLE, &again, says(TROUBLE)).await
@@ -313,7 +301,7 @@ impl Visit {
         let cookies = response.headers_mut();
         let replaced = cookies.get_all(SET_COOKIE).iter().any(waiting::is_ours);
         if !replaced {
-            cookies.append(SET_COOKIE, waiting::clear());
+            cookies.extend(waiting::clear(&self.app).map(|cookie| (SET_COOKIE, cookie)));
         }
         response
     }
@@ -337,7 +325,7 @@ impl Visit {
     }
 
     async fn resume(&self, id: &str, to: Destinations) -> Response {
-        let request = self.request();
+        let request = request(&self.headers, &self.query, self.session.as_ref());
         match journey::resume(&self.app, &self.realm, id, &request, &to).await {
             Ok(Outcome::Step(shown)) => self.show(StatusCode::OK, &shown, Says::default()).await,
             Ok(Outcome::Success(succeeded)) => self.succeeded(&succeeded).await,
@@ -357,7 +345,7 @@ impl Visit {
     }
 
     async fn succeeded(&self, succeeded: &Succeeded) -> Response {
-        let request = self.request();
+        let request = request(&self.headers, &self.query, self.session.as_ref());
         let (parent, how) = (self.session.as_ref(), (Replaces::Anybodys, true));
         let end = match journey_end::end(&self.app, &self.realm, succeeded, &request, parent, how).await {
             Ok(end) => end,
@@ -387,7 +375,7 @@ impl Visit {
 
     /// The first step with an error, where the journey has one; a journey that succeeds by itself is not begun again.
     async fn ask_again(&self, tree: &str, to: Destinations, status: StatusCode, says: Says<'_>) -> Response {
-        let request = self.request();
+        let request = request(&self.headers, &self.query, self.session.as_ref());
         match journey::begin(&self.app, &self.realm, tree, &request, None, to).await {
             Ok(Outcome::Step(shown)) => self.show(status, &shown, says).await,
             _ => message::show(&self.app, status, "Not signed in", says.error.unwrap_or(FAILED), None),

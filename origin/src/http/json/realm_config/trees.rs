@@ -94,9 +94,8 @@ fn tree(mut body: Object, name: &str) -> Result<Object, Crest> {
         body.remove(own);
     }
     if body.keys().any(|member| !MEMBERS.contains(&member.as_str())) {
-        let mut error = Crest::bad_request("Invalid attribute specified.");
-        error.detail.insert("validAttributes".to_owned(), MEMBERS.join(", ").into());
-        return Err(error);
+        let error = Crest::bad_request("Invalid attribute specified.");
+        return Err(error.with_detail("validAttributes", MEMBERS.join(", ")));
     }
     let failed = |what: &str| Err(Crest::bad_request(format!("Data validation failed for the attribute, {what}")));
     if !body.get("entryNodeId").is_some_and(Value::is_string) {
