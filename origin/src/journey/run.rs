@@ -216,7 +216,15 @@ impl<'a> Turn<'a> {
                 let Before { methods, to, .. } = before;
                 Ok(Outcome::Success(Box::new(Succeeded { success: *success, rvs, methods, to })))
             }
-            Answer::Failure(failure) => {
+            Answer::Failure(mut failure) => {
+                if failure.message.is_none() {
+                    failure.message = self.services.lockout_warning();
+                }
+                if let FailureCause::Exception { error: NodeError::Host(_), .. } = &failure.cause
+                    && let Some(quota) = self.services.quota().filter(|quota| !quota.allowed)
+                {
+                    return Err(JourneyError::Limited(quota));
+                }
                 match &failure.cause {
                     FailureCause::TimedOut => return Err(JourneyError::AuthId(AuthIdError::Expired)),
                     FailureCause::Exception { error: NodeError::Host(_), .. } if self.services.overloaded() => {

@@ -200,7 +200,7 @@ impl Visit {
     }
 
     async fn begin(&self, tree: &str, to: Destinations, status: StatusCode, says: Says<'_>) -> Response {
-        let request = request(&self.headers, &self.query, self.session.as_ref());
+        let request = self.request();
         match journey::begin(&self.app, &self.realm, tree, &request, None, to).await {
             Ok(Outcome::Step(shown)) => self.show(status, &shown, says).await,
             Ok(Outcome::Success(succeeded)) => self.succeeded(&succeeded).await,
@@ -251,7 +251,7 @@ impl Visit {
         let secret = asked.iter().any(|callback| callback.is(CallbackType::PasswordCallback));
         let tree = opened.progress.state.journey().to_owned();
         let again = Shown { auth_id: opened.auth_id().to_owned(), progress: opened.progress.clone() };
-        let request = request(&self.headers, &self.query, self.session.as_ref());
+        let request = self.request();
         let says = |error| Says { error: Some(error), typed: form, ..Says::default() };
         match journey::advance(&self.app, opened, Some(&answers), &request, &to).await {
             Ok(Outcome::Step(shown)) => {
@@ -325,7 +325,7 @@ impl Visit {
     }
 
     async fn resume(&self, id: &str, to: Destinations) -> Response {
-        let request = request(&self.headers, &self.query, self.session.as_ref());
+        let request = self.request();
         match journey::resume(&self.app, &self.realm, id, &request, &to).await {
             Ok(Outcome::Step(shown)) => self.show(StatusCode::OK, &shown, Says::default()).await,
             Ok(Outcome::Success(succeeded)) => self.succeeded(&succeeded).await,
@@ -345,7 +345,7 @@ impl Visit {
     }
 
     async fn succeeded(&self, succeeded: &Succeeded) -> Response {
-        let request = request(&self.headers, &self.query, self.session.as_ref());
+        let request = self.request();
         let (parent, how) = (self.session.as_ref(), (Replaces::Anybodys, true));
         let end = match journey_end::end(&self.app, &self.realm, succeeded, &request, parent, how).await {
             Ok(end) => end,
@@ -375,7 +375,7 @@ impl Visit {
 
     /// The first step with an error, where the journey has one; a journey that succeeds by itself is not begun again.
     async fn ask_again(&self, tree: &str, to: Destinations, status: StatusCode, says: Says<'_>) -> Response {
-        let request = request(&self.headers, &self.query, self.session.as_ref());
+        let request = self.request();
         match journey::begin(&self.app, &self.realm, tree, &request, None, to).await {
             Ok(Outcome::Step(shown)) => self.show(status, &shown, says).await,
             _ => message::show(&self.app, status, "Not signed in", says.error.unwrap_or(FAILED), None),
