@@ -486,7 +486,7 @@ async fn lines_are_found_by_realm_user_kind_and_time_page_by_page(site: Site) {
 /// that began the epoch.
 async fn r10_a_writer_of_before_goes_on_in_the_new_epoch(site: Site) {
     let store = site.store().await;
-    let other = site.store().await;
+    let other = site.open().await;
     append(&other, Kind::Family, 5, 1).await.unwrap();
     let head = store.denylist().begin_epoch(Epoch([8; 16]), NOW.plus(7200), "admin", NOW).await.unwrap();
     let late = append(&other, Kind::Family, 5, 2).await.unwrap();
