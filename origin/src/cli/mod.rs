@@ -1,5 +1,6 @@
 //! The command line. Errors are one line on stderr and exit code 1; usage errors are clap's, with 2.
 
+mod agent;
 mod db;
 mod denylist;
 mod doctor;
@@ -44,6 +45,9 @@ enum Command {
     /// Manages users.
     #[command(subcommand)]
     User(user::User),
+    /// Manages agents: programs that log in.
+    #[command(subcommand)]
+    Agent(agent::Agent),
     /// Looks into sessions, and ends them.
     #[command(subcommand, visible_alias = "sessions")]
     Session(session::Session),
@@ -86,6 +90,7 @@ pub fn main() -> ExitCode {
         }
         Command::Doctor => block_on(doctor::run(&cli.config)),
         Command::User(user) => settings(&cli.config).and_then(|settings| block_on(user.run(settings))),
+        Command::Agent(agent) => settings(&cli.config).and_then(|settings| block_on(agent.run(settings))),
         Command::Session(session) => settings(&cli.config).and_then(|settings| block_on(session.run(settings))),
         Command::Journey(journey) => block_on(journey.run(&cli.config)),
         Command::Keys(keys) => settings(&cli.config).and_then(|settings| block_on(keys.run(settings))),
