@@ -96,6 +96,49 @@ fn a_new_installation_is_private_and_healthy() {
 }
 
 #[test]
+fn users_come_from_a_file_all_or_none_and_agents_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let file = dir.path().join("users.csv");
+    let text = "userName,password_hash,mail\n\
+                ada,$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW,ada@example.com\n\
+                bob,{MD5}rL0Y20zC+Fzt72VPzMSk2A==,bob@example.com\n";
+    std::fs::write(&file, text).unwrap();
+    let import = |more: &[&str]| {
+        let mut command = countersign(dir.path());
+        command.args(["user", "import", "--realm", "alpha"]).args(more).arg(&file).output().unwrap()
+    };
+    let dry = import(&["--dry-run"]);
+    assert_eq!(dry.status.code(), Some(1));
+    assert_eq!(stdout(&dry), "1 users could be imported into /alpha, 1 are refused.\n");
+    assert!(stderr(&dry).contains("users.csv:3: refused: the password hash is of no scheme that is known"));
+    let refused = import(&[]);
+    assert!(stderr(&refused).contains("1 are refused, so nobody was imported"), "{}", stderr(&refused));
+    let taken = import(&["--skip-refused"]);
+    assert_eq!(stdout(&taken), "Imported 1 users into /alpha; 1 were refused.\n", "{}", stderr(&taken));
+    assert!(stderr(&import(&["--skip-refused"])).contains("\"ada\" exists already"));
+    let unnamed = dir.path().join("users.txt");
+    std::fs::write(&unnamed, text).unwrap();
+    let arguments = ["user", "import", "--realm", "alpha"];
+    let unnamed = countersign(dir.path()).args(arguments).arg(&unnamed).output().unwrap();
+    assert_eq!(stderr(&unnamed), "countersign: say the file's --format: csv, jsonl or ldif\n");
+
+    let agent = |arguments: &[&str]| {
+        let mut command = countersign(dir.path());
+        command.arg("agent").args(arguments).args(["--realm", "alpha"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Only `add` reads it.
+        let _ = child.stdin.take().unwrap().write_all(b"s3cr3t\n");
+        child.wait_with_output().unwrap()
+    };
+    assert_eq!(stdout(&agent(&["add", "--name", "reader"])), "Added the agent reader to /alpha.\n");
+    assert_eq!(stderr(&agent(&["add", "--name", "reader"])), "countersign: agent \"reader\" already exists\n");
+    assert_eq!(stdout(&agent(&["list"])), "reader\n");
+    assert_eq!(stdout(&agent(&["delete", "--name", "reader"])), "Removed the agent reader from /alpha.\n");
+    assert_eq!(agent(&["delete", "--name", "reader"]).status.code(), Some(1));
+}
+
+#[test]
 fn a_failed_init_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let mut bad = countersign(dir.path());

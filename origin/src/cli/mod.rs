@@ -5,6 +5,7 @@ macro_rules! println {
     ($($text:tt)*) => { $crate::cli::print_line(format_args!($($text)*)) };
 }
 
+mod agent;
 mod audit;
 mod canary;
 mod db;
@@ -52,6 +53,9 @@ enum Command {
     /// Manages users.
     #[command(subcommand)]
     User(user::User),
+    /// Manages agents: programs that log in.
+    #[command(subcommand)]
+    Agent(agent::Agent),
     /// Looks into sessions, and ends them.
     #[command(subcommand, visible_alias = "sessions")]
     Session(session::Session),
@@ -99,6 +103,7 @@ pub fn main() -> ExitCode {
         }
         Command::Doctor => block_on(doctor::run(&cli.config)),
         Command::User(user) => settings(&cli.config).and_then(|settings| block_on(user.run(settings))),
+        Command::Agent(agent) => settings(&cli.config).and_then(|settings| block_on(agent.run(settings))),
         Command::Session(session) => settings(&cli.config).and_then(|settings| block_on(session.run(settings))),
         Command::Journey(journey) => block_on(journey.run(&cli.config)),
         Command::Keys(keys) => settings(&cli.config).and_then(|settings| block_on(keys.run(settings))),

@@ -1,0 +1,61 @@
+//! Programs that log in by journeys for agents.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::user::read_password;
+use super::{Failure, Outcome, open_store, realm_path};
+use crate::passwords;
+use crate::settings::Settings;
+use crate::{Clock as _, SystemClock, SystemEntropy};
+
+#[derive(Subcommand)]
+pub(super) enum Agent {
+    /// Adds an agent. Its password is the first line of standard input.
+    Add(Which),
+    /// Removes an agent.
+    Delete(Which),
+    /// Lists the agents of a realm.
+    List {
+        #[arg(long)]
+        realm: String,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Which {
+    #[arg(long)]
+    realm: String,
+    #[arg(long)]
+    name: String,
+}
+
+impl Agent {
+    pub(super) async fn run(self, settings: Settings) -> Outcome {
+        let store = open_store(&settings).await?;
+        let agents = store.agents();
+        match self {
+            Self::Add(Which { realm, name }) => {
+                let (realm, password) = (realm_path(&realm), read_password()?);
+                let hash = passwords::hash(&passwords::hasher(&settings.argon2)?, password.as_bytes(), &SystemEntropy)?;
+                agents.create(&realm, &name, &hash, SystemClock.now().seconds()).await?;
+                println!("Added the agent {name} to {realm}.");
+            }
+            Self::Delete(Which { realm, name }) => {
+                let realm = realm_path(&realm);
+                if !agents.delete(&realm, &name).await? {
+                    return Err(Failure(format!("there is no agent {name} in {realm}")));
+                }
+                println!("Removed the agent {name} from {realm}.");
+            }
+            Self::List { realm } => {
+                for agent in agents.list(&realm_path(&realm)).await? {
+                    println!("{}{}", agent.name, if agent.active { "" } else { "  inactive" });
+                }
+            }
+        }
+        store.close().await;
+        Ok(ExitCode::SUCCESS)
+    }
+}
