@@ -79,7 +79,7 @@ pub(crate) async fn handle(handler: Handler<'_>, step: &mut Step<'_>) -> NodeRes
     for (attribute, value) in to_user.apply(&normalized) {
         step.set_attribute(Where::Transient, &attribute, value);
     }
-    let known = step.host.identities.find(step.resource(), ALIASES, &alias).await?;
+    let known = by_alias(step, &alias).await?;
     let mut aliases = known.as_ref().map(aliases).unwrap_or_else(|| {
         // A user who is known by other means is linked when a later node stores the profile.
         let listed = step.attribute(ALIASES);
@@ -99,7 +99,18 @@ pub(crate) async fn handle(handler: Handler<'_>, step: &mut Step<'_>) -> NodeRes
 }
 
 fn aliases(identity: &Identity) -> Vec<Value> {
-    identity.attributes.get(ALIASES).and_then(Value::as_array).cloned().unwrap_or_default()
+    match identity.attributes.get(ALIASES) {
+        Some(Value::Array(list)) => list.clone(),
+        // A store may give a list of one as its value.
+        Some(one @ Value::String(_)) => vec![one.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// Whose alias this is. Stores find without regard to case, and providers give ids that differ in nothing else.
+async fn by_alias(step: &Step<'_>, alias: &str) -> Result<Option<Identity>, NodeError> {
+    let found = step.host.identities.find(step.resource(), ALIASES, alias).await?;
+    Ok(found.filter(|identity| aliases(identity).iter().any(|known| known == alias)))
 }
 
 fn interrupted(error: &str) -> NodeError {
@@ -189,7 +200,10 @@ pub(crate) async fn single(settings: Single<'_>, step: &mut Step<'_>) -> NodeRes
     let mut found = None;
     for (attribute, values) in &names {
         for value in values.as_array().into_iter().flatten().filter_map(Value::as_str) {
-            let identity = step.host.identities.find(step.resource(), attribute, value).await?;
+            let identity = match attribute.as_str() {
+                ALIASES => by_alias(step, value).await?,
+                _ => step.host.identities.find(step.resource(), attribute, value).await?,
+            };
             found = found.or(identity);
         }
     }

@@ -69,6 +69,17 @@ fn a_stranger_has_no_account() {
     assert_eq!(trial.transient()["objectAttributes"]["aliasList"], json!(["idp-248289"]));
 }
 
+/// Ids of providers are compared as they are, whatever the store makes of them.
+#[test]
+fn an_id_in_other_letters_is_somebody_elses() {
+    for (known, outcome) in [("idp-AbC", "ACCOUNT_EXISTS"), ("idp-aBc", "NO_ACCOUNT")] {
+        let provider = Arc::new(Provider::with(json!({"sub": "AbC"}), json!({"sub": "AbC"})));
+        let trial = start(&provider, "SocialProviderHandlerNode", Provider::settings());
+        alias(&trial, known);
+        assert_eq!(back(trial, &provider).outcome(), outcome);
+    }
+}
+
 #[test]
 fn answers_to_another_question_are_refused() {
     let provider = Provider::new();

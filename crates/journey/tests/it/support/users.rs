@@ -174,7 +174,10 @@ impl Identities for Users {
             "_id" => user.id == value,
             "userName" => name.eq_ignore_ascii_case(value),
             other => match at(&user.attributes, other) {
-                Some(Value::Array(values)) => values.iter().any(|one| one == value),
+                // As the stores do.
+                Some(Value::Array(values)) => {
+                    values.iter().filter_map(Value::as_str).any(|one| one.eq_ignore_ascii_case(value))
+                }
                 one => one.and_then(Value::as_str) == Some(value),
             },
         });
