@@ -109,7 +109,7 @@ impl User {
         Ok(Self { username, secret, status: status.unwrap_or(IdentityStatus::Active), attributes })
     }
 
-    fn new<'a>(&'a self, realm: &'a str, password_hash: &'a str) -> NewIdentity<'a> {
+    fn identity<'a>(&'a self, realm: &'a str, password_hash: &'a str) -> NewIdentity<'a> {
         NewIdentity {
             realm,
             username: &self.username,
@@ -178,7 +178,7 @@ async fn check(user: &User, seen: &mut Seen, target: &Target<'_>) -> Result<Resu
         Secret::Hash(hash) => hash,
         Secret::Clear(_) | Secret::None => PLACEHOLDER,
     };
-    let new = user.new(target.realm, hash);
+    let new = user.identity(target.realm, hash);
     if let Err(error) = new.check() {
         return Ok(Err(error.to_string()));
     }
@@ -237,7 +237,7 @@ async fn write(
         hashed.push((line, user, hash));
     }
     loop {
-        let new: Vec<NewIdentity<'_>> = hashed.iter().map(|(_, user, hash)| user.new(target.realm, hash)).collect();
+        let new: Vec<NewIdentity<'_>> = hashed.iter().map(|(_, user, hash)| user.identity(target.realm, hash)).collect();
         match target.store.identities().create_all(&new, target.now).await {
             Ok(()) => return Ok(()),
             Err((at, error @ StoreError::Conflict { .. })) => {

@@ -30,8 +30,9 @@ impl Audit for Services<'_> {
             "displayName": cut(event.display_name),
             "nodeOutcome": outcome,
         });
-        if let Some(own) = self.detail.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            detail["nodeExtraLogging"] = own;
+        let own = self.detail.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let (Some(own), Some(members)) = (own, detail.as_object_mut()) {
+            members.insert("nodeExtraLogging".to_owned(), own);
         }
         self.add("AM-NODE-LOGIN-COMPLETED", "", detail);
     }

@@ -137,11 +137,10 @@ fn type_of(kind: &str, config: &Object) -> Value {
     let own = config.get("_type").and_then(Value::as_object);
     let text = |name: &str| own.and_then(|own| own.get(name)).and_then(Value::as_str);
     let name = node_type(kind).map(|kind| kind.name).or_else(|| text("name")).unwrap_or(kind);
-    let mut out = json!({"_id": kind, "name": name, "collection": true});
-    if let Some(version) = text("version") {
-        out["version"] = json!(version);
+    match text("version") {
+        Some(version) => json!({"_id": kind, "name": name, "collection": true, "version": version}),
+        None => json!({"_id": kind, "name": name, "collection": true}),
     }
-    out
 }
 
 /// The ids a node is left by, with names to show.
@@ -156,7 +155,7 @@ fn outcomes(documents: &Documents, kind: &str, config: &Object) -> Value {
                 let config = documents.node("", kind, id)?;
                 Some((kind.to_owned(), config)).filter(|(kind, _)| *kind != "PageNode")
             });
-            return last.map_or(stored, |(kind, config)| outcomes(documents, &kind, config));
+            return last.map_or(stored, |(kind, config)| outcomes(documents, kind, config));
         }
         Err(_) => return stored,
     };

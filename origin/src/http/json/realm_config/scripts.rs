@@ -76,8 +76,9 @@ fn shown(documents: &Documents, id: &str) -> Option<Value> {
         "context": text("context").unwrap_or("AUTHENTICATION_TREE_DECISION_NODE"),
         "evaluatorVersion": text("evaluatorVersion").unwrap_or("1.0"),
     });
+    let members = out.as_object_mut()?;
     for name in ["createdBy", "creationDate", "lastModifiedBy", "lastModifiedDate"] {
-        out[name] = stored.get(name).cloned().unwrap_or_default();
+        members.insert(name.to_owned(), stored.get(name).cloned().unwrap_or_default());
     }
     Some(out)
 }
@@ -135,8 +136,8 @@ async fn put(call: &Call, actor: &str, id: &str, mut body: Object) -> Answer {
     };
     let is_new = change(call, actor, decide).await?;
     let mut script = shown(&documents(call).await?, id).ok_or_else(|| not_found(call, id))?;
-    if is_new {
-        script["_rev"] = json!(revision(&Value::Object(body.clone())));
+    if let Some(members) = script.as_object_mut().filter(|_| is_new) {
+        members.insert("_rev".to_owned(), json!(revision(&Value::Object(body.clone()))));
     }
     put_answer(call, &format!("scripts/{}", encoded(id)), is_new, &script)
 }
