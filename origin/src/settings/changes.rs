@@ -22,7 +22,7 @@ impl Settings {
             ("keys", differs(&self.keys, &new.keys) && !changed.iter().any(|name| name == "keys.max_seals")),
             ("validation", differs(&self.destinations, &new.destinations)),
         ];
-        changed.extend(of_all.into_iter().filter_map(|(name, differs)| differs.then(|| name.to_owned())));
+        changed.extend(of_all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()));
         let mut realms: Vec<&String> = self.realms.keys().chain(new.realms.keys()).collect();
         realms.sort_unstable();
         realms.dedup();
