@@ -228,13 +228,13 @@ impl Editor<'_> {
 impl App {
     /// The journeys of a realm with what belongs to them, at most a second old. Take it once per request.
     pub(crate) fn library(&self, realm: &str) -> Arc<Library> {
-        Arc::clone(&self.libraries.of(realm).library)
+        Arc::clone(&self.journeys(realm).library)
     }
 
     /// The journey of a realm's logins that name none. Where there is none of that name, nobody logs in: to take another
     /// one instead could ask for less.
     pub(crate) fn default_journey(&self, realm: &str) -> String {
-        self.libraries.of(realm).default.clone()
+        self.journeys(realm).default.clone()
     }
 
     /// What the library was made of, at most a second old.
