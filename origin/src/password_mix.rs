@@ -64,7 +64,7 @@ mod tests {
     use crate::testing::Origin;
 
     #[tokio::test]
-    async fn s12_unknown_names_are_of_each_kind_as_often_as_users_are() {
+    async fn s14_unknown_names_are_of_each_kind_as_often_as_users_are() {
         let origin = Origin::new().await;
         let (store, now) = (&origin.app.store, origin.app.clock.now().seconds());
         let mixes = Mixes::default();

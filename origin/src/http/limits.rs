@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn s13_one_address_may_ask_so_often_and_is_told() {
+    async fn s21_one_address_may_ask_so_often_and_is_told() {
         let origin = origin().await;
         let path = format!("{ALPHA}/authenticate");
         let ask = async |peer: &str| origin.from(peer).post(&path, &[], "{}").await;
@@ -90,9 +90,9 @@ mod tests {
         assert_eq!(ask("192.0.2.1").await.status, 200);
     }
 
-    /// S13: the same for a name that nobody has, by status, body and headers.
+    /// S14 and S21: the same for a name that nobody has, by status, body and headers.
     #[tokio::test]
-    async fn s13_one_user_may_be_tried_so_often_whether_there_is_one_or_not() {
+    async fn s14_s21_one_user_may_be_tried_so_often_whether_there_is_one_or_not() {
         let origin = origin().await;
         let path = format!("{ALPHA}/authenticate");
         let mut answers = Vec::new();

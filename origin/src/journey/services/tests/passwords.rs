@@ -102,9 +102,9 @@ async fn passwords_age_and_are_not_taken_again() {
     assert_eq!(change().await, Some(PasswordChange::Forced));
 }
 
-/// S11: names that nobody has are counted, warned of and locked like those of users.
+/// S14: names that nobody has are counted, warned of and locked like those of users.
 #[tokio::test]
-async fn s11_a_lock_tells_nothing_and_lasts_longer_each_time() {
+async fn s14_a_lock_tells_nothing_and_lasts_longer_each_time() {
     let origin = Origin::with(LOCKOUT).await;
     for name in ["demo", "nobody"] {
         let services = services(&origin);
@@ -166,7 +166,7 @@ async fn a_lock_without_an_end_is_taken_away_by_enabling_the_user() {
 
 /// However many come at once, no more are checked than may fail.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn parallel_guesses_are_no_more_than_others() {
+async fn s21_parallel_guesses_are_no_more_than_others() {
     let origin = Origin::with(LOCKOUT).await;
     let app = &origin.app;
     let mut tasks = tokio::task::JoinSet::new();
@@ -183,7 +183,7 @@ async fn parallel_guesses_are_no_more_than_others() {
 }
 
 #[tokio::test]
-async fn beyond_the_rate_nothing_is_checked_for_anybody() {
+async fn s21_beyond_the_rate_nothing_is_checked_for_anybody() {
     let origin = Origin::with("[rate_limits]\nuser_failures = 4\nuser_seconds = 60\n").await;
     for name in ["demo", "nobody"] {
         for _ in 0..4 {
@@ -205,7 +205,7 @@ async fn beyond_the_rate_nothing_is_checked_for_anybody() {
 
 /// An unknown name, a wrong password and a locked name are checked against something of the same cost.
 #[tokio::test]
-async fn s12_time_does_not_tell_who_exists() {
+async fn s14_time_does_not_tell_who_exists() {
     let origin = Origin::at("http://localhost:8787", "").await;
     let services = services(&origin);
     let timed = async |name: &str| {
