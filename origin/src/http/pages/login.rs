@@ -190,8 +190,10 @@ impl Visit {
         }
     }
 
+    /// These pages show what others have scripts for.
     fn request(&self) -> countersign_journey::Request {
-        request(&self.app, self.peer, &self.headers, &self.query, self.session.as_ref())
+        let request = request(&self.app, self.peer, &self.headers, &self.query, self.session.as_ref());
+        countersign_journey::Request { without_scripts: true, ..request }
     }
 
     /// The page instead of an answer, where an address asks for too much.
@@ -201,12 +203,6 @@ impl Visit {
         let mut response = message::show(&self.app, status, "Not possible right now", LIMITED, Some(link));
         quota.head("address", response.headers_mut());
         response
-    }
-
-    /// These pages show what others have scripts for.
-    fn request(&self) -> countersign_journey::Request {
-        let request = request(&self.headers, &self.query, self.session.as_ref());
-        countersign_journey::Request { without_scripts: true, ..request }
     }
 
     fn tree(&self) -> String {
