@@ -237,7 +237,8 @@ async fn write(
         hashed.push((line, user, hash));
     }
     loop {
-        let new: Vec<NewIdentity<'_>> = hashed.iter().map(|(_, user, hash)| user.identity(target.realm, hash)).collect();
+        let new: Vec<NewIdentity<'_>> =
+            hashed.iter().map(|(_, user, hash)| user.identity(target.realm, hash)).collect();
         match target.store.identities().create_all(&new, target.now).await {
             Ok(()) => return Ok(()),
             Err((at, error @ StoreError::Conflict { .. })) => {
