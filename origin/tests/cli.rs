@@ -139,6 +139,24 @@ fn users_come_from_a_file_all_or_none_and_agents_one_by_one() {
 }
 
 #[test]
+fn realms_are_added_with_keys_and_the_first_stays_the_default() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let realm = |arguments: &[&str]| countersign(dir.path()).arg("realm").args(arguments).output().unwrap();
+    let added = realm(&["add", "aardvark"]);
+    assert!(added.status.success(), "{}", stderr(&added));
+    let twice = realm(&["add", "/aardvark"]);
+    assert_eq!(stderr(&twice), "countersign: realm \"/aardvark\" already exists\n");
+    assert_eq!(stdout(&realm(&["list"])), "/aardvark\n/alpha\n");
+    let listed = countersign(dir.path()).args(["keys", "list"]).output().unwrap();
+    assert!(stdout(&listed).contains("/aardvark"), "{}", stdout(&listed));
+    // Sessions of both, and no name in the address leads to the first one.
+    let server = Server::start(dir.path());
+    assert!(server.get("/am/json/serverinfo/*").contains("\"realm\":\"/alpha\""));
+    assert!(server.get("/am/json/realms/root/realms/aardvark/serverinfo/*").contains("\"realm\":\"/aardvark\""));
+}
+
+#[test]
 fn a_failed_init_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let mut bad = countersign(dir.path());

@@ -15,6 +15,7 @@ mod edge;
 mod init;
 mod journey;
 mod keys;
+mod realm;
 mod serve;
 mod session;
 mod sessions_end;
@@ -50,6 +51,9 @@ enum Command {
     Serve,
     /// Checks settings, keys and database, and says what is wrong.
     Doctor,
+    /// Manages realms.
+    #[command(subcommand)]
+    Realm(realm::Realm),
     /// Manages users.
     #[command(subcommand)]
     User(user::User),
@@ -102,6 +106,7 @@ pub fn main() -> ExitCode {
             settings(&cli.config).and_then(|settings| block_on(serve::run(settings, cli.config, seen)))
         }
         Command::Doctor => block_on(doctor::run(&cli.config)),
+        Command::Realm(realm) => settings(&cli.config).and_then(|settings| block_on(realm.run(settings))),
         Command::User(user) => settings(&cli.config).and_then(|settings| block_on(user.run(settings))),
         Command::Agent(agent) => settings(&cli.config).and_then(|settings| block_on(agent.run(settings))),
         Command::Session(session) => settings(&cli.config).and_then(|settings| block_on(session.run(settings))),
