@@ -157,7 +157,7 @@ fn failure(failed: Failed) -> Crest {
         Some(message) => unauthorized(&message),
         None => unauthorized(if locked { "User Locked Out." } else { FAILURE }),
     };
-    error.detail = failure.details;
+    error.detail = Box::new(failure.details);
     match to.goto_on_fail.or(failure.failure_url) {
         Some(url) => error.with_detail("failureUrl", url),
         None if locked => error.with_detail("failureUrl", ""),

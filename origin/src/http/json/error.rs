@@ -9,13 +9,13 @@ use serde_json::{Map, Value, json};
 pub(super) struct Crest {
     pub(super) status: StatusCode,
     pub(super) message: String,
-    pub(super) detail: Map<String, Value>,
+    pub(super) detail: Box<Map<String, Value>>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Crest {
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), detail: Map::new(), headers: Vec::new() }
+        Self { status, message: message.into(), detail: Box::default(), headers: Vec::new() }
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
@@ -62,7 +62,7 @@ impl Crest {
         };
         let mut body = json!({"code": self.status.as_u16(), "reason": reason, "message": self.message});
         if let Some(members) = body.as_object_mut().filter(|_| !self.detail.is_empty()) {
-            members.insert("detail".to_owned(), Value::Object(self.detail.clone()));
+            members.insert("detail".to_owned(), Value::Object((*self.detail).clone()));
         }
         body
     }
