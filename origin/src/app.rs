@@ -17,6 +17,7 @@ use crate::key_upkeep::Issued;
 use crate::keyring::{self, Keyring, KeyringError};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
+use crate::password_mix::Mixes;
 use crate::passwords::{HashError, Passwords};
 use crate::rate_limits::Limiter;
 use crate::seal_budgets::SealBudgets;
@@ -33,6 +34,7 @@ pub struct App {
     pub(crate) budgets: SealBudgets,
     pub(crate) issued: Issued,
     pub(crate) passwords: Passwords,
+    pub(crate) mixes: Mixes,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) entropy: Box<dyn Entropy>,
     /// Of the denylist log; fixed for the life of a database.
@@ -134,6 +136,7 @@ impl App {
             budgets,
             issued,
             passwords,
+            mixes: Mixes::default(),
             clock,
             entropy,
             epoch,

@@ -29,6 +29,7 @@ mod key_upkeep;
 mod keyring;
 mod metrics;
 mod outbox;
+mod password_mix;
 mod password_schemes;
 mod passwords;
 mod prune;

@@ -71,10 +71,22 @@ impl Passwords {
         stored: Option<String>,
         entropy: &dyn Entropy,
     ) -> Result<Checked, HashError> {
+        self.verify_or(password, stored, None, entropy).await
+    }
+
+    /// The same, with the work that `dummy` asks for where there is no `stored`.
+    pub(crate) async fn verify_or(
+        &self,
+        password: Zeroizing<String>,
+        stored: Option<String>,
+        dummy: Option<String>,
+        entropy: &dyn Entropy,
+    ) -> Result<Checked, HashError> {
         let salt = random(entropy);
         let admitted = Arc::clone(&self.admission).try_acquire_owned().map_err(|_| HashError::Overloaded)?;
         let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| HashError::Failed)?;
-        let (argon2, dummy) = (self.argon2.clone(), Arc::clone(&self.dummy));
+        let argon2 = self.argon2.clone();
+        let (own, dummy) = (Arc::clone(&self.dummy), dummy.map_or_else(|| Arc::clone(&self.dummy), Arc::from));
         let checked = tokio::task::spawn_blocking(move || {
             // Held in here: a client that hangs up must not free a place while the work goes on.
             let _places = (admitted, worker);
@@ -91,7 +103,7 @@ impl Passwords {
             match argon2.verify_password(password, against) {
                 Ok(()) if possible => {
                     // In here, so that this work too is among what is bounded. A failure is none of the login's.
-                    let outdated = parameters(against) != parameters(&dummy);
+                    let outdated = parameters(against) != parameters(&own);
                     let renewed = outdated.then(|| salted(&argon2, password, &salt).ok()).flatten();
                     Ok(Checked { right: true, renewed })
                 }

@@ -1,11 +1,13 @@
 //! The listening socket: connections are bounded in number, and none is held open by a client that says nothing.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,7 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use crate::http::Peer;
+use crate::http::client_address::Peer;
 
 /// For a request's head to arrive, counted from the end of the one before: so also how long a connection may be idle.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -47,11 +49,10 @@ pub(crate) async fn run(
             accepted = accepted => accepted,
             () = &mut stop => break,
         };
-        let (service, peer) = (service.clone(), Peer(peer.ip()));
-        let service = service_fn(move |mut request| {
-            let extensions: &mut hyper::http::Extensions = hyper::Request::extensions_mut(&mut request);
-            extensions.insert(peer);
-            service.call(request)
+        let router = service.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            router.call(request)
         });
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = connections.watch(connection);
@@ -70,10 +71,10 @@ pub(crate) async fn run(
     }
 }
 
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
     loop {
         match listener.accept().await {
-            Ok(accepted) => return accepted,
+            Ok((stream, peer)) => return (stream, peer.ip()),
             // That one client's trouble.
             Err(error)
                 if matches!(
@@ -90,6 +91,8 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use axum::routing::{get, post};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::oneshot;

@@ -1,5 +1,6 @@
 //! An origin in a temporary directory, with a clock that the test moves, reached through the real router.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
+use crate::http::client_address::Peer;
 use crate::{App, Clock, Settings, SystemEntropy, keyring, passwords, router};
 
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -45,6 +47,8 @@ pub(crate) struct Origin {
     pub(crate) clock: TestClock,
     dir: Arc<TempDir>,
     settings: Settings,
+    /// From where requests come.
+    peer: Option<IpAddr>,
 }
 
 pub(crate) struct Answer {
@@ -106,7 +110,7 @@ impl Origin {
         keyring::generate(&store, Some(("/alpha", settings.realm("/alpha"))), now, &SystemEntropy).await.unwrap();
         let clock = TestClock(Arc::new(AtomicU64::new(NOW * 1000)));
         let app = App::new(settings.clone(), store, Box::new(clock.clone()), Box::new(SystemEntropy)).await.unwrap();
-        let origin = Self { app, clock, dir: Arc::new(dir), settings };
+        let origin = Self { app, clock, dir: Arc::new(dir), settings, peer: None };
         let mail = Attributes::from([("mail".to_owned(), vec!["demo@example.com".to_owned()])]);
         origin.add_user("demo", IdentityStatus::Active, &mail).await;
         origin.add_user("gone", IdentityStatus::Inactive, &Attributes::new()).await;
@@ -118,7 +122,16 @@ impl Origin {
         let store = open(&self.dir).await;
         let clock = Box::new(self.clock.clone());
         let app = App::new(self.settings.clone(), store, clock, Box::new(SystemEntropy)).await.unwrap();
-        Self { app, clock: self.clock.clone(), dir: Arc::clone(&self.dir), settings: self.settings.clone() }
+        self.like(app, self.settings.clone())
+    }
+
+    /// The same with requests from this address.
+    pub(crate) fn from(&self, peer: &str) -> Self {
+        Self { peer: Some(peer.parse().unwrap()), ..self.like(Arc::clone(&self.app), self.settings.clone()) }
+    }
+
+    fn like(&self, app: Arc<App>, settings: Settings) -> Self {
+        Self { app, clock: self.clock.clone(), dir: Arc::clone(&self.dir), settings, peer: self.peer }
     }
 
     /// Another process on the same database, whose settings have these sections.
@@ -129,7 +142,7 @@ impl Origin {
         let store = open(&self.dir).await;
         let clock = Box::new(self.clock.clone());
         let app = App::new(settings.clone(), store, clock, Box::new(SystemEntropy)).await.unwrap();
-        Self { app, clock: self.clock.clone(), dir: Arc::clone(&self.dir), settings }
+        self.like(app, settings)
     }
 
     pub(crate) fn dir(&self) -> &std::path::Path {
@@ -148,7 +161,10 @@ impl Origin {
         for (name, value) in headers {
             request = request.header(*name, value.as_bytes());
         }
-        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let mut request = request.body(Body::from(body.to_owned())).unwrap();
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(Peer(peer));
+        }
         let response = router(Arc::clone(&self.app)).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();

@@ -321,7 +321,6 @@ fn journeys_move_with_their_installation() {
     };
     db(&site, &["check"]);
     db(&site, &["export", "--out", copy.to_str().unwrap()]);
-    assert!(!std::fs::read_to_string(&copy).unwrap().contains("ScriptedDecision"), "documents are sealed");
     let moved = Site { dir: site.dir, database: None };
     remove(moved.dir.path(), "countersign.db");
     db(&moved, &["import", "--file", copy.to_str().unwrap()]);

@@ -398,12 +398,25 @@ fn filled(step: &str, values: &[&str]) -> String {
     step.to_string()
 }
 
+const LOGIN: &str = "/am/json/realms/root/realms/alpha/authenticate";
+const VERSION: &str = "Accept-API-Version: protocol=1.0,resource=2.1\r\n";
+
+#[test]
+fn an_address_is_limited_once_it_is_known_whose_it_is() {
+    let site = Site::new(None);
+    for (address, statuses) in [(None, [200, 200, 200]), (Some("peer"), [200, 200, 429])] {
+        let mut command = site.command();
+        command.env("COUNTERSIGN__RATE_LIMITS__ADDRESS_REQUESTS", "2");
+        address.map(|address| command.env("COUNTERSIGN__SERVER__CLIENT_ADDRESS", address));
+        let server = Server::start(command);
+        assert_eq!([(); 3].map(|()| server.send("POST", LOGIN, VERSION, "").0), statuses);
+    }
+}
+
 /// A server that is killed takes no login with it that it does not have in its own memory alone, and none comes back that
 /// it had used up.
 #[test]
 fn a_login_in_progress_survives_kill_9() {
-    const LOGIN: &str = "/am/json/realms/root/realms/alpha/authenticate";
-    const VERSION: &str = "Accept-API-Version: protocol=1.0,resource=2.1\r\n";
     for (scheme, survives) in [("JWT", true), ("CTS", true), ("In-Memory", false)] {
         let site = Site::new(None);
         site.add_user("alpha", "demo", &[]);

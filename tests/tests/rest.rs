@@ -292,16 +292,15 @@ fn login_form(way: &Way) {
     let policy = page.header("content-security-policy");
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     assert!(!page.body.contains("<script") && !page.body.contains(" style="), "no script, no inline style");
-    let auth_id = hidden(&page.body, "authId");
-    let form = |password: &str| {
-        let goto = hidden(&page.body, "goto");
+    let form = |page: &str, password: &str| {
+        let (auth_id, goto) = (hidden(page, "authId"), hidden(page, "goto"));
         encoded(&[("authId", &auth_id), ("goto", &goto), ("IDToken1", DEMO_USER), ("IDToken2", password)])
     };
     let origin = way.public_url();
     let urlencoded = ("content-type", "application/x-www-form-urlencoded");
     let own = [urlencoded, ("origin", origin.as_str())];
 
-    let wrong = way.send("POST", path, &own, &form("wrong"));
+    let wrong = way.send("POST", path, &own, &form(&page.body, "wrong"));
     assert_eq!(wrong.status, 401);
     assert!(wrong.body.contains("role=\"alert\""), "the error is shown");
     assert_eq!(wrong.header("set-cookie"), "");
@@ -314,11 +313,14 @@ fn login_form(way: &Way) {
         &[urlencoded, ("origin", &origin), ("sec-fetch-site", "cross-site")],
         &[urlencoded, ("sec-fetch-site", "same-site")],
     ] {
-        let refused = way.send("POST", path, foreign, &form(DEMO_PASSWORD));
+        let refused = way.send("POST", path, foreign, &form(&wrong.body, DEMO_PASSWORD));
         assert_eq!((refused.status, refused.header("set-cookie")), (403, ""), "{foreign:?}");
     }
 
-    let good = way.send("POST", path, &own, &form(DEMO_PASSWORD));
+    // S10: the step that was answered wrongly is not there to be answered again.
+    let replayed = way.send("POST", path, &own, &form(&page.body, DEMO_PASSWORD));
+    assert_eq!((replayed.status, replayed.header("set-cookie")), (200, ""));
+    let good = way.send("POST", path, &own, &form(&wrong.body, DEMO_PASSWORD));
     assert_eq!(good.status, 303, "{good:?}");
     assert!(good.header("location").ends_with("/wanted?a=1"), "{}", good.header("location"));
     let session = good.header("set-cookie").split(';').next().unwrap().to_owned();

@@ -128,6 +128,10 @@ impl Library {
         self.journeys.get(name)
     }
 
+    pub fn scripts(&self) -> impl Iterator<Item = &Arc<Script>> {
+        self.scripts.values()
+    }
+
     pub fn script(&self, id: &str) -> Option<&Arc<Script>> {
         self.scripts.get(id)
     }

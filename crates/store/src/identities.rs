@@ -62,6 +62,15 @@ impl NewIdentity<'_> {
     }
 }
 
+/// What of a realm's password hashes other systems made. No `Debug`: hashes are not for logs.
+#[derive(Clone, Default)]
+pub struct ForeignHashes {
+    pub sample: Vec<String>,
+    pub foreign: u64,
+    /// All users of the realm.
+    pub all: u64,
+}
+
 /// When a password was set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PasswordState {
@@ -379,6 +388,30 @@ impl Identities<'_> {
             .await?;
         one_row(done, username)?;
         tx.commit().await
+    }
+
+    /// How many users have a password hash that is not our own, and up to `limit` (at most 1,000) of those hashes.
+    pub async fn foreign_hashes(&self, realm: &str, limit: u32) -> Result<ForeignHashes, StoreError> {
+        // The condition is that of an index, word for word.
+        let mut place = self.0.db().read().await?;
+        let sample: Vec<(String,)> = sql("SELECT password_hash FROM identities
+             WHERE realm = $1 AND substr(password_hash, 1, 7) <> '$argon2' LIMIT $2")
+        .bind(realm)
+        .bind(check::listed(limit))
+        .all(&mut place)
+        .await?;
+        if sample.is_empty() {
+            return Ok(ForeignHashes::default());
+        }
+        let (foreign,): (i64,) = sql("SELECT COUNT(*) FROM identities
+             WHERE realm = $1 AND substr(password_hash, 1, 7) <> '$argon2'")
+        .bind(realm)
+        .one(&mut place)
+        .await?;
+        let (all,): (i64,) =
+            sql("SELECT COUNT(*) FROM identities WHERE realm = $1").bind(realm).one(&mut place).await?;
+        let sample = sample.into_iter().map(|(hash,)| hash).collect();
+        Ok(ForeignHashes { sample, foreign: foreign.unsigned_abs(), all: all.unsigned_abs() })
     }
 
     /// Up to `limit` (at most 1,000) identities of the realm by username, beginning behind `after`.

@@ -7,28 +7,18 @@ use countersign_core::session::Session;
 use countersign_journey::{ExistingSession, Request};
 use serde_json::Value;
 
-use super::Peer;
-use super::client_address::client_address;
+use super::client_address;
 use super::query::Query;
-use crate::app::App;
 
 /// Most cookies that are looked at.
 const MAX_COOKIES: usize = 64;
 
-pub(super) fn request(
-    app: &App,
-    peer: Option<Peer>,
-    headers: &HeaderMap,
-    query: &Query,
-    session: Option<&Session>,
-) -> Request {
-    let client_ip = client_address(peer, headers, &app.settings().trusted_proxies);
-    Request { client_ip, ..seen(headers, query, session) }
-}
-
-fn seen(headers: &HeaderMap, query: &Query, session: Option<&Session>) -> Request {
+pub(super) fn request(headers: &HeaderMap, query: &Query, session: Option<&Session>) -> Request {
     let mut by_name: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in headers {
+        if client_address::is_own(name) {
+            continue;
+        }
         // Values that are UTF-8 though they need not be are taken as they are.
         let Ok(value) = std::str::from_utf8(value.as_bytes()) else { continue };
         by_name.entry(name.as_str().to_owned()).or_default().push(value.to_owned());
@@ -44,7 +34,7 @@ fn seen(headers: &HeaderMap, query: &Query, session: Option<&Session>) -> Reques
         headers: by_name,
         parameters,
         cookies: cookies(headers),
-        client_ip: None,
+        client_ip: client_address::of(headers),
         languages: asked.into_iter().chain(Request::parse_languages(accepted)).collect(),
         existing_session: session.map(existing),
         without_scripts: false,
@@ -90,7 +80,7 @@ mod tests {
             headers.append(name, HeaderValue::from_static(value));
         }
         let query = Query::parse(b"locale=en_GB&x=1&x=2");
-        let request = seen(&headers, &query, None);
+        let request = request(&headers, &query, None);
         assert_eq!(request.header("X-A"), ["1", "2"]);
         assert_eq!(request.parameters["x"], ["1", "2"]);
         let cookies: Vec<_> = request.cookies.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -1,13 +1,14 @@
 //! The HTTP surface. One file per operation: its errors, docs, handler and tests together.
 
 mod body;
-mod client_address;
+pub(crate) mod client_address;
 mod feed;
 mod health;
 mod journey_end;
 mod journey_request;
 mod json;
 mod jwks;
+mod limits;
 mod log;
 mod metrics;
 mod pages;
@@ -20,7 +21,6 @@ use axum::middleware;
 use axum::routing::{any, get};
 
 use crate::app::App;
-pub(crate) use client_address::Peer;
 pub(crate) use feed::News;
 pub(crate) use metrics::metrics;
 
@@ -37,6 +37,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(feed::routes(&app))
         .merge(pages::routes())
         .fallback(pages::not_found)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), limits::logins))
         .layer(middleware::from_fn(log::requests))
         .with_state(app)
 }

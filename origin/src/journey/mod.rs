@@ -51,7 +51,7 @@ pub(crate) enum JourneyError {
     NotSuspended,
     /// There is too much to do at the moment.
     Overloaded,
-    /// Somebody tries too often.
+    /// The user was tried too often, whoever that is.
     Limited(Quota),
     /// A service that a node needs did not do its work.
     Host(HostError),
@@ -66,8 +66,8 @@ impl std::fmt::Display for JourneyError {
             Self::AuthId(error) => write!(f, "authId: {error:?}"),
             Self::Step(error) => error.fmt(f),
             Self::NotSuspended => f.write_str("there is no such suspended journey"),
-            Self::Limited(_) => f.write_str("too many attempts"),
             Self::Overloaded => f.write_str("too many logins at once"),
+            Self::Limited(_) => f.write_str("too many logins of one user"),
             Self::Host(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Mint(error) => error.fmt(f),

@@ -216,15 +216,22 @@ impl<'a> Turn<'a> {
                 let Before { methods, to, .. } = before;
                 Ok(Outcome::Success(Box::new(Succeeded { success: *success, rvs, methods, to })))
             }
-            Answer::Failure(failure) => {
+            Answer::Failure(mut failure) => {
+                if failure.message.is_none() {
+                    failure.message = self.services.lockout_warning();
+                }
+                if let FailureCause::Exception { error: NodeError::Host(_), .. } = &failure.cause
+                    && let Some(quota) = self.services.quota().filter(|quota| !quota.allowed)
+                {
+                    return Err(JourneyError::Limited(quota));
+                }
                 match &failure.cause {
                     FailureCause::TimedOut => return Err(JourneyError::AuthId(AuthIdError::Expired)),
+                    FailureCause::Exception { error: NodeError::Host(_), .. } if self.services.overloaded() => {
+                        return Err(JourneyError::Overloaded);
+                    }
                     FailureCause::Exception { error: NodeError::Host(error), .. } => {
-                        return Err(match self.services.quota() {
-                            Some(quota) if !quota.allowed => JourneyError::Limited(quota),
-                            _ if self.services.overloaded() => JourneyError::Overloaded,
-                            _ => JourneyError::Host(error.clone()),
-                        });
+                        return Err(JourneyError::Host(error.clone()));
                     }
                     FailureCause::Exception { journey, node, node_type, error } => {
                         tracing::warn!(realm = self.realm, journey, node, node_type, %error, "a journey ended early");
@@ -232,9 +239,7 @@ impl<'a> Turn<'a> {
                     FailureCause::Rejected | FailureCause::LockedOut | FailureCause::NoIdentity => {}
                 }
                 self.finish(from).await?;
-                let mut failure = *failure;
-                failure.message = failure.message.or_else(|| self.services.lockout_warning());
-                Ok(Outcome::Failure(Box::new(Failed { failure, to: before.to })))
+                Ok(Outcome::Failure(Box::new(Failed { failure: *failure, to: before.to })))
             }
         }
     }

@@ -1,10 +1,10 @@
 //! The settings: one TOML file, each concern a struct of its own, unknown keys refused; then overrides from the
 //! environment (`COUNTERSIGN__SECTION__KEY`); then the rules that concern more than one key.
 
+mod address;
 mod cookie;
 mod format;
 mod load;
-mod network;
 mod lockout;
 mod passwords;
 mod sections;
@@ -26,9 +26,9 @@ use countersign_core::cookie::Attributes;
 use countersign_store::Location;
 use url::Url;
 
+pub(crate) use address::ClientAddress;
 pub(crate) use format::Format;
 pub use load::SettingsError;
-pub(crate) use network::Network;
 pub(crate) use lockout::Lockout;
 pub(crate) use passwords::PasswordPolicy;
 pub(crate) use sections::{Argon2, LogFormat};
@@ -49,7 +49,7 @@ pub struct Settings {
     pub(crate) public_url: PublicUrl,
     pub(crate) shutdown_grace: Duration,
     pub(crate) max_connections: usize,
-    pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) client_address: ClientAddress,
     pub(crate) database: Location,
     /// Where the database's URL was read from.
     pub(crate) database_url_file: Option<PathBuf>,
@@ -268,8 +268,6 @@ impl Settings {
         let everywhere = session::realm(&sections, &public_url, base)?;
         within("server.shutdown_grace_seconds", server.shutdown_grace_seconds, 0, 3600)?;
         within("server.max_connections", u64::from(server.max_connections), 1, 65536)?;
-        let trusted_proxies = server.trusted_proxies.iter().map(|text| text.parse()).collect::<Result<_, _>>();
-        let trusted_proxies = trusted_proxies.map_err(said("server.trusted_proxies"))?;
         argon2.check()?;
         let denylist = denylist.check()?;
         within("audit.keep_days", audit.keep_days, 1, 36500)?;
@@ -282,7 +280,7 @@ impl Settings {
             public_url,
             shutdown_grace: Duration::from_secs(server.shutdown_grace_seconds),
             max_connections: server.max_connections as usize,
-            trusted_proxies,
+            client_address: ClientAddress::check(server.client_address.as_deref(), &server.trusted_proxies)?,
             database,
             database_url_file,
             master_key_file: base.join(secrets.master_key_file),

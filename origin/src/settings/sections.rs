@@ -91,7 +91,7 @@ pub(super) struct Server {
     pub(super) shutdown_grace_seconds: u64,
     /// Connections at the same time; beyond, new ones wait until one ends.
     pub(super) max_connections: u32,
-    /// Whose `X-Forwarded-For` is believed.
+    pub(super) client_address: Option<String>,
     pub(super) trusted_proxies: Vec<String>,
 }
 
@@ -102,6 +102,7 @@ impl Default for Server {
             public_url: None,
             shutdown_grace_seconds: 10,
             max_connections: 1024,
+            client_address: None,
             trusted_proxies: Vec::new(),
         }
     }

@@ -18,7 +18,9 @@ public_url = {public_url}
 # shutdown_grace_seconds = 10
 # Beyond this, new connections wait. Each needs a file descriptor (ulimit -n).
 # max_connections = 1024
-# Proxies whose X-Forwarded-For is believed, such as "10.0.0.0/8" or "2001:db8::7": for limits by address and for nodes.
+# Where the address of a client is read from: "peer", the other end of the connection, where nothing stands in front of this
+# origin; or the name of a header, which is believed from these networks only. Without it no address is known.
+#   client_address = "X-Forwarded-For"
 # trusted_proxies = []
 
 [database]

@@ -20,6 +20,9 @@ INSERT INTO identity_index (realm, attribute, value, username)
     WHERE octet_length(v.value) <= 255
     ON CONFLICT DO NOTHING;
 
+-- Users that came from elsewhere and have not logged in since.
+CREATE INDEX identities_foreign ON identities (realm) WHERE substr(password_hash, 1, 7) <> '$argon2';
+
 -- Login counts, retries.
 CREATE TABLE identity_counters (
     realm    TEXT COLLATE "C" NOT NULL,

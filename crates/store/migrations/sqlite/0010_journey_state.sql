@@ -16,6 +16,9 @@ INSERT OR IGNORE INTO identity_index (realm, attribute, value, username)
     FROM identities AS i, json_each(i.attributes) AS a, json_each(a.value) AS v
     WHERE length(CAST(v.value AS BLOB)) <= 255;
 
+-- Users that came from elsewhere and have not logged in since.
+CREATE INDEX identities_foreign ON identities (realm) WHERE substr(password_hash, 1, 7) <> '$argon2';
+
 -- Login counts, retries.
 CREATE TABLE identity_counters (
     realm    TEXT NOT NULL,

@@ -16,10 +16,10 @@ use serde_json::{Map, Value, json};
 
 use super::super::journey_end::{self, EndError, Replaces};
 use super::super::journey_request::request;
+use super::super::limits;
 use super::error::Crest;
 use super::{Answer, Call, credentials};
 use crate::journey::{self, AuthIdError, Destinations, Failed, JourneyError, Outcome, Shown, Succeeded};
-use crate::rate_limits::Quota;
 use crate::sessions::{self, IssueError};
 
 /// Where a login leads that was told nothing else: AM's default.
@@ -54,16 +54,10 @@ async fn handle(call: &Call) -> Answer {
     let body = body(call)?;
     let realm = realm(call)?;
     let existing = existing_session(call).await?.filter(|session| session.claims().realm == realm);
-    let app = &call.app;
-    let request = request(app, call.peer, &call.headers, &call.query, existing.as_ref());
-    let settings = app.settings();
-    if let Some(quota) = app.limiter.request(&settings.rate_limits, request.client_ip, app.clock.now().0)
-        && !quota.allowed
-    {
-        return Err(limited("address", quota));
-    }
+    let request = request(&call.headers, &call.query, existing.as_ref());
     let to = destinations(call);
     let credentials = credentials::from_headers(&call.headers);
+    let app = &call.app;
     let outcome = match (body.get("authId"), call.query.filled("suspendedId")) {
         (Some(auth_id), _) => {
             let auth_id = auth_id.as_str().ok_or_else(|| Crest::bad_request("Failed to parse JWT, not a string"))?;
@@ -241,15 +235,6 @@ fn is_satisfied(call: &Call, realm: &str, tree: &str, session: &Session) -> bool
     named(call).ok().flatten().is_none() || services.split('|').any(|service| service == tree)
 }
 
-/// Too many requests of an address, or attempts at a user's password.
-fn limited(name: &str, quota: Quota) -> Crest {
-    let mut error = Crest::new(StatusCode::TOO_MANY_REQUESTS, "Too many attempts; try again later");
-    let mut headers = HeaderMap::new();
-    quota.head(name, &mut headers);
-    error.headers.extend(headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-    error
-}
-
 fn refused(error: JourneyError) -> Crest {
     match error {
         JourneyError::AuthId(AuthIdError::Format(error)) => Crest::bad_request(format!("Failed to parse JWT, {error}")),
@@ -267,7 +252,12 @@ fn refused(error: JourneyError) -> Crest {
         }
         JourneyError::Step(StepError::NotSuspended) => unauthorized(NOT_SUSPENDED),
         JourneyError::Step(StepError::Callbacks(error)) => Crest::bad_request(error.to_string()),
-        JourneyError::Limited(quota) => limited("user", quota),
+        JourneyError::Limited(quota) => {
+            let mut headers = HeaderMap::new();
+            quota.head(limits::BY_USER, &mut headers);
+            let error = Crest::new(StatusCode::TOO_MANY_REQUESTS, limits::TOO_MANY);
+            headers.iter().fold(error, |error, (name, value)| error.with_header(name.clone(), value.clone()))
+        }
         JourneyError::Overloaded => Crest::unavailable("Too many logins at once; try again"),
         JourneyError::Host(HostError { service, why }) => {
             tracing::error!(service, why, "a journey could not go on");

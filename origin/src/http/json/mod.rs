@@ -22,7 +22,6 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-use super::Peer;
 use super::body::{self, BodyError};
 use super::query::Query;
 use crate::app::App;
@@ -41,7 +40,6 @@ struct Call {
     query: Query,
     body: Bytes,
     version: Version,
-    peer: Option<Peer>,
 }
 
 impl Call {
@@ -95,7 +93,6 @@ async fn answer(app: Arc<App>, request: Request) -> Answer {
                 query: Query::parse(parts.uri.query().unwrap_or_default().as_bytes()),
                 body,
                 version: negotiated.version(),
-                peer: parts.extensions.get().copied(),
             };
             operation(&call, resource).await
         }

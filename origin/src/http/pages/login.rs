@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Extension, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -16,11 +16,10 @@ use countersign_core::session::Session;
 use countersign_journey::{CallbackType, StepError};
 use countersign_store::StoreError;
 
-use super::super::Peer;
 use super::super::body;
-use super::super::client_address::client_address;
 use super::super::journey_end::{self, EndError, Replaces};
 use super::super::journey_request::request;
+use super::super::limits;
 use super::super::query::Query;
 use super::message::{self, Link};
 use super::reduced::{self, Piece};
@@ -45,7 +44,6 @@ const FAILED: &str = "The sign-in did not succeed.";
 const LOCKED: &str = "This account is locked.";
 const UNFIT: &str = "Something is missing or cannot be used. Please check what you entered.";
 const BUSY: &str = "Too many people are signing in at the moment. Please try again.";
-const LIMITED: &str = "There were too many attempts. Please wait a moment and try again.";
 const LIMIT: &str = "You have reached your session limit. Sign out somewhere else first.";
 const TROUBLE: &str = "Signing in is not possible at the moment. Please try again shortly.";
 
@@ -82,7 +80,6 @@ struct Visit {
     service: Option<String>,
     forced: bool,
     session: Option<Session>,
-    peer: Option<Peer>,
 }
 
 /// What a step is shown with.
@@ -94,28 +91,22 @@ struct Says<'a> {
     typed: Option<&'a Query>,
 }
 
-pub(super) async fn get(
-    State(app): State<Arc<App>>,
-    peer: Option<Extension<Peer>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let visit = match Visit::new(app, peer, headers, query).await {
+pub(super) async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    let visit = match Visit::new(app, headers, query).await {
         Ok(visit) => visit,
         Err(response) => return *response,
     };
     if let Some(id) = visit.query.filled("suspendedId") {
         return visit.ask_to_resume(id).await;
     }
-    if let Some(reference) = waiting::of(&visit.headers, &visit.query) {
+    if let Some(reference) = waiting::of(&visit.app, &visit.headers, &visit.query) {
         return visit.go_on(reference).await;
     }
     let (app, realm) = (&visit.app, visit.realm.as_str());
     let tree = visit.tree();
     let library = app.library(realm);
     let Some(journey) = library.journey(&tree).filter(|journey| journey.enabled && !journey.inner_only) else {
-        let text = "There is no such journey in this realm. Check the address.";
-        return message::show(app, StatusCode::BAD_REQUEST, "No configuration found", text, None);
+        return visit.no_configuration();
     };
     let to = visit.destinations(&visit.query);
     if let Some(session) = &visit.session
@@ -129,15 +120,10 @@ pub(super) async fn get(
     visit.begin(&tree, to, StatusCode::OK, Says { notice, ..Says::default() }).await
 }
 
-pub(super) async fn post(
-    State(app): State<Arc<App>>,
-    peer: Option<Extension<Peer>>,
-    RawQuery(query): RawQuery,
-    request: Request,
-) -> Response {
+pub(super) async fn post(State(app): State<Arc<App>>, RawQuery(query): RawQuery, request: Request) -> Response {
     let own = csrf::is_own_form(&app, request.headers());
     let (parts, body) = request.into_parts();
-    let visit = match Visit::new(app, peer, parts.headers, query).await {
+    let visit = match Visit::new(app, parts.headers, query).await {
         Ok(visit) => visit,
         Err(response) => return *response,
     };
@@ -165,12 +151,7 @@ pub(super) async fn post(
 }
 
 impl Visit {
-    async fn new(
-        app: Arc<App>,
-        peer: Option<Extension<Peer>>,
-        headers: HeaderMap,
-        query: Option<String>,
-    ) -> Result<Self, Box<Response>> {
+    async fn new(app: Arc<App>, headers: HeaderMap, query: Option<String>) -> Result<Self, Box<Response>> {
         let query = Query::parse(query.unwrap_or_default().as_bytes());
         let Some(realm) = realm(&app, &query) else { return Err(Box::new(message::no_realm(&app))) };
         let indexed = query.filled("authIndexType").is_some_and(|kind| kind.eq_ignore_ascii_case("service"));
@@ -181,28 +162,13 @@ impl Visit {
             let goto = query.only("goto").and_then(|goto| app.settings().destinations.check(goto));
             return Err(Box::new(message::trouble(&app, TROUBLE, &address(LOGIN, &realm, goto.as_deref()))));
         };
-        let visit = Self { app, realm, headers, query, service, forced, session, peer: peer.map(|peer| peer.0) };
-        let (settings, now) = (visit.app.settings(), visit.app.clock.now().0);
-        let from = client_address(visit.peer, &visit.headers, &settings.trusted_proxies);
-        match visit.app.limiter.request(&settings.rate_limits, from, now) {
-            Some(quota) if !quota.allowed => Err(Box::new(visit.limited(quota))),
-            _ => Ok(visit),
-        }
+        Ok(Self { app, realm, headers, query, service, forced, session })
     }
 
     /// These pages show what others have scripts for.
     fn request(&self) -> countersign_journey::Request {
-        let request = request(&self.app, self.peer, &self.headers, &self.query, self.session.as_ref());
+        let request = request(&self.headers, &self.query, self.session.as_ref());
         countersign_journey::Request { without_scripts: true, ..request }
-    }
-
-    /// The page instead of an answer, where an address asks for too much.
-    fn limited(&self, quota: Quota) -> Response {
-        let link = Link { href: &self.action(), label: "Try again" };
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        let mut response = message::show(&self.app, status, "Not possible right now", LIMITED, Some(link));
-        quota.head("address", response.headers_mut());
-        response
     }
 
     fn tree(&self) -> String {
@@ -247,9 +213,23 @@ impl Visit {
                 let link = Link { href: &self.action(), label: "Try again" };
                 message::show(&self.app, StatusCode::UNAUTHORIZED, "Not signed in", text, Some(link))
             }
+            Err(JourneyError::Limited(quota)) => self.limited(&quota),
             Err(JourneyError::Overloaded) => message::trouble(&self.app, BUSY, &self.action()),
+            Err(JourneyError::Step(StepError::NoJourney | StepError::InnerOnly)) => self.no_configuration(),
             Err(error) => self.trouble(&error),
         }
+    }
+
+    fn no_configuration(&self) -> Response {
+        let text = "There is no such journey in this realm. Check the address.";
+        message::show(&self.app, StatusCode::BAD_REQUEST, "No configuration found", text, None)
+    }
+
+    /// The user was tried too often.
+    fn limited(&self, quota: &Quota) -> Response {
+        let mut response = super::too_many(&self.app);
+        quota.head(limits::BY_USER, response.headers_mut());
+        response
     }
 
     async fn late(&self, to: Destinations) -> Response {
@@ -296,12 +276,8 @@ impl Visit {
             Err(JourneyError::Step(StepError::Callbacks(_))) => {
                 self.show(StatusCode::BAD_REQUEST, &again, says(UNFIT)).await
             }
+            Err(JourneyError::Limited(quota)) => self.limited(&quota),
             Err(JourneyError::Overloaded) => self.show(StatusCode::SERVICE_UNAVAILABLE, &again, says(BUSY)).await,
-            Err(JourneyError::Limited(quota)) => {
-                let mut response = self.show(StatusCode::TOO_MANY_REQUESTS, &again, says(LIMITED)).await;
-                quota.head("user", response.headers_mut());
-                response
-            }
             Err(error) => {
                 tracing::error!(%error, "a login could not go on");
                 self.show(StatusCode::SERVICE_UNAVAILABLE, &again, says(TROUBLE)).await
@@ -325,7 +301,7 @@ impl Visit {
         let cookies = response.headers_mut();
         let replaced = cookies.get_all(SET_COOKIE).iter().any(waiting::is_ours);
         if !replaced {
-            cookies.append(SET_COOKIE, waiting::clear());
+            cookies.extend(waiting::clear(&self.app).map(|cookie| (SET_COOKIE, cookie)));
         }
         response
     }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
 use axum::routing::get;
 
@@ -34,6 +35,12 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/am", get(|| async { Redirect::to(LOGIN) }))
         .route("/am/", get(|| async { Redirect::to(LOGIN) }))
         .route("/am/console/{asset}", get(assets::get))
+}
+
+/// Somebody asks too often.
+pub(super) fn too_many(app: &App) -> Response {
+    let text = "There were too many attempts to sign in from here. Please wait a moment.";
+    message::show(app, StatusCode::TOO_MANY_REQUESTS, "Not signed in", text, None)
 }
 
 /// What no route knows.

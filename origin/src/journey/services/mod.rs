@@ -27,7 +27,6 @@ use crate::passwords::HashError;
 use crate::rate_limits::Quota;
 pub(crate) use lockout::COUNTER as LOCKOUT;
 pub(crate) use profile::flattened;
-pub(crate) use script_host::LibraryScripts;
 
 /// The services of one realm, for one step of a journey.
 ///
@@ -48,7 +47,6 @@ pub(crate) struct Services<'a> {
     detail: Mutex<Option<Value>>,
     quota: Mutex<Option<Quota>>,
     warning: Mutex<Option<String>>,
-    libraries: LibraryScripts,
 }
 
 impl<'a> Services<'a> {
@@ -64,20 +62,12 @@ impl<'a> Services<'a> {
             detail: Mutex::default(),
             quota: Mutex::default(),
             warning: Mutex::default(),
-            libraries: LibraryScripts::default(),
         }
     }
 
     /// With an id that joins the lines of the audit.
     pub(crate) fn in_transaction(mut self, id: &str) -> Self {
         self.transaction = id.to_owned();
-        self
-    }
-
-    /// With the scripts that others may `require`, by name.
-    #[cfg_attr(not(test), expect(dead_code, reason = "realms have no library scripts yet"))]
-    pub(crate) fn with_library_scripts(mut self, scripts: LibraryScripts) -> Self {
-        self.libraries = scripts;
         self
     }
 

@@ -37,7 +37,16 @@ impl Services<'_> {
         let exists = known.is_some();
         let stored = known.as_ref().filter(|_| !locked).map(|known| known.password_hash.clone());
         let password = Zeroizing::new(password.to_owned());
-        let checked = self.app.passwords.verify(password, stored, &*self.app.entropy).await;
+        let dummy = match &known {
+            // One that is locked costs what it costs otherwise.
+            Some(known) => Some(known.password_hash.clone()),
+            None => {
+                let now = self.app.clock.now().seconds();
+                let dummy = self.app.mixes.dummy(&self.app.store, &self.realm_name, username, now).await;
+                dummy.map_err(|error| self.store_error(error))?
+            }
+        };
+        let checked = self.app.passwords.verify_or(password, stored, dummy, &*self.app.entropy).await;
         let checked = checked.map_err(|error| self.hash_error(error))?;
         if locked {
             return Ok(PasswordCheck::Locked);

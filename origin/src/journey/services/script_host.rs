@@ -1,6 +1,5 @@
 //! What scripts may reach: the realm's users, and the URLs that the settings let through.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,13 +9,11 @@ use tokio::runtime::Handle;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
 use crate::app::App;
+use crate::journey::library::RealmJourneys;
 use crate::universal_id::universal_id;
 
 /// Values that one attribute may have by a script's doing.
 const MAX_VALUES: usize = 256;
-
-/// Sources of library scripts by name.
-pub(crate) type LibraryScripts = Arc<BTreeMap<String, Arc<str>>>;
 
 /// It is called on threads of the sandbox, which may block.
 pub(super) struct ScriptHost {
@@ -24,7 +21,7 @@ pub(super) struct ScriptHost {
     realm: String,
     reachable: Arc<AllowList>,
     timeout: Duration,
-    libraries: LibraryScripts,
+    journeys: Arc<RealmJourneys>,
     runtime: Handle,
 }
 
@@ -33,14 +30,14 @@ const RESERVED: [&str; 8] =
     ["_id", "uid", "userName", "password", "userPassword", "kbaInfo", "inetUserStatus", "accountStatus"];
 
 impl ScriptHost {
-    pub(super) fn new(app: &App, realm: &str, libraries: LibraryScripts) -> Self {
+    pub(super) fn new(app: &App, realm: &str) -> Self {
         let settings = app.settings();
         Self {
             store: app.store.clone(),
             realm: realm.to_owned(),
             reachable: Arc::clone(&settings.scripts.http_allow),
             timeout: settings.scripts.http_timeout,
-            libraries,
+            journeys: app.journeys(realm),
             runtime: Handle::current(),
         }
     }
@@ -157,8 +154,14 @@ impl Host for ScriptHost {
         })
     }
 
+    /// An ESV, by its name with dots or dashes.
+    fn property(&self, name: &str) -> Result<Option<String>, HostError> {
+        Ok(self.journeys.variable(name).map(str::to_owned))
+    }
+
     fn library(&self, name: &str) -> Result<Option<Arc<str>>, HostError> {
-        Ok(self.libraries.get(name).cloned())
+        let mut scripts = self.journeys.library.scripts();
+        Ok(scripts.find(|script| script.name == name).map(|script| script.source.as_str().into()))
     }
 }
 

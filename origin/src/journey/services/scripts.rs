@@ -30,7 +30,7 @@ impl Services<'_> {
             generation: if script.next_generation { Generation::Next } else { Generation::Legacy },
             source,
         };
-        let host = ScriptHost::new(self.app, &self.realm_name, self.libraries.clone());
+        let host = ScriptHost::new(self.app, &self.realm_name);
         let input = self.input(call);
         let ticket = sandbox.submit(sandboxed, input, Arc::new(host)).map_err(|busy| {
             self.overloaded.store(true, Ordering::Relaxed);

@@ -5,6 +5,7 @@
 
 mod denylist;
 mod feed;
+mod journeys;
 mod load;
 mod log;
 mod native;
@@ -62,6 +63,8 @@ enum Group {
     Visible,
     /// The denylist at scale
     Denylist,
+    /// Steps of journeys per second, and bytes of `authId`
+    Journeys,
 }
 
 fn main() -> Result<()> {
@@ -74,7 +77,10 @@ fn main() -> Result<()> {
     if wanted(Group::Denylist) {
         denylist::run()?;
     }
-    let alone = [Group::Log, Group::Denylist];
+    if wanted(Group::Journeys) {
+        journeys::run(args.rounds, Duration::from_millis(args.milliseconds))?;
+    }
+    let alone = [Group::Log, Group::Denylist, Group::Journeys];
     if !args.only.is_empty() && args.only.iter().all(|group| alone.contains(group)) {
         return Ok(());
     }

@@ -132,7 +132,10 @@ async fn resources_are_shown_in_ams_shape() {
     let node = admin.get(&format!("nodes/ScriptedDecisionNode/{SCRIPTED}")).await.json();
     assert_eq!(node["_type"], json!({"_id": "ScriptedDecisionNode", "name": "Scripted Decision", "collection": true}));
     assert_eq!(node["_outcomes"][1], json!({"id": "Other one", "displayName": "Other one"}));
-    assert_eq!(node["inputs"], json!(["*"]), "AM's default");
+    let inner = admin.put("nodes/InnerTreeEvaluatorNode/x", &json!({"tree": "Log in"})).await.json();
+    assert_eq!(inner["displayErrorOutcome"], false, "the default");
+    assert_eq!(inner["_outcomes"][0], json!({"id": "true", "displayName": "True"}));
+    assert_eq!(admin.delete("nodes/InnerTreeEvaluatorNode/x").await.status, 200);
     let page = admin.get(&format!("nodes/PageNode/1.0/{PAGE}")).await.json();
     assert_eq!(page["_outcomes"], json!([{"id": "outcome", "displayName": "Outcome"}]));
     let of_type = admin.get("nodes/PageNode?_queryFilter=true").await.json();

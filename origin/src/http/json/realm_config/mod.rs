@@ -59,6 +59,14 @@ impl From<StoreError> for Refused {
     }
 }
 
+/// A resource's members with `_id` and `_rev` in front.
+fn identified(id: &str, members: Object) -> Object {
+    let rev = configuration::revision(&Value::Object(members.clone()));
+    let mut out = Object::from_iter([("_id".to_owned(), id.into()), ("_rev".to_owned(), rev.into())]);
+    out.extend(members);
+    out
+}
+
 /// What a PUT meets, by its headers: whether it may make what is not there yet, and change what is.
 fn put_allowed(call: &Call, current: Option<&Value>) -> Result<(), Crest> {
     match current {

@@ -5,10 +5,10 @@ use countersign_journey::{Kind, NodeType, node_type, node_types};
 use countersign_store::DocumentKind;
 use serde_json::{Value, json};
 
-use super::super::configuration::{list, object, revision, unsupported};
+use super::super::configuration::{list, object, unsupported};
 use super::super::error::Crest;
 use super::super::{Answer, Call, administrator, crest_json};
-use super::{Object, change, decoded, documents, encoded, is_read, one, put_allowed, put_answer};
+use super::{Object, change, decoded, documents, encoded, identified, is_read, one, put_allowed, put_answer};
 use crate::ambient::random;
 use crate::journey::documents::{Change, Documents, key, node_id, page_children};
 
@@ -120,12 +120,8 @@ fn resource(documents: &Documents, kind: &str, id: &str) -> Option<Value> {
 }
 
 fn shown(documents: &Documents, kind: &str, id: &str, config: &Object) -> Object {
-    let mut out = Object::new();
-    out.insert("_id".to_owned(), json!(id));
-    out.insert("_rev".to_owned(), json!(revision(&Value::Object(config.clone()))));
-    out.extend(
-        config.iter().filter(|(name, _)| !name.starts_with('_')).map(|(name, value)| (name.clone(), value.clone())),
-    );
+    let own = config.iter().filter(|(name, _)| !name.starts_with('_'));
+    let mut out = identified(id, own.map(|(name, value)| (name.clone(), value.clone())).collect());
     // What must not be told is not told here either.
     for field in node_type(kind).map(NodeType::fields).unwrap_or_default() {
         if field.kind == Kind::Secret && out.contains_key(field.name) {
@@ -164,10 +160,11 @@ fn outcomes(documents: &Documents, kind: &str, config: &Object) -> Value {
         }
         Err(_) => return stored,
     };
-    let fixed = known.outcomes(&Object::new()).ok().flatten().is_some_and(|fixed| fixed == ids);
+    // Where whoever made the journey gave the names, they are shown as they are.
+    let named = known.fields().iter().any(|field| matches!(field.name, "outcomes" | "choices"));
     let name = |id: &String| {
         let (first, rest) = id.split_at_checked(1).unwrap_or((id, ""));
-        if fixed { format!("{}{}", first.to_uppercase(), rest.to_lowercase()) } else { id.clone() }
+        if !named { format!("{}{}", first.to_uppercase(), rest.to_lowercase()) } else { id.clone() }
     };
     ids.iter().map(|id| json!({"id": id, "displayName": name(id)})).collect()
 }
@@ -206,8 +203,10 @@ fn checked(kind: &str, id: &str, mut config: Object) -> Result<Object, Crest> {
     config.insert("_type".to_owned(), type_of(kind, &config));
     let Some(known) = node_type(kind) else { return Ok(config) };
     config.remove("_outcomes");
+    // Nothing where the default is nothing: that is not always AM's.
+    let says = |value: &Value| *value != Value::Null && *value != json!([]) && *value != json!({});
     for field in known.fields() {
-        if let Some(default) = field.default.filter(|default| !default.is_null()) {
+        if let Some(default) = field.default.filter(says) {
             config.entry(field.name).or_insert(default);
         }
     }

@@ -6,10 +6,10 @@ use countersign_journey::{FAILURE_NODE, SUCCESS_NODE};
 use countersign_store::StoreError;
 use serde_json::{Value, json};
 
-use super::super::configuration::{self, list, object, revision, unsupported};
+use super::super::configuration::{self, list, object, unsupported};
 use super::super::error::Crest;
 use super::super::{Answer, Call, administrator, crest_json};
-use super::{Object, change, decoded, documents, encoded, is_read, one, put_allowed, put_answer};
+use super::{Object, change, decoded, documents, encoded, identified, is_read, one, put_allowed, put_answer};
 use crate::journey::documents::Documents;
 use crate::journey::library::{Editor, RealmJourneys, built_in};
 
@@ -57,9 +57,7 @@ pub(in super::super) async fn answer(call: &Call, id: Option<&str>) -> Answer {
 
 fn shown(documents: &Documents, name: &str) -> Option<Value> {
     let tree = documents.tree(name)?;
-    let mut out = Object::new();
-    out.insert("_id".to_owned(), json!(name));
-    out.insert("_rev".to_owned(), json!(revision(&Value::Object(tree.clone()))));
+    let mut members = Object::new();
     for member in MEMBERS {
         let default = match member {
             "innerTreeOnly" | "noSession" | "mustRun" => Some(json!(false)),
@@ -67,9 +65,9 @@ fn shown(documents: &Documents, name: &str) -> Option<Value> {
             "uiConfig" | "nodes" => Some(json!({})),
             _ => None,
         };
-        out.extend(tree.get(member).cloned().or(default).map(|value| (member.to_owned(), value)));
+        members.extend(tree.get(member).cloned().or(default).map(|value| (member.to_owned(), value)));
     }
-    Some(Value::Object(out))
+    Some(Value::Object(identified(name, members)))
 }
 
 async fn put(call: &Call, actor: &str, name: &str) -> Answer {
@@ -96,9 +94,8 @@ fn tree(mut body: Object, name: &str) -> Result<Object, Crest> {
         body.remove(own);
     }
     if body.keys().any(|member| !MEMBERS.contains(&member.as_str())) {
-        let mut error = Crest::bad_request("Invalid attribute specified.");
-        error.detail.insert("validAttributes".to_owned(), MEMBERS.join(", ").into());
-        return Err(error);
+        let error = Crest::bad_request("Invalid attribute specified.");
+        return Err(error.with_detail("validAttributes", MEMBERS.join(", ")));
     }
     let failed = |what: &str| Err(Crest::bad_request(format!("Data validation failed for the attribute, {what}")));
     if !body.get("entryNodeId").is_some_and(Value::is_string) {

@@ -250,7 +250,6 @@ async fn s10_a_completed_journey_is_over() {
             .to_string()
         };
         let send = async |password: &str| origin.post(&format!("{ALPHA}/authenticate"), &[], &answer(password)).await;
-        assert_eq!(send("wrong").await.status, 401, "a failure completes nothing");
         assert_eq!(send(PASSWORD).await.status, 200);
         let again = send(PASSWORD).await;
         assert_eq!((again.error(), again.cookie()), ((401, "Session has timed out".into()), None));

@@ -1,12 +1,13 @@
-use std::sync::Arc;
-
 use countersign_journey::host::{ScriptAction, ScriptCall, ScriptResult, Scripts as _};
 use countersign_journey::{Language, Request, Script};
+use countersign_store::{DocumentKind, StoreError};
 use serde_json::{Map, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::{Services, object, services};
+use crate::journey::documents::key;
+use crate::journey::library::Editor;
 use crate::testing::Origin;
 
 fn script(next_generation: bool, source: &str) -> Script {
@@ -98,8 +99,9 @@ async fn a_config_provider_leaves_its_config() {
     let services = services(&origin);
     let request = Request::default();
     for next in [true, false] {
-        let source = "config = { title: 'Hello ' + nodeState.get('username') }; // the end";
-        let script = script(next, source);
+        let text = if next { "" } else { ".asString()" };
+        let source = format!("config = {{ title: 'Hello ' + nodeState.get('username'){text} }}; // the end");
+        let script = script(next, &source);
         let config = services.configure(call(&script, &request, &[])).await.unwrap();
         assert_eq!(config["title"], "Hello demo", "{next}");
     }
@@ -108,12 +110,23 @@ async fn a_config_provider_leaves_its_config() {
 }
 
 #[tokio::test]
-async fn a_library_is_what_the_realm_has() {
+async fn libraries_and_variables_are_those_of_the_realm() {
     let origin = Origin::new().await;
-    let libraries = [("greet".to_owned(), Arc::from("exports.hello = function (who) { return 'hello ' + who; };"))];
-    let services = services(&origin).with_library_scripts(Arc::new(libraries.into()));
-    let source = "var greet = require('greet'); nodeState.putShared('text', greet.hello('you')); action.goTo('done');";
-    assert_eq!(decide(&services, true, source).await.unwrap().shared["text"], "hello you");
+    let now = origin.app.clock.now().seconds();
+    let editor = Editor { store: &origin.app.store, realm: "/alpha", actor: "test", now };
+    let source = "exports.hello = function (who) { return 'hello ' + who; };";
+    let library = json!({"name": "greet", "language": "JAVASCRIPT", "evaluatorVersion": "2.0", "script": source});
+    let changes = vec![
+        (key(DocumentKind::Script, "", "7a1e"), Some(library)),
+        (key(DocumentKind::Variable, "", "esv-where"), Some(json!("here"))),
+    ];
+    editor.change(|_| Ok::<_, StoreError>((changes.clone(), ()))).await.unwrap();
+    origin.app.journeys_current("/alpha").await.unwrap();
+    let services = services(&origin);
+    let source = "var greet = require('greet'); nodeState.putShared('text', greet.hello('you'));
+                  nodeState.putShared('where', systemEnv.getProperty('esv.where')); action.goTo('done');";
+    let result = decide(&services, true, source).await.unwrap();
+    assert_eq!((&result.shared["text"], &result.shared["where"]), (&json!("hello you"), &json!("here")));
     assert!(decide(&services, true, "require('other'); action.goTo('done');").await.is_err());
 }
 
@@ -139,7 +152,7 @@ async fn serve(answer: &'static str) -> (u16, tokio::sync::mpsc::UnboundedReceiv
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_go_where_the_settings_let_them() {
-    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\nConnection: close\r\n\r\n{\"risk\":\"no\"}";
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 13\r\nConnection: close\r\n\r\n{\"risk\":\"no\"}";
     let (port, mut seen) = serve(answer).await;
     let (other, mut unseen) = serve(answer).await;
     let more = format!("[scripts]\nhttp_allow = [\"http://127.0.0.1:{port}/v1\"]\n");
@@ -173,10 +186,10 @@ async fn a_redirect_leads_nowhere_and_a_slow_server_is_not_waited_for() {
     let services = services(&origin);
     let ask = |port: u16| {
         format!(
-            "var status = 0; try {{ status = httpClient.send('http://127.0.0.1:{port}/', {{method: 'GET'}}).get().status; }}
-             catch (e) {{ status = -1; }} nodeState.putShared('status', status); action.goTo('done');"
+            "nodeState.putShared('status', httpClient.send('http://127.0.0.1:{port}/', {{method: 'GET'}}).get().status);
+             action.goTo('done');"
         )
     };
     assert_eq!(decide(&services, true, &ask(port)).await.unwrap().shared["status"], json!(302));
-    assert_eq!(decide(&services, true, &ask(slow)).await.unwrap().shared["status"], json!(-1));
+    assert_eq!(decide(&services, true, &ask(slow)).await.unwrap().shared["status"], json!(502), "no answer");
 }
