@@ -52,7 +52,9 @@ pub use audit::{Audit, AuditEvent, AuditFilter, AuditLine};
 pub use counters::Counters;
 pub use devices::{Device, Devices, NewDevice};
 pub use error::{Fault, StoreError};
-pub use identities::{Attributes, ForeignHashes, Identities, Identity, IdentityStatus, NewIdentity, NewPassword, PasswordState};
+pub use identities::{
+    Attributes, ForeignHashes, Identities, Identity, IdentityStatus, NewIdentity, NewPassword, PasswordState,
+};
 pub use installation::{Installation, InstallationRow};
 pub use journey_documents::{
     DocumentChange, DocumentKey, DocumentKind, DocumentRows, JourneyDocument, JourneyDocuments,
