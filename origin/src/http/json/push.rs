@@ -55,7 +55,14 @@ mod tests {
         services.expect("AUTHENTICATE:1", services.now() + 60_000).await.unwrap();
         let send = async |action: &str, id: &str, jwt: &str| {
             let path = format!("{ALPHA}/push/sns/message?_action={action}");
-            origin.post(&path, &[("accept-api-version", "resource=1.0")], &json!({"messageId": id, "jwt": jwt}).to_string()).await.status
+            origin
+                .post(
+                    &path,
+                    &[("accept-api-version", "resource=1.0")],
+                    &json!({"messageId": id, "jwt": jwt}).to_string(),
+                )
+                .await
+                .status
         };
         assert_eq!(send("authenticate", "AUTHENTICATE:2", "a.b.c").await, 400);
         assert_eq!(send("other", "AUTHENTICATE:1", "a.b.c").await, 400);
