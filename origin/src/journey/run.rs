@@ -212,6 +212,9 @@ impl<'a> Turn<'a> {
             }
             Answer::Success(success) => {
                 self.finish(from).await?;
+                if let Some(username) = success.username.as_deref().filter(|_| !success.no_session) {
+                    self.services.forgive(username).await;
+                }
                 let rvs = before.rvs(&success, self.head);
                 let Before { methods, to, .. } = before;
                 Ok(Outcome::Success(Box::new(Succeeded { success: *success, rvs, methods, to })))

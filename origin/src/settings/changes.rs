@@ -21,6 +21,14 @@ impl Settings {
             ("audit", self.audit_seconds != new.audit_seconds),
             ("keys", differs(&self.keys, &new.keys) && !changed.iter().any(|name| name == "keys.max_seals")),
             ("validation", differs(&self.destinations, &new.destinations)),
+            ("server.client_address", differs(&self.client_address, &new.client_address)),
+            ("scripts", differs(&self.scripts, &new.scripts)),
+            ("rate_limits", differs(&self.rate_limits, &new.rate_limits)),
+            ("accountlockout", differs(&self.everywhere.lockout, &new.everywhere.lockout)),
+            ("passwords", differs(&self.everywhere.passwords, &new.everywhere.passwords)),
+            ("identities", differs(&self.everywhere.identities, &new.everywhere.identities)),
+            ("nodes", differs(&self.everywhere.nodes, &new.everywhere.nodes)),
+            ("webauthn", differs(&self.everywhere.relying_party, &new.everywhere.relying_party)),
         ];
         changed.extend(of_all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()));
         let mut realms: Vec<&String> = self.realms.keys().chain(new.realms.keys()).collect();
@@ -31,6 +39,11 @@ impl Settings {
             for (section, differs) in [
                 ("session", differs(&before.session, &after.session)),
                 ("journey", differs(&before.journey, &after.journey)),
+                ("accountlockout", differs(&before.lockout, &after.lockout)),
+                ("passwords", differs(&before.passwords, &after.passwords)),
+                ("identities", differs(&before.identities, &after.identities)),
+                ("nodes", differs(&before.nodes, &after.nodes)),
+                ("webauthn", differs(&before.relying_party, &after.relying_party)),
             ] {
                 changed.extend(differs.then(|| format!("realm.{name:?}.{section}")));
             }

@@ -49,6 +49,10 @@ impl Record {
             Meaning::Username => once(&mut self.username, value.to_owned(), name)?,
             Meaning::Hash => once(&mut self.hash, value.to_owned(), name)?,
             Meaning::Either if value.starts_with(['{', '$']) => once(&mut self.hash, value.to_owned(), name)?,
+            // A dump whose column has another name here: as a password it would log in whoever has the dump.
+            Meaning::Password if value.starts_with(['{', '$']) => {
+                return Err("the password looks like a hash, whose column is passwordHash or userPassword".to_owned());
+            }
             Meaning::Password | Meaning::Either => {
                 once(&mut self.password, Zeroizing::new(value.to_owned()), name)?;
             }

@@ -58,15 +58,19 @@ impl Services<'_> {
         Ok(if over { Admission::Locked } else { Admission::Admitted(Some(counted)) })
     }
 
-    /// The password was right.
-    pub(super) async fn forgive(&self, username: &str, counted: Option<Attempts>) {
+    /// The password was right. What was counted stays until the journey has led to a session: a second factor comes after
+    /// the password, and would otherwise be guessed at without end by who knows that.
+    pub(super) fn right(&self, username: &str) {
         self.app.limiter.right(&self.app.settings().rate_limits, &self.realm_name, username);
-        // What a lock did before counts on until a success; only a counter with more than this attempt has any.
-        if counted.is_some() {
-            let cleared = self.app.store.attempts().clear(&self.realm_name, username, COUNTER).await;
-            if let Err(error) = cleared {
-                tracing::warn!(%error, "failed logins were not forgotten after a right one");
-            }
+    }
+
+    /// The user has logged in.
+    pub(crate) async fn forgive(&self, username: &str) {
+        if self.lockout().is_none() {
+            return;
+        }
+        if let Err(error) = self.app.store.attempts().clear(&self.realm_name, username, COUNTER).await {
+            tracing::warn!(%error, "failed logins were not forgotten after a right one");
         }
     }
 

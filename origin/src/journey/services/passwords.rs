@@ -57,7 +57,7 @@ impl Services<'_> {
             }
             return Ok(PasswordCheck::Wrong);
         };
-        self.forgive(username, counted).await;
+        self.right(username);
         if known.status != IdentityStatus::Active {
             // Only who knows the password learns that there is such an account.
             return Ok(PasswordCheck::Locked);

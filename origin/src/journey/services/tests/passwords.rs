@@ -102,6 +102,18 @@ async fn passwords_age_and_are_not_taken_again() {
     assert_eq!(change().await, Some(PasswordChange::Forced));
 }
 
+/// Who knows the password cannot begin anew without end and guess at what comes after it.
+#[tokio::test]
+async fn a_right_password_alone_forgets_no_failure() {
+    let origin = Origin::with(LOCKOUT).await;
+    let services = services(&origin);
+    for expected in ["right", "right", "right", "locked"] {
+        assert_eq!(check(&services, "demo", PASSWORD).await, expected);
+    }
+    services.forgive("demo").await;
+    assert_eq!(check(&services, "demo", PASSWORD).await, "right");
+}
+
 /// S14: names that nobody has are counted, warned of and locked like those of users.
 #[tokio::test]
 async fn s14_a_lock_tells_nothing_and_lasts_longer_each_time() {
@@ -129,11 +141,13 @@ async fn s14_a_lock_tells_nothing_and_lasts_longer_each_time() {
     origin.clock.advance(1);
     assert_eq!(check(&services, "demo", PASSWORD).await, "right");
     // A success forgets all of it.
+    services.forgive("demo").await;
     for expected in ["wrong", "wrong", "wrong", "locked"] {
         assert_eq!(check(&services, "demo", "x").await, expected);
     }
     origin.clock.advance(5 * MINUTE);
     assert_eq!(check(&services, "demo", PASSWORD).await, "right");
+    services.forgive("demo").await;
     let attempts = origin.app.store.attempts().get("/alpha", "demo", super::super::LOCKOUT).await.unwrap();
     assert_eq!(attempts.failures, 0);
 }
