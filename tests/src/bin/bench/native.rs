@@ -142,6 +142,6 @@ fn fresh(keys: &EdgeKeys) -> Result<Replica> {
     match replica.heartbeat(heartbeat.as_bytes(), &keys.feed, &mut Scratch::default(), now)? {
         Step::Fresh => Ok(replica),
         Step::FetchKeys => bail!("the keys are the right ones"),
-        Step::Fetch { .. } => bail!("an empty log has nothing to fetch"),
+        Step::Fetch { .. } | Step::FetchSnapshot(_) => bail!("an empty log has nothing to fetch"),
     }
 }

@@ -52,6 +52,7 @@ macro_rules! peer {
 
             use super::*;
 
+            #[allow(clippy::large_enum_variant, reason = "there is one at a time")]
             enum Verifier {
                 Hmac(hmac::Key),
                 Public(signature::UnparsedPublicKey<Vec<u8>>),
