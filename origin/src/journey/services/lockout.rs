@@ -64,12 +64,18 @@ impl Services<'_> {
         self.app.limiter.right(&self.app.settings().rate_limits, &self.realm_name, username);
     }
 
-    /// The user has logged in.
+    /// The user has logged in. A lock in force stays: a journey without a password may succeed meanwhile, and lifts none.
     pub(crate) async fn forgive(&self, username: &str) {
         if self.lockout().is_none() {
             return;
         }
-        if let Err(error) = self.app.store.attempts().clear(&self.realm_name, username, COUNTER).await {
+        let (attempts, now) = (self.app.store.attempts(), self.app.clock.now().seconds());
+        let forgiven = match attempts.get(&self.realm_name, username, COUNTER).await {
+            Ok(known) if known.is_locked(now) => Ok(()),
+            Ok(_) => attempts.clear(&self.realm_name, username, COUNTER).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = forgiven {
             tracing::warn!(%error, "failed logins were not forgotten after a right one");
         }
     }
