@@ -1,4 +1,5 @@
 //! Journeys of several steps through the router: by every scheme, across processes, against every kind of replay.
+//! Above 600 lines because every test speaks the same few short words for steps and answers, which stand at the top.
 
 use axum::http::Method;
 use countersign_journey::import;

@@ -1,3 +1,5 @@
+//! The log on both databases. Above 600 lines because one list at the top says which tests those are.
+
 use std::time::Duration;
 
 use countersign_core::denylist::segment::MAX_ENTRIES;
