@@ -9,9 +9,9 @@ export { DenylistHub, door } from "./hub.mjs";
 
 // The numbers of edge/src/decide.rs and edge/src/refresh.rs.
 const ORIGIN = 0, PUBLIC = 1, ALLOW = 2, BEHIND = 3, REFUSE = 4, CHECKED = 5, ROUTER = 6, UNCONFIGURED = 7, NO_SESSION = 8;
-const ASK = 9;
+const ASK = 9, VERIFY = 10;
 const ANSWER = 15, POLL_DUE = 16, CACHED = 32, RENEWAL_DUE = 64;
-const FRESH = 0, UNDER_WAY = 1, FAILED = 2;
+const FRESH = 0, UNDER_WAY = 1, FAILED = 2, REFUSED = 3;
 
 // How long a request waits for a denylist that is not current before it is told to try later, in milliseconds.
 const PATIENCE = 2000;
@@ -186,6 +186,17 @@ function keepWatch(context, hub) {
   context.waitUntil(keep());
 }
 
+const isGood = (kind) => kind === ALLOW || kind === CHECKED;
+
+const isBlind = (now) => now >= watch.relief && now >= watch.until && now - watch.news > BLIND;
+
+// Decides again after a look for what was ended while nobody watched: the lease would still let it through.
+async function freshen(request, context, hub, calls) {
+  const began = Date.now();
+  while (watch.news < began && (await catchUp(context, hub, calls, began + FRESHEN)));
+  return decide(request, false);
+}
+
 // Refreshes, or waits for the refresh that another request has under way, until `until`. The work goes on when this
 // request ends: others wait for it too. Says whether another look is worth it.
 async function catchUp(context, hub, calls, until) {
@@ -222,19 +233,25 @@ const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 // What is not answered at once. After each decision nothing is awaited before its identity or refusal is taken: those
 // are the module's last, and another request's decision must not come between.
 async function handle(request, context, hub, answer, started, blind) {
-  const calls = { origin: 0, polls: 0, asked: 0 };
+  const calls = { origin: 0, polls: 0, asked: 0, verified: 0 };
   const began = Date.now();
-  if (blind) {
-    // What was ended while nobody watched: the lease would still let it through.
-    while (watch.news < began && (await catchUp(context, hub, calls, began + FRESHEN)));
-    answer = decide(request, false);
-  }
+  if (blind) answer = await freshen(request, context, hub, calls);
   const until = began + PATIENCE;
   for (;;) {
     const kind = answer & ANSWER;
     let again;
     if (kind === ASK) {
       again = await inquire(context, calls, until);
+    } else if (kind === VERIFY) {
+      const ended = await edge.verify();
+      if (ended === REFUSED) {
+        answer = edge.refuse_signature();
+        break;
+      }
+      again = ended !== FAILED && ++calls.verified < 3;
+      answer = decide(request, !again);
+      if (isGood(answer & ANSWER) && isBlind(Date.now())) answer = await freshen(request, context, hub, calls);
+      continue;
     } else if (kind === BEHIND) {
       // A hub's word may be some seconds old, so the second is the origin's own. A fresh copy that still does not do (a
       // token from ahead of the log) is no reason to ask for ever.
@@ -243,11 +260,11 @@ async function handle(request, context, hub, answer, started, blind) {
     answer = decide(request, !again);
   }
   const kind = answer & ANSWER;
-  if ((kind === ALLOW || kind === CHECKED) && Date.now() >= watch.relief) keepWatch(context, hub);
+  if (isGood(kind) && Date.now() >= watch.relief) keepWatch(context, hub);
   return settle(request, answer, started, calls);
 }
 
-// Carries out an answer other than BEHIND and ASK; not async, for the reason above.
+// Carries out an answer other than BEHIND, ASK and VERIFY; not async, for the reason above.
 function settle(request, answer, started, calls) {
   switch (answer & ANSWER) {
     case CHECKED:
@@ -420,16 +437,15 @@ export default {
         answer = decide(request, false);
       }
       const kind = answer & ANSWER;
-      let blind = false;
       const now = Date.now();
-      if ((kind === ALLOW || kind === CHECKED) && now >= watch.relief) {
-        blind = now >= watch.until && now - watch.news > BLIND;
+      const blind = isGood(kind) && isBlind(now);
+      if (isGood(kind) && now >= watch.relief) {
         if (!blind) keepWatch(context, askHub(env, request));
       } else if (answer & POLL_DUE && kind !== BEHIND) {
         context.waitUntil(edge.refresh(askHub(env, request)));
       }
       if (kind === CHECKED && !blind) return new Response(null, { status: 204, headers: NO_STORE });
-      const hub = blind || kind === BEHIND || kind === ASK ? askHub(env, request) : undefined;
+      const hub = blind || kind === BEHIND || kind === ASK || kind === VERIFY ? askHub(env, request) : undefined;
       return handle(request, context, hub, answer, started, blind).catch(failed);
     } catch (error) {
       return failed(error);

@@ -7,7 +7,7 @@ use countersign_core::cookie;
 use countersign_core::gate::{self, Facts, Refusal, Verdict};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::{check, clock, forward, renew, state};
+use crate::{check, clock, forward, renew, state, verify};
 
 /// Longest URL that is looked at, in bytes.
 const MAX_URL: usize = 16 * 1024;
@@ -31,6 +31,8 @@ pub(crate) mod answer {
     pub(crate) const NO_SESSION: u32 = 8;
     /// The origin must be asked about a reference.
     pub(crate) const ASK: u32 = 9;
+    /// The host must be asked about a signature.
+    pub(crate) const VERIFY: u32 = 10;
 
     /// Set beside the answer: it is time to poll the denylist again.
     pub(crate) const POLL_DUE: u32 = 1 << 4;
@@ -158,10 +160,14 @@ fn judge(edge: &mut state::Edge, facts: &Facts<'_>, last: bool) -> u32 {
         }
         Verdict::Behind if last => refuse(Refusal::Unavailable),
         Verdict::Behind => answer::BEHIND,
-        Verdict::Ask(_) if last => refuse(Refusal::Unavailable),
+        Verdict::Ask(_) | Verdict::Verify(_) if last => refuse(Refusal::Unavailable),
         Verdict::Ask(reference) => {
             check::remember(reference);
             answer::ASK
+        }
+        Verdict::Verify(signature) => {
+            verify::remember(signature);
+            answer::VERIFY
         }
         Verdict::Refuse(Refusal::NoSession) if facts.header.is_none() => {
             refuse(Refusal::NoSession);
@@ -174,7 +180,7 @@ fn judge(edge: &mut state::Edge, facts: &Facts<'_>, last: bool) -> u32 {
     answer | cached | due | renewal
 }
 
-fn refuse(refusal: Refusal) -> u32 {
+pub(crate) fn refuse(refusal: Refusal) -> u32 {
     LAST.set(Some(refusal));
     REFUSED.with_borrow_mut(|refused| *refused.entry(refusal.code()).or_default() += 1);
     answer::REFUSE

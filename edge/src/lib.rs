@@ -18,3 +18,4 @@ mod renew;
 mod settings;
 mod state;
 mod status;
+mod verify;

@@ -61,6 +61,8 @@ pub(crate) mod ended {
     /// Another request's refresh is under way.
     pub(crate) const UNDER_WAY: u32 = 1;
     pub(crate) const FAILED: u32 = 2;
+    /// The host found a signature wrong.
+    pub(crate) const REFUSED: u32 = 3;
 }
 
 /// A poll that was begun.

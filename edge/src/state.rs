@@ -2,7 +2,7 @@ use std::cell::RefCell;
 
 use countersign_core::encoding::encode;
 use countersign_core::gate::{Gate, SessionCache, percent_encode};
-use countersign_core::keys::{Bundle, Delivery, DeliveryKey, KeySet};
+use countersign_core::keys::{Bundle, Delivery, DeliveryKey, KeySet, Verifiers};
 use countersign_core::replica::Replica;
 use countersign_core::time::UnixMillis;
 use countersign_core::token::Scratch;
@@ -113,7 +113,7 @@ impl Edge {
     ) -> Result<(), String> {
         let (open_with, _) = self.delivery.as_ref().ok_or("BUNDLE has no delivery key")?;
         let (digest, keys, credential) =
-            Delivery::open(bytes, open_with, &self.settings.realm, nonce, &mut self.scratch)
+            Delivery::open(bytes, open_with, &self.settings.realm, nonce, Verifiers::Host, &mut self.scratch)
                 .map_err(|error| error.to_string())?;
         self.gate.replace_keys(keys.session);
         self.gate.replace_denylist_key(keys.denylist);
@@ -138,7 +138,7 @@ fn read(
     host: Function,
 ) -> Result<Edge, String> {
     let settings = Settings::parse(settings)?;
-    let keys = Bundle::parse(bundle).map_err(|error| format!("BUNDLE: {error}"))?;
+    let keys = Bundle::parse(bundle, Verifiers::Host).map_err(|error| format!("BUNDLE: {error}"))?;
     if keys.realm != settings.realm {
         return Err(format!("BUNDLE is for realm {:?}, SETTINGS for {:?}", keys.realm, settings.realm));
     }

@@ -1,6 +1,6 @@
 //! The life of keys by the test's clock.
 
-use countersign_core::keys::{Bundle, KeyState};
+use countersign_core::keys::{Bundle, KeyState, Verifiers};
 use countersign_core::session::SessionClaims;
 use countersign_core::time::UnixSeconds;
 use countersign_core::token::{self, Kind, Scratch, TokenError};
@@ -360,7 +360,7 @@ async fn content_kid(origin: &Origin) -> String {
 fn at_an_edge(origin: &Origin, token: &str) -> Result<(), TokenError> {
     let bundle = origin.app.keys().verification("/alpha", &origin.app.settings()).unwrap();
     // As it travels.
-    let keys = Bundle::parse(&serde_json::to_string(&bundle).unwrap()).unwrap();
+    let keys = Bundle::parse(&serde_json::to_string(&bundle).unwrap(), Verifiers::Own).unwrap();
     let opened = token::open::<SessionClaims>(token.as_bytes(), Kind::Session, &keys.session, &mut Scratch::default());
     opened.map(drop)
 }
@@ -388,7 +388,7 @@ async fn a_realm_changes_its_algorithms_without_ending_a_session() {
         once(&origin.app).await.unwrap();
         // The new keys are published, and tokens are made as before.
         let published = origin.app.keys().verification("/alpha", &origin.app.settings()).unwrap();
-        let told = Bundle::parse(&serde_json::to_string(&published).unwrap()).unwrap();
+        let told = Bundle::parse(&serde_json::to_string(&published).unwrap(), Verifiers::Own).unwrap();
         tokens.push(origin.log_in().await);
         origin.clock.advance(20);
         once(&origin.app).await.unwrap();

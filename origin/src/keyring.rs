@@ -399,9 +399,6 @@ fn is_symmetric(key: &StoredKey) -> bool {
 /// The name of an algorithm that edges have with the feature `all-formats` alone.
 const fn beyond_plain(algorithm: Algorithm) -> Option<&'static str> {
     match algorithm {
-        Algorithm::Signing(alg @ (SigningAlg::Rs256 | SigningAlg::Es256 | SigningAlg::Es384 | SigningAlg::Es512)) => {
-            Some(alg.name())
-        }
         Algorithm::Content(alg @ (KeyAlg::RsaOaep | KeyAlg::RsaOaep256), _) => Some(alg.name()),
         _ => None,
     }
@@ -597,6 +594,7 @@ fn credential_text(key: &StoredKey) -> Zeroizing<String> {
 
 #[cfg(test)]
 mod tests {
+    use countersign_core::keys::Verifiers;
     use countersign_core::session::SessionClaims;
     use countersign_core::token::{self, Kind, Scratch};
 
@@ -636,7 +634,7 @@ mod tests {
             assert_eq!(members.remove("assertion").unwrap()["jwk"]["crv"], "Ed25519");
             assert_eq!(members["session_signing"].as_array().unwrap().is_empty(), signing == "NONE");
             assert_eq!(members["session_content"].as_array().unwrap().is_empty(), encryption == "NONE");
-            let keys = Bundle::parse(&bundle.to_string()).unwrap();
+            let keys = Bundle::parse(&bundle.to_string(), Verifiers::Own).unwrap();
             let opened =
                 token::open::<SessionClaims>(token.as_bytes(), Kind::Session, &keys.session, &mut Scratch::default());
             let claims = opened.unwrap().into_claims();

@@ -87,7 +87,7 @@ fn told(gate: &mut Gate, cookie: &str, now: u64) -> &'static str {
         Verdict::Allow(_) => "allow",
         Verdict::Refuse(refusal) => refusal.code(),
         Verdict::Behind => "behind",
-        Verdict::Origin | Verdict::Public | Verdict::Ask(_) => "no session asked",
+        Verdict::Origin | Verdict::Public | Verdict::Ask(_) | Verdict::Verify(_) => "no session asked",
     }
 }
 

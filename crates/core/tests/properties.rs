@@ -7,7 +7,7 @@ use countersign_core::denylist::{Chain, Epoch};
 use countersign_core::encoding::encode;
 use countersign_core::keys::{
     Bundle, ContentAlg, ContentJwk, ContentKey, KeyAlg, KeySet, KeyState, KeysDigest, Kid, MintingKeys, SigningAlg,
-    SigningKey, VerificationJwk,
+    SigningKey, VerificationJwk, Verifiers,
 };
 use countersign_core::replica::{Heartbeat, Nonce};
 use countersign_core::session::{Properties, SessionClaims, SessionId, TokenId};
@@ -238,7 +238,7 @@ proptest! {
         let json = serde_json::to_string(&bundle).unwrap();
         let again: Bundle = serde_json::from_str(&json).unwrap();
         prop_assert_eq!(&serde_json::to_string(&again).unwrap(), &json);
-        let keys = Bundle::parse(&json).unwrap();
+        let keys = Bundle::parse(&json, Verifiers::Own).unwrap();
         prop_assert_eq!(&keys.realm, &claims.realm);
         let content = ContentKey::a256gcm(kid("c"), &content).unwrap();
         let minting = MintingKeys::new(Envelope::SignThenEncrypt, Some(signing), Some(content)).unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use countersign_core::keys::{Bundle, ContentAlg, KeyAlg, SigningAlg};
+use countersign_core::keys::{Bundle, ContentAlg, KeyAlg, SigningAlg, Verifiers};
 use countersign_core::session::SessionClaims;
 use countersign_core::token::{Envelope, Kind, Scratch, open};
 
@@ -38,7 +38,7 @@ const FOREIGN_KEY: &str = "iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w";
 
 pub(crate) fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let parsed = Bundle::parse(text);
+    let parsed = Bundle::parse(text, Verifiers::Own);
     let Ok(bundle) = serde_json::from_str::<Bundle>(text) else {
         assert!(parsed.is_err());
         return;
@@ -47,7 +47,7 @@ pub(crate) fn run(data: &[u8]) {
     let written = serde_json::to_string(&bundle).expect("a bundle");
     let again = serde_json::from_str::<Bundle>(&written).expect("a bundle that was written");
     assert_eq!(serde_json::to_string(&again).expect("a bundle"), written);
-    assert_eq!(Bundle::parse(&written).err(), parsed.as_ref().err().cloned());
+    assert_eq!(Bundle::parse(&written, Verifiers::Own).err(), parsed.as_ref().err().cloned());
 
     let Ok(keys) = parsed else { return };
     assert_eq!(bundle.version, 1);

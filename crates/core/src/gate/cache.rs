@@ -15,6 +15,8 @@ struct Place {
     /// The whole token: its last characters alone would let a forged prefix ride on a true tail (attack J34).
     token: Vec<u8>,
     session: Option<Session>,
+    /// Put here for the look that follows, which is neither a hit nor another miss.
+    put: bool,
 }
 
 impl SessionCache {
@@ -49,6 +51,16 @@ impl SessionCache {
         usize::try_from((hash >> 32).checked_rem(self.places.len() as u64)?).ok()
     }
 
+    /// Takes a session that was verified meanwhile. Without places it is kept for the next look, which is its caller's.
+    pub(super) fn put(&mut self, token: &[u8], session: Session) {
+        let at = self.place_of(token);
+        let place = match at.and_then(|at| self.places.get_mut(at)) {
+            Some(place) => place,
+            None => &mut self.spare,
+        };
+        *place = Place { token: token.to_vec(), session: Some(session), put: true };
+    }
+
     pub(super) fn get_or_open<E>(
         &mut self,
         token: &[u8],
@@ -58,14 +70,16 @@ impl SessionCache {
         let place = match at.and_then(|at| self.places.get_mut(at)) {
             Some(place) => place,
             None => {
-                self.spare = Place::default();
+                if !self.spare.put {
+                    self.spare = Place::default();
+                }
                 &mut self.spare
             }
         };
         let known = if same(&place.token, token) { place.session.take() } else { None };
         let session = match known {
             Some(session) => {
-                self.hits += 1;
+                self.hits += u64::from(!std::mem::take(&mut place.put));
                 session
             }
             None => {
@@ -74,6 +88,7 @@ impl SessionCache {
                 let session = open()?;
                 place.token.clear();
                 place.token.extend_from_slice(token);
+                place.put = false;
                 session
             }
         };

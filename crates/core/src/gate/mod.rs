@@ -27,7 +27,7 @@ use crate::keys::KeySet;
 use crate::replica::{Replica, State};
 use crate::session::{Marks, Reference, Session, SessionClaims};
 use crate::time::{UnixMillis, UnixSeconds};
-use crate::token::{self, Kind, Scratch, TokenError};
+use crate::token::{self, Kind, Opened, Scratch, TokenError, Unproven};
 
 /// How far in the future a token's `iat` may lie, in seconds: the maker's clock may be ahead of ours. `exp` gets no
 /// leeway.
@@ -107,7 +107,26 @@ pub enum Verdict<'a> {
     Behind,
     /// Not decidable until the origin said what this reference is: see [`Gate::take_answer`].
     Ask(Reference),
+    /// Not decidable until the host said whether the signature is good: see [`Gate::take_signature`].
+    Verify(Box<Signature>),
     Refuse(Refusal),
+}
+
+/// A signature that the host is to verify.
+#[derive(Clone, Debug)]
+pub struct Signature {
+    unproven: Unproven,
+    /// The whole token, by which the cache knows it.
+    token: Vec<u8>,
+    /// Of the keys it was looked at with.
+    generation: u64,
+}
+
+impl Signature {
+    /// What is to be verified, and with which key.
+    pub fn unproven(&self) -> &Unproven {
+        &self.unproven
+    }
 }
 
 /// Judges whether a verified session holds: times, then watermarks and ended keys, then the family's entry, then the view itself.
@@ -183,6 +202,8 @@ pub struct Gate {
     answers: Answers,
     /// When a key that is not known here last made this ask for a refresh.
     doubted: Option<UnixMillis>,
+    /// How often keys were replaced: the host's answer about a key of before says nothing.
+    generation: u64,
 }
 
 /// An unknown key identifier makes a gate ask for a refresh at most this often, so that made-up ones cost little.
@@ -206,6 +227,7 @@ impl Gate {
             scratch: Scratch::default(),
             answers: Answers::default(),
             doubted: None,
+            generation: 0,
         }
     }
 
@@ -216,12 +238,14 @@ impl Gate {
     /// From now on these keys and no others; what was verified with others is forgotten.
     pub fn replace_keys(&mut self, keys: KeySet) {
         self.keys = keys;
+        self.generation += 1;
         self.cache.clear();
     }
 
     /// Likewise the denylist key.
     pub fn replace_denylist_key(&mut self, key: DenylistKey) {
         self.denylist_key = key;
+        self.generation += 1;
         self.cache.clear();
     }
 
@@ -239,6 +263,16 @@ impl Gate {
         now: UnixMillis,
     ) -> Result<(), AnswerError> {
         self.answers.take(question, bytes, feed_keys, &self.denylist_key, lease_ms, now)
+    }
+
+    /// Takes the host's word about a signature. When it is good the token passes for verified from here on, as one that
+    /// was verified here; when keys were replaced meanwhile, the word is forgotten, and the next decision asks anew.
+    pub fn take_signature(&mut self, asked: Signature, valid: bool) -> Result<(), TokenError> {
+        let verified = asked.unproven.answered::<SessionClaims>(valid, &mut self.scratch)?;
+        if asked.generation == self.generation {
+            self.cache.put(&asked.token, Session::new(verified, &self.denylist_key));
+        }
+        Ok(())
     }
 
     /// How many references are remembered.
@@ -273,12 +307,16 @@ impl Gate {
         };
         let session = match session {
             Ok(session) => session,
-            Err(Refusal::Token(TokenError::UnknownKey))
+            Err(Closed::Unproven(unproven)) => {
+                let signature = Signature { unproven, token: token.to_vec(), generation: self.generation };
+                return Verdict::Verify(Box::new(signature));
+            }
+            Err(Closed::Refused(TokenError::UnknownKey))
                 if view.keys_doubtful(clock()) || first_doubt(&mut self.doubted, clock()) =>
             {
                 return Verdict::Behind;
             }
-            Err(refusal) => return Verdict::Refuse(refusal),
+            Err(Closed::Refused(error)) => return Verdict::Refuse(Refusal::Token(error)),
         };
         match judge(session, self.policy.realm(), view, clock) {
             Err(Judgement::Behind) => Verdict::Behind,
@@ -297,10 +335,17 @@ impl Gate {
         cache: &'a mut SessionCache,
         scratch: &mut Scratch,
         bytes: &[u8],
-    ) -> Result<&'a Session, Refusal> {
-        cache.get_or_open(bytes, || {
-            let verified = token::open::<SessionClaims>(bytes, Kind::Session, keys, scratch).map_err(Refusal::Token)?;
-            Ok(Session::new(verified, denylist_key))
+    ) -> Result<&'a Session, Closed> {
+        cache.get_or_open(bytes, || match token::open_or_ask::<SessionClaims>(bytes, Kind::Session, keys, scratch) {
+            Ok(Opened::Verified(verified)) => Ok(Session::new(verified, denylist_key)),
+            Ok(Opened::Unproven(unproven)) => Err(Closed::Unproven(unproven)),
+            Err(error) => Err(Closed::Refused(error)),
         })
     }
+}
+
+/// Why a token gave no session.
+enum Closed {
+    Refused(TokenError),
+    Unproven(Unproven),
 }

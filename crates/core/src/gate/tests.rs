@@ -2,7 +2,7 @@ use std::cell::Cell;
 
 use super::*;
 use crate::denylist::{Denylist, Entry, Kind as EntryKind};
-use crate::keys::{ContentKey, KeyState, Kid, MintingKeys, SigningKey};
+use crate::keys::{ContentKey, KeyState, Kid, MintingKeys, SigningAlg, SigningKey, VerificationKey};
 use crate::session::{SessionId, TokenId};
 use crate::token::Envelope;
 use crate::token::mint::mint;
@@ -115,6 +115,7 @@ fn told(verdict: Verdict<'_>) -> String {
         Verdict::Allow(session) => format!("allow {}", session.claims().sub),
         Verdict::Behind => "behind".into(),
         Verdict::Ask(_) => "ask".into(),
+        Verdict::Verify(_) => "verify".into(),
         Verdict::Refuse(refusal) => refusal.code().into(),
     }
 }
@@ -128,6 +129,75 @@ fn a_good_session_passes_cold_and_cached() {
         }
         assert_eq!(gate.cache().hits(), if places == 0 { 0 } else { 2 }, "{places} places");
     }
+}
+
+/// A gate whose host verifies, the keys that make its tokens, and the key that the host has.
+fn gate_by_host(places: usize) -> (Gate, MintingKeys, VerificationKey) {
+    let signing = || SigningKey::new(kid("h"), SigningAlg::Es256, &[5; 32]).unwrap();
+    let content = ContentKey::a256gcm(kid("e"), &[2; 32]).unwrap();
+    let by_host = VerificationKey::by_host(kid("h"), SigningAlg::Es256, &signing().public_bytes().unwrap()).unwrap();
+    let keys = vec![(KeyState::Active, by_host)];
+    let keys = KeySet::new(Envelope::SignThenEncrypt, keys, vec![(KeyState::Active, content.clone())]).unwrap();
+    let policy = Policy::new("/alpha".into(), "sess".into(), &[]).unwrap();
+    let minting = MintingKeys::new(Envelope::SignThenEncrypt, Some(signing()), Some(content)).unwrap();
+    let verifying = signing().verification_key().unwrap();
+    (Gate::new(policy, keys, denylist_key(), SessionCache::new(places)), minting, verifying)
+}
+
+/// Asks as a worker does, and answers as its host does.
+fn ask_host(gate: &mut Gate, cookie: &str, verifying: &VerificationKey) -> Signature {
+    let facts = Facts { path: "/", cookie: cookie.as_bytes(), header: None };
+    let Verdict::Verify(signature) = gate.decide(&facts, &view(), || NOW) else { panic!("the host is not asked") };
+    let unproven = signature.unproven();
+    let text = crate::encoding::encode(unproven.signature());
+    assert_eq!(verifying.verify(unproven.signing_input(), text.as_bytes()), Ok(()));
+    *signature
+}
+
+#[test]
+fn a_signature_of_the_hosts_is_asked_about_once_and_judged_like_any() {
+    for places in [0, 1, 64] {
+        let (mut gate, minting, verifying) = gate_by_host(places);
+        let token = mint(&claims(), Kind::Session, &minting, &mut |out: &mut [u8]| out.fill(7)).unwrap();
+        let cookie = format!("sess={token}");
+        // Asked, the host has not answered yet: nothing is let through, however often one asks.
+        for _ in 0..3 {
+            assert_eq!(outcome(&mut gate, "/", &cookie, &view(), NOW), "verify");
+        }
+        let signature = ask_host(&mut gate, &cookie, &verifying);
+        assert_eq!(gate.take_signature(signature, true), Ok(()));
+        assert_eq!(outcome(&mut gate, "/", &cookie, &view(), NOW), "allow demo", "{places} places");
+        // The answer is remembered where there is room, and it was one miss.
+        let again = outcome(&mut gate, "/", &cookie, &view(), NOW);
+        assert_eq!(again, if places == 0 { "verify" } else { "allow demo" });
+        assert_eq!(gate.cache().hits(), u64::from(places > 0));
+        // It says nothing of times, the denylist or the lease.
+        let signature = || ask_host(&mut gate_by_host(0).0, &cookie, &verifying);
+        let end = claims().exp;
+        for (view, now, told) in [
+            (view(), UnixMillis(end.0 * 1000), "expired"),
+            (View { current_until: NOW, ..view() }, NOW, "behind"),
+            (View { applied: 1, ..view() }, NOW, "behind"),
+        ] {
+            gate.take_signature(signature(), true).unwrap();
+            assert_eq!(outcome(&mut gate, "/", &cookie, &view, now), told);
+        }
+    }
+}
+
+#[test]
+fn a_signature_that_the_host_finds_wrong_or_knew_under_keys_of_before_lets_nothing_through() {
+    let (mut gate, minting, verifying) = gate_by_host(8);
+    let token = mint(&claims(), Kind::Session, &minting, &mut |out: &mut [u8]| out.fill(7)).unwrap();
+    let cookie = format!("sess={token}");
+    let signature = ask_host(&mut gate, &cookie, &verifying);
+    assert_eq!(gate.take_signature(signature.clone(), false), Err(TokenError::Signature));
+    assert_eq!(outcome(&mut gate, "/", &cookie, &view(), NOW), "verify");
+    // The key is revoked while the host is at work.
+    gate.replace_keys(KeySet::new(Envelope::SignThenEncrypt, Vec::new(), Vec::new()).unwrap());
+    assert_eq!(gate.take_signature(signature, true), Ok(()));
+    assert_eq!(outcome(&mut gate, "/", &cookie, &view(), NOW), "behind");
+    assert_eq!(outcome(&mut gate, "/", &cookie, &view(), NOW), "unknown_key");
 }
 
 #[test]

@@ -81,6 +81,15 @@ pub struct EdgeKeys {
     pub denylist: DenylistKey,
 }
 
+/// Who verifies signatures of session tokens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verifiers {
+    /// This program, with what it was built with.
+    Own,
+    /// The host where it can: ECDSA and RSA. The rest this program.
+    Host,
+}
+
 /// Why a bundle is refused. The fault is with the operator who installed it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BundleError {
@@ -112,12 +121,12 @@ impl std::fmt::Display for BundleError {
 impl std::error::Error for BundleError {}
 
 impl Bundle {
-    pub fn parse(json: &str) -> Result<EdgeKeys, BundleError> {
+    pub fn parse(json: &str, verifiers: Verifiers) -> Result<EdgeKeys, BundleError> {
         let bundle: Self = serde_json::from_str(json).map_err(|error| BundleError::Json(error.to_string()))?;
-        bundle.check()
+        bundle.check(verifiers)
     }
 
-    pub fn check(&self) -> Result<EdgeKeys, BundleError> {
+    pub fn check(&self, verifiers: Verifiers) -> Result<EdgeKeys, BundleError> {
         if self.version != 1 {
             return Err(BundleError::Version(self.version));
         }
@@ -127,12 +136,13 @@ impl Bundle {
         if self.feed.is_empty() {
             return Err(BundleError::Missing("feed"));
         }
-        let first = key_set(self.envelope, &self.session_signing, &self.session_content)?;
+        let first = key_set(self.envelope, &self.session_signing, &self.session_content, verifiers)?;
         let session = self.also.iter().try_fold(first, |keys, format| {
-            Ok(keys.or(key_set(format.envelope, &format.session_signing, &format.session_content)?))
+            Ok(keys.or(key_set(format.envelope, &format.session_signing, &format.session_content, verifiers)?))
         })?;
-        let feed =
-            KeySet::new(Envelope::Sign, verification_keys(&self.feed)?, Vec::new()).map_err(BundleError::Keys)?;
+        // The feed is opened between two polls and not in a request: nobody is asked.
+        let feed = verification_keys(&self.feed, Verifiers::Own)?;
+        let feed = KeySet::new(Envelope::Sign, feed, Vec::new()).map_err(BundleError::Keys)?;
         let secret = |text: &str, member| decode_array(text.as_bytes()).map_err(|_| BundleError::NotBase64Url(member));
         let denylist = DenylistKey::new(&secret(&self.denylist, "denylist")?);
         let denylist = match &self.denylist_beside {
@@ -143,7 +153,12 @@ impl Bundle {
     }
 }
 
-fn key_set(envelope: Envelope, signing: &[VerificationJwk], content: &[ContentJwk]) -> Result<KeySet, BundleError> {
+fn key_set(
+    envelope: Envelope,
+    signing: &[VerificationJwk],
+    content: &[ContentJwk],
+    verifiers: Verifiers,
+) -> Result<KeySet, BundleError> {
     if envelope.signs() && signing.is_empty() {
         return Err(BundleError::Missing("session_signing"));
     }
@@ -151,11 +166,14 @@ fn key_set(envelope: Envelope, signing: &[VerificationJwk], content: &[ContentJw
         return Err(BundleError::Missing("session_content"));
     }
     let content = content.iter().map(ContentJwk::read).collect::<Result<_, _>>()?;
-    KeySet::new(envelope, verification_keys(signing)?, content).map_err(BundleError::Keys)
+    KeySet::new(envelope, verification_keys(signing, verifiers)?, content).map_err(BundleError::Keys)
 }
 
-fn verification_keys(keys: &[VerificationJwk]) -> Result<Vec<(KeyState, VerificationKey)>, BundleError> {
-    keys.iter().map(VerificationJwk::read).collect()
+fn verification_keys(
+    keys: &[VerificationJwk],
+    verifiers: Verifiers,
+) -> Result<Vec<(KeyState, VerificationKey)>, BundleError> {
+    keys.iter().map(|key| key.read(verifiers)).collect()
 }
 
 impl VerificationJwk {
@@ -163,9 +181,15 @@ impl VerificationJwk {
         Self { kid, alg, state, key: encode(key) }
     }
 
-    fn read(&self) -> Result<(KeyState, VerificationKey), BundleError> {
+    fn read(&self, verifiers: Verifiers) -> Result<(KeyState, VerificationKey), BundleError> {
         let bytes = decode(self.key.as_bytes()).map_err(|_| BundleError::NotBase64Url("key"))?;
-        let key = VerificationKey::new(self.kid.clone(), self.alg, &bytes);
+        let make = match (verifiers, self.alg) {
+            (Verifiers::Host, SigningAlg::Es256 | SigningAlg::Es384 | SigningAlg::Es512 | SigningAlg::Rs256) => {
+                VerificationKey::by_host
+            }
+            _ => VerificationKey::new,
+        };
+        let key = make(self.kid.clone(), self.alg, &bytes);
         key.map(|key| (self.state, key)).map_err(|error| BundleError::Key(self.kid.clone(), error))
     }
 }

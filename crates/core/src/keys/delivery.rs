@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bundle, BundleError, ContentKey, EdgeKeys, KeySet, KeyState, Kid};
+use super::{Bundle, BundleError, ContentKey, EdgeKeys, KeySet, KeyState, Kid, Verifiers};
 use crate::encoding::{self, decode_array};
 use crate::token::{self, Envelope, Kind, Scratch, TokenError};
 
@@ -111,6 +111,7 @@ impl Delivery {
         keys: &KeySet,
         realm: &str,
         nonce: &str,
+        verifiers: Verifiers,
         scratch: &mut Scratch,
     ) -> Result<(KeysDigest, EdgeKeys, Option<String>), DeliveryError> {
         let delivery: Self =
@@ -118,7 +119,7 @@ impl Delivery {
         if delivery.nonce.as_deref() != Some(nonce) {
             return Err(DeliveryError::Replayed);
         }
-        let opened = delivery.bundle.check().map_err(DeliveryError::Bundle)?;
+        let opened = delivery.bundle.check(verifiers).map_err(DeliveryError::Bundle)?;
         if delivery.feed_credential.as_deref().is_some_and(|text| !Self::is_credential(text)) {
             return Err(DeliveryError::Credential);
         }
@@ -178,7 +179,14 @@ mod tests {
         let own = key("b1", 9);
         let sealed = mint(&delivery(), Kind::EdgeKeys, &own.minting().unwrap(), &mut |_: &mut [u8]| {}).unwrap();
         let open = |key: &DeliveryKey, realm| {
-            Delivery::open(sealed.as_bytes(), &key.key_set().unwrap(), realm, "n", &mut Scratch::default())
+            Delivery::open(
+                sealed.as_bytes(),
+                &key.key_set().unwrap(),
+                realm,
+                "n",
+                Verifiers::Own,
+                &mut Scratch::default(),
+            )
         };
         let (digest, keys, credential) = open(&own, "/alpha").ok().unwrap();
         assert_eq!(
@@ -193,14 +201,16 @@ mod tests {
             let bad = Delivery { feed_credential: Some(credential.to_owned()), ..delivery() };
             let sealed = mint(&bad, Kind::EdgeKeys, &own.minting().unwrap(), &mut |_: &mut [u8]| {}).unwrap();
             let keys = own.key_set().unwrap();
-            let opened = Delivery::open(sealed.as_bytes(), &keys, "/alpha", "n", &mut Scratch::default());
+            let opened =
+                Delivery::open(sealed.as_bytes(), &keys, "/alpha", "n", Verifiers::Own, &mut Scratch::default());
             assert_eq!(opened.err(), Some(DeliveryError::Credential), "{credential:?}");
         }
         for nonce in [None, Some("m")] {
             let old = Delivery { nonce: nonce.map(str::to_owned), ..delivery() };
             let sealed = mint(&old, Kind::EdgeKeys, &own.minting().unwrap(), &mut |_: &mut [u8]| {}).unwrap();
             let keys = own.key_set().unwrap();
-            let opened = Delivery::open(sealed.as_bytes(), &keys, "/alpha", "n", &mut Scratch::default());
+            let opened =
+                Delivery::open(sealed.as_bytes(), &keys, "/alpha", "n", Verifiers::Own, &mut Scratch::default());
             assert_eq!(opened.err(), Some(DeliveryError::Replayed), "{nonce:?}");
         }
         // A year of sessions, with new keys every day.
@@ -212,7 +222,9 @@ mod tests {
         let sealed = mint(&large, Kind::EdgeKeys, &own.minting().unwrap(), &mut |_: &mut [u8]| {}).unwrap();
         assert!(sealed.len() > crate::token::MAX_TOKEN);
         let keys = own.key_set().unwrap();
-        assert!(Delivery::open(sealed.as_bytes(), &keys, "/alpha", "n", &mut Scratch::default()).is_ok());
+        assert!(
+            Delivery::open(sealed.as_bytes(), &keys, "/alpha", "n", Verifiers::Own, &mut Scratch::default()).is_ok()
+        );
         let bad = DeliveryKey { key: "AAAA".to_owned(), ..own };
         assert_eq!(bad.key_set().err(), Some(DeliveryError::Key));
     }

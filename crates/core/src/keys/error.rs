@@ -21,6 +21,8 @@ pub enum KeyError {
     Roca,
     /// A content or wrapping key has exactly the bytes of its algorithm.
     KeyLength { alg: &'static str, needed: usize },
+    /// The host is asked about ECDSA and RSA alone.
+    NotOfHost { alg: &'static str },
     /// The program was built without the algorithm.
     NotBuilt { alg: &'static str },
 }
@@ -40,6 +42,7 @@ impl std::fmt::Display for KeyError {
             Self::BadExponent => f.write_str("an RSA public exponent must be odd, at least 65537 and below 2^32"),
             Self::Roca => f.write_str("the RSA key can be factored (ROCA, CVE-2017-15361)"),
             Self::KeyLength { alg, needed } => write!(f, "an {alg} key must have exactly {needed} bytes"),
+            Self::NotOfHost { alg } => write!(f, "{alg} is not verified by the host"),
             Self::NotBuilt { alg } => write!(f, "this program was built without {alg}"),
         }
     }

@@ -5,6 +5,7 @@ mod bundle;
 mod content;
 mod delivery;
 mod error;
+mod host;
 mod kid;
 #[cfg(feature = "mint")]
 mod minting;
@@ -16,10 +17,11 @@ mod verification;
 #[cfg(all(feature = "mint", feature = "rsa"))]
 pub use crate::token::jws::rsa::generate as generate_rsa;
 pub use algorithm::{ContentAlg, KeyAlg, SigningAlg};
-pub use bundle::{Bundle, BundleError, ContentJwk, EdgeKeys, SessionFormat, VerificationJwk};
+pub use bundle::{Bundle, BundleError, ContentJwk, EdgeKeys, SessionFormat, VerificationJwk, Verifiers};
 pub use content::ContentKey;
 pub use delivery::{Delivery, DeliveryError, DeliveryKey, KeysDigest};
 pub use error::KeyError;
+pub use host::HostKey;
 pub use kid::{BadKid, Kid};
 #[cfg(feature = "mint")]
 pub use minting::{MintingKeys, SealBudget, SigningKey};

@@ -1,4 +1,6 @@
-use super::{KeyError, Kid, SigningAlg};
+use std::sync::Arc;
+
+use super::{HostKey, KeyError, Kid, SigningAlg};
 use crate::token::TokenError;
 use crate::token::jws::ed25519::PublicKey;
 use crate::token::jws::hmac::MacKey;
@@ -19,6 +21,8 @@ enum Verifier {
     Ecdsa(crate::token::jws::ecdsa::PublicKey),
     #[cfg(feature = "rsa")]
     Rsa(crate::token::jws::rsa::PublicKey),
+    /// Not verified here: see [`crate::token::open_or_ask`].
+    Host(Arc<HostKey>),
 }
 
 impl VerificationKey {
@@ -38,6 +42,11 @@ impl VerificationKey {
             other => return Err(KeyError::NotBuilt { alg: other.name() }),
         };
         Ok(Self { kid, alg, material })
+    }
+
+    /// From the same bytes, for a program whose host verifies what this key signed: `ES*` and `RS256`.
+    pub fn by_host(kid: Kid, alg: SigningAlg, key: &[u8]) -> Result<Self, KeyError> {
+        Ok(Self { kid, alg, material: Verifier::Host(Arc::new(HostKey::new(alg, key)?)) })
     }
 
     pub fn ed25519(kid: Kid, public: &[u8]) -> Result<Self, KeyError> {
@@ -65,7 +74,15 @@ impl VerificationKey {
         self.alg.name()
     }
 
-    /// Checks a base64url signature over the JWS signing input.
+    /// The key as the host takes it, if it is the host that verifies.
+    pub(crate) fn host_key(&self) -> Option<&Arc<HostKey>> {
+        match &self.material {
+            Verifier::Host(key) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Checks a base64url signature over the JWS signing input. With a key of the host's nothing verifies here.
     pub(crate) fn verify(&self, signing_input: &[u8], signature: &[u8]) -> Result<(), TokenError> {
         match &self.material {
             Verifier::Ed25519(key) => key.verify(signing_input, signature),
@@ -74,6 +91,7 @@ impl VerificationKey {
             Verifier::Ecdsa(key) => key.verify(signing_input, signature),
             #[cfg(feature = "rsa")]
             Verifier::Rsa(key) => key.verify(signing_input, signature),
+            Verifier::Host(_) => Err(TokenError::Algorithm),
         }
     }
 }

@@ -18,11 +18,13 @@ mod open;
 mod rfc_tests;
 #[cfg(test)]
 mod tests;
+mod unproven;
 
 pub use error::TokenError;
 #[cfg(feature = "test-vectors")]
 pub(crate) use open::parts as compact_parts;
-pub use open::{Scratch, Verified, open};
+pub use open::{Opened, Scratch, Verified, open, open_or_ask};
+pub use unproven::Unproven;
 
 /// Longest token that is looked at, in bytes. A cookie has at most 4,096; the body of a REST call may carry more.
 pub const MAX_TOKEN: usize = 16 * 1024;

@@ -1,8 +1,8 @@
 use serde::de::DeserializeOwned;
 
-use super::{Envelope, Kind, TokenError, header};
+use super::{Envelope, Kind, TokenError, Unproven, header};
 use crate::encoding::decode_into;
-use crate::keys::{KeySet, Kid};
+use crate::keys::{KeySet, Kid, VerificationKey};
 
 /// Claims whose token was verified. Only [`open`] makes one, so what takes a `Verified` cannot be given anything else.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,7 +31,7 @@ impl<T> Verified<T> {
 pub struct Scratch {
     header: Vec<u8>,
     outer: Vec<u8>,
-    inner: Vec<u8>,
+    pub(super) inner: Vec<u8>,
 }
 
 impl Scratch {
@@ -41,13 +41,34 @@ impl Scratch {
     }
 }
 
-/// Verifies `token` as one of `kind` under `keys` and reads its claims. Times are not judged here.
+/// A token that was looked at: all is known of it, or the host must be asked.
+#[derive(Debug)]
+pub enum Opened<T> {
+    Verified(Verified<T>),
+    Unproven(Unproven),
+}
+
+/// Verifies `token` as one of `kind` under `keys` and reads its claims. Times are not judged here. What only the host can
+/// verify ([`crate::keys::VerificationKey::by_host`]) is refused.
 pub fn open<T: DeserializeOwned>(
     token: &[u8],
     kind: Kind,
     keys: &KeySet,
     scratch: &mut Scratch,
 ) -> Result<Verified<T>, TokenError> {
+    match open_or_ask(token, kind, keys, scratch)? {
+        Opened::Verified(verified) => Ok(verified),
+        Opened::Unproven(_) => Err(TokenError::Algorithm),
+    }
+}
+
+/// The same, for a caller that can ask the host.
+pub fn open_or_ask<T: DeserializeOwned>(
+    token: &[u8],
+    kind: Kind,
+    keys: &KeySet,
+    scratch: &mut Scratch,
+) -> Result<Opened<T>, TokenError> {
     if token.len() > kind.max_len() {
         return Err(TokenError::TooLong);
     }
@@ -72,12 +93,17 @@ fn open_with<T: DeserializeOwned>(
     kind: Kind,
     keys: &KeySet,
     scratch: &mut Scratch,
-) -> Result<Verified<T>, TokenError> {
+) -> Result<Opened<T>, TokenError> {
     let Scratch { header, outer, inner } = scratch;
     let (payload, kids) = match keys.envelope() {
         Envelope::Sign => {
-            let kid = verify_jws(token, kind, None, keys, header, inner)?;
-            (inner, [Some(kid), None])
+            let jws = Jws::check(token, kind, None, keys, header)?;
+            let kids = [Some(jws.key.kid().clone()), None];
+            if let Some(host) = jws.key.host_key() {
+                return Unproven::new(host, kids, jws.signing_input, jws.signature).map(Opened::Unproven);
+            }
+            jws.verify(inner)?;
+            (inner, kids)
         }
         Envelope::Encrypt => {
             let kid = open_jwe(token, kind, None, keys, header, outer)?;
@@ -85,15 +111,28 @@ fn open_with<T: DeserializeOwned>(
         }
         Envelope::SignThenEncrypt => {
             let content = open_jwe(token, kind, Some(header::NESTED), keys, header, outer)?;
-            let signing = verify_jws(outer, kind, None, keys, header, inner)?;
-            (inner, [Some(signing), Some(content)])
+            let jws = Jws::check(outer, kind, None, keys, header)?;
+            let kids = [Some(jws.key.kid().clone()), Some(content)];
+            if let Some(host) = jws.key.host_key() {
+                return Unproven::new(host, kids, jws.signing_input, jws.signature).map(Opened::Unproven);
+            }
+            jws.verify(inner)?;
+            (inner, kids)
         }
+        // AM's order, which no edge is given: the host is not asked.
         Envelope::EncryptThenSign => {
-            let signing = verify_jws(token, kind, Some(header::NESTED), keys, header, outer)?;
+            let jws = Jws::check(token, kind, Some(header::NESTED), keys, header)?;
+            jws.verify(outer)?;
+            let signing = jws.key.kid().clone();
             let content = open_jwe(outer, kind, None, keys, header, inner)?;
             (inner, [Some(signing), Some(content)])
         }
     };
+    read(payload, kids).map(Opened::Verified)
+}
+
+/// The claims of a payload whose every layer was verified.
+pub(super) fn read<T: DeserializeOwned>(payload: &[u8], kids: [Option<Kid>; 2]) -> Result<Verified<T>, TokenError> {
     let claims = serde_json::from_slice(payload).map_err(|_| TokenError::Claims)?;
     Ok(Verified { claims, kids })
 }
@@ -108,29 +147,42 @@ pub(crate) fn parts<const N: usize>(token: &[u8]) -> Result<[&[u8]; N], TokenErr
     if split.next().is_some() { Err(TokenError::Format) } else { Ok(parts) }
 }
 
-fn verify_jws(
-    token: &[u8],
-    kind: Kind,
-    cty: Option<&str>,
-    keys: &KeySet,
-    header: &mut Vec<u8>,
-    payload: &mut Vec<u8>,
-) -> Result<Kid, TokenError> {
-    let [protected, body, signature] = parts(token)?;
-    decode_into(protected, header).map_err(|_| TokenError::Format)?;
-    let fields: header::Jws<'_> = header::parse(header)?;
-    header::check_type(fields.typ, kind)?;
-    if fields.cty != cty {
-        return Err(TokenError::Type);
+/// A JWS of the right kind under a known key, whose signature is not verified yet.
+struct Jws<'a> {
+    key: &'a VerificationKey,
+    signing_input: &'a [u8],
+    body: &'a [u8],
+    signature: &'a [u8],
+}
+
+impl<'a> Jws<'a> {
+    fn check(
+        token: &'a [u8],
+        kind: Kind,
+        cty: Option<&str>,
+        keys: &'a KeySet,
+        header: &mut Vec<u8>,
+    ) -> Result<Self, TokenError> {
+        let [protected, body, signature] = parts(token)?;
+        decode_into(protected, header).map_err(|_| TokenError::Format)?;
+        let fields: header::Jws<'_> = header::parse(header)?;
+        header::check_type(fields.typ, kind)?;
+        if fields.cty != cty {
+            return Err(TokenError::Type);
+        }
+        let key = keys.verification_key(fields.kid)?;
+        if key.alg() != fields.alg {
+            return Err(TokenError::Algorithm);
+        }
+        let signing_input = token.get(..protected.len() + 1 + body.len()).ok_or(TokenError::Format)?;
+        Ok(Self { key, signing_input, body, signature })
     }
-    let key = keys.verification_key(fields.kid)?;
-    if key.alg() != fields.alg {
-        return Err(TokenError::Algorithm);
+
+    /// Verifies the signature, then decodes the payload.
+    fn verify(&self, payload: &mut Vec<u8>) -> Result<(), TokenError> {
+        self.key.verify(self.signing_input, self.signature)?;
+        decode_into(self.body, payload).map_err(|_| TokenError::Format)
     }
-    let signing_input = token.get(..protected.len() + 1 + body.len()).ok_or(TokenError::Format)?;
-    key.verify(signing_input, signature)?;
-    decode_into(body, payload).map_err(|_| TokenError::Format)?;
-    Ok(key.kid().clone())
 }
 
 fn open_jwe(

@@ -126,6 +126,72 @@ fn jws(header: &str, payload: &str, key: &SigningKey) -> String {
     token
 }
 
+/// What a program does whose host verifies, with our own verification in the host's place.
+fn opened_by_host(token: &str, set: &KeySet, verifying: &VerificationKey) -> Result<Claims, TokenError> {
+    let mut scratch = Scratch::default();
+    let asked = match open_or_ask::<Claims>(token.as_bytes(), Kind::Session, set, &mut scratch)? {
+        Opened::Verified(_) => panic!("nobody was asked"),
+        Opened::Unproven(asked) => asked,
+    };
+    assert_eq!(asked.key().alg(), verifying.algorithm());
+    let valid = verifying.verify(asked.signing_input(), encode(asked.signature()).as_bytes()).is_ok();
+    asked.answered(valid, &mut scratch).map(Verified::into_claims)
+}
+
+#[test]
+fn what_only_the_host_can_verify_it_is_asked_about() {
+    for alg in SigningAlg::ALL {
+        let key = signing_key(alg);
+        let Some(public) = key.public_bytes() else {
+            assert!(VerificationKey::by_host(kid("sig"), alg, &[2; 64]).is_err(), "{alg:?}");
+            continue;
+        };
+        let by_host = VerificationKey::by_host(kid("sig"), alg, &public);
+        if alg == SigningAlg::EdDsa {
+            assert!(by_host.is_err());
+            continue;
+        }
+        let by_host = by_host.unwrap();
+        for wrong in [&[][..], &public[1..], &[&public[..], &[0; 300]].concat()] {
+            assert!(VerificationKey::by_host(kid("sig"), alg, wrong).is_err(), "{alg:?}");
+        }
+        for envelope in [Envelope::Sign, Envelope::SignThenEncrypt, Envelope::EncryptThenSign] {
+            let content = vec![(KeyState::Active, content_key(KeyAlg::Dir, ContentAlg::A256Gcm))];
+            let set = KeySet::new(envelope, vec![(KeyState::Active, by_host.clone())], content).unwrap();
+            if envelope == Envelope::EncryptThenSign {
+                let token = jws(
+                    &format!(r#"{{"alg":"{}","kid":"sig","typ":"session+jwt","cty":"JWT"}}"#, alg.name()),
+                    "x",
+                    &key,
+                );
+                assert_eq!(opened(&token, &set), Err(TokenError::Algorithm));
+                continue;
+            }
+            let (minting, plain) = keys(direct(envelope, alg), KeyState::Active);
+            let token = mint(&claims(), Kind::Session, &minting, &mut dice()).unwrap();
+            let verifying = key.verification_key().unwrap();
+            assert_eq!(opened(&token, &plain), Ok(claims()));
+            // Whoever cannot ask does not take it.
+            assert_eq!(opened(&token, &set), Err(TokenError::Algorithm));
+            assert_eq!(opened_by_host(&token, &set, &verifying), Ok(claims()));
+            if envelope == Envelope::Sign {
+                // Of another key, of another payload, too short.
+                let (input, signature) = token.rsplit_once('.').unwrap();
+                let other = jws(
+                    &format!(r#"{{"alg":"{}","kid":"sig","typ":"session+jwt"}}"#, alg.name()),
+                    r#"{"n":8,"s":""}"#,
+                    &key,
+                );
+                let moved = format!("{}.{signature}", other.rsplit_once('.').unwrap().0);
+                assert_eq!(opened_by_host(&moved, &set, &verifying), Err(TokenError::Signature));
+                let short = opened_by_host(&format!("{input}.AAAA"), &set, &verifying);
+                let told = if alg == SigningAlg::Rs256 { TokenError::Signature } else { TokenError::Format };
+                assert_eq!(short, Err(told));
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_minted_opens_for_every_pair_of_algorithms() {
     for alg in SigningAlg::ALL {

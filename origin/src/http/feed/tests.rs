@@ -1,5 +1,5 @@
 use countersign_core::encoding;
-use countersign_core::keys::{Bundle, Delivery, KeySet};
+use countersign_core::keys::{Bundle, Delivery, KeySet, Verifiers};
 use countersign_core::replica::{Nonce, Replica, State, Step};
 use countersign_core::time::UnixMillis;
 use countersign_core::token::{self, Kind, Scratch};
@@ -28,7 +28,7 @@ impl Edge {
         members.remove("assertion");
         members.remove("issuer");
         members.remove("cookie_name");
-        let keys = Bundle::parse(&bundle.to_string()).unwrap();
+        let keys = Bundle::parse(&bundle.to_string(), Verifiers::Own).unwrap();
         let authorization = format!("Bearer {}", credential.as_str().unwrap());
         Self { authorization, feed: keys.feed, replica: Replica::new(Some(origin.app.keys().digest)), fetched: (0, 0) }
     }
@@ -184,7 +184,7 @@ async fn edge_keys_are_sealed_to_the_bundle_that_asks() {
     let answer = edge.get(&origin, path).await;
     assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
     let open = |key: &countersign_core::keys::DeliveryKey| {
-        Delivery::open(&answer.body, &key.key_set().unwrap(), "/alpha", NONCE, &mut Scratch::default())
+        Delivery::open(&answer.body, &key.key_set().unwrap(), "/alpha", NONCE, Verifiers::Own, &mut Scratch::default())
     };
     let (digest, _, credential) = open(&own).ok().unwrap();
     assert_eq!((digest, format!("Bearer {}", credential.unwrap())), (ring.digest, edge.authorization.clone()));
@@ -350,7 +350,8 @@ async fn an_old_credential_gives_the_keys_and_nothing_else() {
     assert_ne!(app.keys().digest, digest);
     let own = app.keys().delivery_key("/alpha", "b1".to_owned().try_into().unwrap()).unwrap();
     let answer = edge.get(&origin, &keys).await;
-    let opened = Delivery::open(&answer.body, &own.key_set().unwrap(), "/alpha", NONCE, &mut Scratch::default());
+    let opened =
+        Delivery::open(&answer.body, &own.key_set().unwrap(), "/alpha", NONCE, Verifiers::Own, &mut Scratch::default());
     let newer = Edge { authorization: format!("Bearer {}", opened.ok().unwrap().2.unwrap()), ..Edge::of(&origin) };
     assert_ne!(newer.authorization, edge.authorization);
     assert_eq!((statuses(&edge).await, statuses(&newer).await), ((200, 200), (200, 200)));
@@ -398,7 +399,8 @@ async fn a_bundle_is_withdrawn_with_its_delivery_key() {
         edge.get(&origin, &format!("/countersign/v1/edge-keys?bundle={id}&realm=/alpha&nonce={NONCE}")).await
     };
     let opens = |answer: &Answer, key: &countersign_core::keys::DeliveryKey| {
-        Delivery::open(&answer.body, &key.key_set().unwrap(), "/alpha", NONCE, &mut Scratch::default()).is_ok()
+        Delivery::open(&answer.body, &key.key_set().unwrap(), "/alpha", NONCE, Verifiers::Own, &mut Scratch::default())
+            .is_ok()
     };
 
     // One of today, and one of a version that did not name its delivery key.

@@ -100,12 +100,7 @@ fn main() -> Result<()> {
     if [Group::Requests, Group::Forwarding, Group::Worker].into_iter().any(wanted) {
         let dir = tempfile::tempdir()?;
         let feed = Feed::start()?;
-        let every_format = match wanted(Group::Worker) {
-            true => Some(edge_build::build(&BuildOptions::variant(&["all-formats"])?)?),
-            false => None,
-        };
-        let every_format = every_format.as_ref().map(|build| build.dist.as_path());
-        let mut workers = Workers::start(dir.path(), &build.dist, every_format, &feed)?;
+        let mut workers = Workers::start(dir.path(), &build.dist, &feed)?;
         let rounds = Rounds { count: args.rounds, each: Duration::from_millis(args.milliseconds) };
         let done = served(&workers, rounds, wanted);
         // A runtime that died says more than the connection it left behind.

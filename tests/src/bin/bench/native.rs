@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use anyhow::{Result, bail, ensure};
 use countersign_core::gate::{Facts, Gate, Policy, SessionCache, Verdict};
-use countersign_core::keys::{EdgeKeys, SigningAlg};
+use countersign_core::keys::{EdgeKeys, SigningAlg, Verifiers};
 use countersign_core::replica::{Nonce, Replica, Step};
 use countersign_core::session::SessionClaims;
 use countersign_core::token::{self, Kind, Scratch};
@@ -37,7 +37,7 @@ fn pair(format: Format) -> Result<()> {
     let mut mint = Mint::new(format)?;
     let claims = mint.claims_for(COOKIE)?;
     let batch: Vec<String> = (0..TURNS).map(|_| mint.token(&claims)).collect::<Result<_>>()?;
-    let keys = tokens::bundle(format)?.check()?.session;
+    let keys = tokens::bundle(format)?.check(Verifiers::Own)?.session;
     let mut scratch = Scratch::default();
     let mut samples = Vec::new();
     for repeat in 0..=REPEATS / 3 {
@@ -58,7 +58,7 @@ fn decisions(alg: SigningAlg) -> Result<()> {
     let claims = mint.claims_for(COOKIE)?;
     let cookies: Vec<String> = (0..TURNS).map(|_| Ok(tokens::cookie(&mint.token(&claims)?))).collect::<Result<_>>()?;
     for (name, places, cookies) in [("cold", 0, &cookies[..]), ("cached", 16, &cookies[..1])] {
-        let keys = tokens::bundle(alg)?.check()?;
+        let keys = tokens::bundle(alg)?.check(Verifiers::Own)?;
         let replica = fresh(&keys)?;
         let policy = Policy::new(tokens::REALM.to_owned(), tokens::COOKIE_NAME.to_owned(), &[])?;
         let mut gate = Gate::new(policy, keys.session, keys.denylist, SessionCache::new(places));
@@ -92,7 +92,7 @@ fn openings(alg: SigningAlg) -> Result<()> {
     let mut mint = Mint::new(alg)?;
     let claims = mint.claims_for(COOKIE)?;
     let batch: Vec<String> = (0..TURNS).map(|_| mint.token(&claims)).collect::<Result<_>>()?;
-    let keys = tokens::bundle(alg)?.check()?.session;
+    let keys = tokens::bundle(alg)?.check(Verifiers::Own)?.session;
     let (ring, aws_lc) = (with_ring::Peer::new(alg)?, with_aws_lc::Peer::new(alg)?);
     let (mut scratch, mut buffers) = (Scratch::default(), Buffers::default());
     let mut samples = [Vec::new(), Vec::new(), Vec::new()];

@@ -72,7 +72,7 @@ impl Format {
 
     /// Whether an edge reads it that was not built for more.
     pub(crate) fn is_in_every_edge(self) -> bool {
-        !self.key.is_rsa() && (self.signing.is_symmetric() || self.signing == SigningAlg::EdDsa)
+        !self.key.is_rsa()
     }
 
     pub(crate) fn name(self) -> String {
@@ -172,11 +172,6 @@ pub(crate) fn bundle_binding(format: impl Into<Format>) -> Result<String> {
     binding(&bundle(format)?)
 }
 
-/// Likewise for tokens that are signed and not sealed.
-pub(crate) fn signed_bundle_binding(alg: SigningAlg) -> Result<String> {
-    binding(&Bundle { envelope: Envelope::Sign, session_content: Vec::new(), ..bundle(alg)? })
-}
-
 fn binding(bundle: &Bundle) -> Result<String> {
     let mut bundle = serde_json::to_value(bundle)?;
     let assertion = SigningKey::ed25519(kid("assertion-01234")?, &ASSERTION_SECRET);
@@ -199,14 +194,6 @@ pub(crate) fn jose_settings(alg: SigningAlg) -> Result<Vec<(&'static str, String
         ("COOKIE_NAME", COOKIE_NAME.to_owned()),
         ("REALM", REALM.to_owned()),
     ])
-}
-
-/// The same for the worker that leaves signatures to the host.
-pub(crate) fn host_settings(alg: SigningAlg) -> Result<Vec<(&'static str, String)>> {
-    let mut settings = jose_settings(alg)?;
-    settings.retain(|(name, _)| *name != "CONTENT_KEY");
-    settings.push(("KID", SIGNING_KID.to_owned()));
-    Ok(settings)
 }
 
 /// What the origin puts into the demo user's session.

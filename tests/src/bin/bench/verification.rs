@@ -14,7 +14,7 @@ use crate::feed;
 use crate::load::{Connection, Load, cpu_of};
 use crate::report::{Goal, Quartiles, figure, rounded};
 use crate::tokens::{self, Mint};
-use crate::workers::{CHECK, COOKIE, Family, Signed, Workers, get};
+use crate::workers::{CHECK, COOKIE, Family, Workers, get};
 
 /// Bytes of the `Cookie` header, at least: the smallest session in both layers has more than the first.
 const SIZES: [usize; 4] = [500, COOKIE, 2000, 3500];
@@ -49,26 +49,11 @@ pub(crate) fn run(workers: &Workers) -> Result<()> {
         let cookies: Vec<String> =
             (0..TURNS).map(|_| Ok(tokens::cookie(&mint.token(&claims)?))).collect::<Result<_>>()?;
         let bytes = cookies.first().map_or(0, String::len);
-        for (what, cookies, times) in [("cold", &cookies[..], 64), ("cached", &cookies[..1], 5_000)] {
+        for (what, cookies, times) in [("cold", &cookies[..], 1_000), ("cached", &cookies[..1], 50_000)] {
             let (time, detail) = per_verification(workers, *addr, cookies, times, bytes)?;
             let name = format!("worker.pairs.{}.{what}", format.name());
             figure(&name, time, "us per verification", None, detail);
         }
-    }
-    say("in the worker: signatures by the host's WebCrypto");
-    for Signed { alg, module, host } in &workers.signed {
-        let mut mint = Mint::signed(*alg)?;
-        let claims = mint.claims_for(COOKIE)?;
-        let cookies: Vec<String> =
-            (0..TURNS).map(|_| Ok(tokens::cookie(&mint.token(&claims)?))).collect::<Result<_>>()?;
-        let bytes = cookies.first().map_or(0, String::len);
-        let name = |what: &str| format!("worker.signed.{}.{what}.{bytes}", alg.name().to_lowercase());
-        let times = 128;
-        let (own, detail) = per_verification(workers, *module, &cookies, times, bytes)?;
-        figure(&name("module"), own, "us per verification", None, detail);
-        let (by_host, detail) = per_verification(workers, *host, &cookies, times, bytes)?;
-        figure(&name("host"), by_host, "us per verification", None, detail.clone());
-        figure(&name("host_beside_module"), by_host / own, "of the module's time", None, detail);
     }
     Ok(())
 }
@@ -93,7 +78,7 @@ fn measure(
     let (cold, detail) = per_verification(workers, family.repeat, &cookies, times, bytes)?;
     figure(&name("cold"), cold, "us per verification", bound.map(Goal::AtMost), detail);
     if bound.is_some() {
-        let (cached, mut detail) = per_verification(workers, family.repeat, &cookies[..1], 10_000, bytes)?;
+        let (cached, mut detail) = per_verification(workers, family.repeat, &cookies[..1], 50_000, bytes)?;
         figure(&name("cached"), cached, "us per verification", Some(Goal::AtMost(1.2)), detail.clone());
         if let Some(empty) = empty {
             detail["cpu_us_per_empty_request"] = rounded(empty).into();

@@ -27,23 +27,12 @@ pub(crate) struct Family {
     pub(crate) repeat: SocketAddr,
 }
 
-/// Signatures verified in two ways, of tokens that have nothing else.
-pub(crate) struct Signed {
-    pub(crate) alg: SigningAlg,
-    /// By the module, built with every format.
-    pub(crate) module: SocketAddr,
-    /// By the host's WebCrypto.
-    pub(crate) host: SocketAddr,
-}
-
 pub(crate) struct Workers {
     pub(crate) empty: SocketAddr,
     pub(crate) forward: SocketAddr,
     pub(crate) families: [Family; 2],
     /// A loop like [`Family::repeat`] for each pair of algorithms.
     pub(crate) pairs: Vec<(Format, SocketAddr)>,
-    /// Where the benchmark was given a module with every format.
-    pub(crate) signed: Vec<Signed>,
     workerd: Workerd,
     _ports: Vec<Port>,
 }
@@ -52,8 +41,7 @@ pub(crate) struct Workers {
 pub(crate) const CACHE: usize = 1024;
 
 impl Workers {
-    /// `every_format` holds a module that was built with all of them.
-    pub(crate) fn start(dir: &Path, dist: &Path, every_format: Option<&Path>, feed: &Feed) -> Result<Self> {
+    pub(crate) fn start(dir: &Path, dist: &Path, feed: &Feed) -> Result<Self> {
         npm::ensure("tests")?;
         let mut site = Site { dist, behind: format!("http://{}", feed.addr), ports: Vec::new(), services: Vec::new() };
         let jose = bundle(dir)?;
@@ -78,18 +66,6 @@ impl Workers {
         for format in Format::all().into_iter().filter(|format| format.is_in_every_edge()) {
             pairs.push((format, site.edge(&format!("pair-{}", format.name()), Some("loop.mjs"), format, 1)?));
         }
-        let mut signed = Vec::new();
-        for alg in [SigningAlg::Es256, SigningAlg::EdDsa] {
-            let Some(dist) = every_format else { continue };
-            let name = alg.name().to_lowercase();
-            let text = tokens::host_settings(alg)?.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            let bundle = tokens::signed_bundle_binding(alg)?;
-            signed.push(Signed {
-                alg,
-                module: site.edge_of(dist, &format!("signed-{name}"), Some("loop.mjs"), bundle, 1)?,
-                host: site.add(&format!("host-{name}"), source("host.mjs"), BTreeMap::new(), text)?,
-            });
-        }
         // The helper wants an edge of its own; one of ours would do, but it is not worth a second way to start one.
         let port = Port::free()?;
         let options = WorkerdOptions {
@@ -105,7 +81,7 @@ impl Workers {
         site.ports.push(port);
         std::fs::create_dir_all(&options.dir).with_context(|| format!("cannot create {}", options.dir.display()))?;
         let workerd = Workerd::start(&options)?;
-        let workers = Self { empty, forward, families, pairs, signed, workerd, _ports: site.ports };
+        let workers = Self { empty, forward, families, pairs, workerd, _ports: site.ports };
         workers.check()?;
         Ok(workers)
     }
@@ -141,16 +117,6 @@ impl Workers {
             let mut connection = Connection::open(family.edge)?;
             let (status, body) = connection.exchange(&get(family.edge, APPLICATION, &good))?;
             ensure!((status, body) == (200, b"demo signed".as_slice()), "the edge forwards no identity");
-        }
-        for Signed { alg, module, host } in &self.signed {
-            let mut mint = Mint::signed(*alg)?;
-            let claims = mint.claims_for(COOKIE)?;
-            let good = tokens::cookie(&mint.token(&claims)?);
-            for (name, addr) in [("module", *module), ("host", *host)] {
-                let name = format!("signed by {}, verified by the {name}", alg.name());
-                ensure!(status(addr, &good)? == 204, "{name}: a good session is not taken");
-                ensure!(status(addr, &altered(&good))? == 401, "{name}: an altered session is taken");
-            }
         }
         let mut connection = Connection::open(self.forward)?;
         let (status, body) = connection.exchange(&get(self.forward, APPLICATION, "a=b"))?;
@@ -204,25 +170,14 @@ impl Site<'_> {
 
     /// The edge's modules, with another main module around them when `main` names one.
     fn edge(&mut self, name: &str, main: Option<&str>, format: impl Into<Format>, cache: usize) -> Result<SocketAddr> {
-        self.edge_of(self.dist, name, main, tokens::bundle_binding(format)?, cache)
-    }
-
-    fn edge_of(
-        &mut self,
-        dist: &Path,
-        name: &str,
-        main: Option<&str>,
-        bundle: String,
-        cache: usize,
-    ) -> Result<SocketAddr> {
         let mut modules: Vec<_> = main
             .map(|main| (ModuleKind::EsModule, workspace_root().join("tests/bench").join(main)))
             .into_iter()
             .collect();
-        modules.extend(Config::load()?.all_modules()?.into_iter().map(|(name, kind)| (kind, dist.join(name))));
+        modules.extend(Config::load()?.all_modules()?.into_iter().map(|(name, kind)| (kind, self.dist.join(name))));
         let settings = tokens::settings(&self.behind, "http://localhost", cache);
         let json = BTreeMap::from([("SETTINGS".to_owned(), settings)]);
-        let text = BTreeMap::from([("BUNDLE".to_owned(), bundle)]);
+        let text = BTreeMap::from([("BUNDLE".to_owned(), tokens::bundle_binding(format)?)]);
         self.add(name, modules, json, text)
     }
 }
