@@ -20,8 +20,7 @@ impl HostKey {
             SigningAlg::Es256 => point(65)?,
             SigningAlg::Es384 => point(97)?,
             SigningAlg::Es512 => point(133)?,
-            // 2,048 to 4,096 bits and an exponent of at most 32, which the origin has checked.
-            SigningAlg::Rs256 if (265..=530).contains(&key.len()) => {}
+            SigningAlg::Rs256 if is_one_sequence(key) => {}
             SigningAlg::Rs256 => return Err(KeyError::BadRsaKey),
             own => return Err(KeyError::NotOfHost { alg: own.name() }),
         }
@@ -46,4 +45,11 @@ impl HostKey {
             _ => None,
         }
     }
+}
+
+/// Whether this is a DER `SEQUENCE` as long as that of an RSA key of 2,048 to 4,096 bits, and nothing after it. What is
+/// in it the origin has checked.
+fn is_one_sequence(der: &[u8]) -> bool {
+    let Some(([0x30, 0x82, high, low], content)) = der.split_first_chunk() else { return false };
+    (261..=526).contains(&content.len()) && content.len() == usize::from(u16::from_be_bytes([*high, *low]))
 }
