@@ -6,6 +6,7 @@
 mod cache;
 mod checked;
 mod identity;
+mod opener;
 mod path;
 mod policy;
 mod refusal;
@@ -15,11 +16,13 @@ mod tests;
 pub use cache::SessionCache;
 pub use checked::{AnswerError, Checked, Question};
 pub use identity::{ASSERTION_SECONDS, Assertion, IDENTITY_HEADERS, is_reserved_header, percent_encode};
+pub use opener::Signature;
 pub use path::AmbiguousPath;
 pub use policy::{Access, Policy, PolicyError, RouteSettings};
 pub use refusal::{Action, Refusal};
 
 use self::checked::Answers;
+use self::opener::{Closed, Opener};
 use crate::cookie::{self, Lookup};
 use crate::denylist::fingerprint::DenylistKey;
 use crate::denylist::{Fingerprint, Slot};
@@ -27,7 +30,7 @@ use crate::keys::KeySet;
 use crate::replica::{Replica, State};
 use crate::session::{Marks, Reference, Session, SessionClaims};
 use crate::time::{UnixMillis, UnixSeconds};
-use crate::token::{self, Kind, Opened, Scratch, TokenError, Unproven};
+use crate::token::TokenError;
 
 /// How far in the future a token's `iat` may lie, in seconds: the maker's clock may be ahead of ours. `exp` gets no
 /// leeway.
@@ -112,23 +115,6 @@ pub enum Verdict<'a> {
     Refuse(Refusal),
 }
 
-/// A signature that the host is to verify.
-#[derive(Clone, Debug)]
-pub struct Signature {
-    unproven: Unproven,
-    /// The whole token, by which the cache knows it.
-    token: Vec<u8>,
-    /// Of the keys it was looked at with.
-    generation: u64,
-}
-
-impl Signature {
-    /// What is to be verified, and with which key.
-    pub fn unproven(&self) -> &Unproven {
-        &self.unproven
-    }
-}
-
 /// Judges whether a verified session holds: times, then watermarks and ended keys, then the family's entry, then the view itself.
 pub fn judge(
     session: &Session,
@@ -195,15 +181,10 @@ pub fn presented<'a>(facts: &Facts<'a>, name: &str) -> Result<&'a [u8], Refusal>
 /// Everything the decision is made of but the denylist view, which changes on its own.
 pub struct Gate {
     policy: Policy,
-    keys: KeySet,
-    denylist_key: DenylistKey,
-    cache: SessionCache,
-    scratch: Scratch,
+    opener: Opener,
     answers: Answers,
     /// When a key that is not known here last made this ask for a refresh.
     doubted: Option<UnixMillis>,
-    /// How often keys were replaced: the host's answer about a key of before says nothing.
-    generation: u64,
 }
 
 /// An unknown key identifier makes a gate ask for a refresh at most this often, so that made-up ones cost little.
@@ -219,16 +200,7 @@ fn first_doubt(doubted: &mut Option<UnixMillis>, now: UnixMillis) -> bool {
 
 impl Gate {
     pub fn new(policy: Policy, keys: KeySet, denylist_key: DenylistKey, cache: SessionCache) -> Self {
-        Self {
-            policy,
-            keys,
-            denylist_key,
-            cache,
-            scratch: Scratch::default(),
-            answers: Answers::default(),
-            doubted: None,
-            generation: 0,
-        }
+        Self { policy, opener: Opener::new(keys, denylist_key, cache), answers: Answers::default(), doubted: None }
     }
 
     pub fn policy(&self) -> &Policy {
@@ -237,20 +209,16 @@ impl Gate {
 
     /// From now on these keys and no others; what was verified with others is forgotten.
     pub fn replace_keys(&mut self, keys: KeySet) {
-        self.keys = keys;
-        self.generation += 1;
-        self.cache.clear();
+        self.opener.replace_keys(keys);
     }
 
     /// Likewise the denylist key.
     pub fn replace_denylist_key(&mut self, key: DenylistKey) {
-        self.denylist_key = key;
-        self.generation += 1;
-        self.cache.clear();
+        self.opener.replace_denylist_key(key);
     }
 
     pub fn cache(&self) -> &SessionCache {
-        &self.cache
+        self.opener.cache()
     }
 
     /// Takes the origin's word about a reference, for at most `lease_ms` from when it was asked for.
@@ -262,17 +230,13 @@ impl Gate {
         lease_ms: u64,
         now: UnixMillis,
     ) -> Result<(), AnswerError> {
-        self.answers.take(question, bytes, feed_keys, &self.denylist_key, lease_ms, now)
+        self.answers.take(question, bytes, feed_keys, self.opener.denylist_key(), lease_ms, now)
     }
 
     /// Takes the host's word about a signature. When it is good the token passes for verified from here on, as one that
     /// was verified here; when keys were replaced meanwhile, the word is forgotten, and the next decision asks anew.
     pub fn take_signature(&mut self, asked: Signature, valid: bool) -> Result<(), TokenError> {
-        let verified = asked.unproven.answered::<SessionClaims>(valid, &mut self.scratch)?;
-        if asked.generation == self.generation {
-            self.cache.put(&asked.token, Session::new(verified, &self.denylist_key));
-        }
-        Ok(())
+        self.opener.take_signature(asked, valid)
     }
 
     /// How many references are remembered.
@@ -303,14 +267,11 @@ impl Gate {
                 Some(None) => return Verdict::Refuse(Refusal::Reference),
                 Some(Some(session)) => Ok(session),
             },
-            None => Self::session(&self.keys, &self.denylist_key, &mut self.cache, &mut self.scratch, token),
+            None => self.opener.session(token),
         };
         let session = match session {
             Ok(session) => session,
-            Err(Closed::Unproven(unproven)) => {
-                let signature = Signature { unproven, token: token.to_vec(), generation: self.generation };
-                return Verdict::Verify(Box::new(signature));
-            }
+            Err(Closed::Unproven(signature)) => return Verdict::Verify(signature),
             Err(Closed::Refused(TokenError::UnknownKey))
                 if view.keys_doubtful(clock()) || first_doubt(&mut self.doubted, clock()) =>
             {
@@ -327,25 +288,4 @@ impl Gate {
             Ok(()) => Verdict::Allow(session),
         }
     }
-
-    /// The verified session of a token's bytes, from the cache when these exact bytes were verified before.
-    fn session<'a>(
-        keys: &KeySet,
-        denylist_key: &DenylistKey,
-        cache: &'a mut SessionCache,
-        scratch: &mut Scratch,
-        bytes: &[u8],
-    ) -> Result<&'a Session, Closed> {
-        cache.get_or_open(bytes, || match token::open_or_ask::<SessionClaims>(bytes, Kind::Session, keys, scratch) {
-            Ok(Opened::Verified(verified)) => Ok(Session::new(verified, denylist_key)),
-            Ok(Opened::Unproven(unproven)) => Err(Closed::Unproven(unproven)),
-            Err(error) => Err(Closed::Refused(error)),
-        })
-    }
-}
-
-/// Why a token gave no session.
-enum Closed {
-    Refused(TokenError),
-    Unproven(Unproven),
 }

@@ -15,6 +15,7 @@ use self::compact::{Facts, Items, Wire};
 use crate::denylist::fingerprint::DenylistKey;
 use crate::denylist::{Fingerprint, Kind, Slot};
 use crate::encoding;
+use crate::keys::Kid;
 use crate::time::UnixSeconds;
 use crate::token::Verified;
 
@@ -204,42 +205,78 @@ pub struct Marks {
     pub keys: [Option<Fingerprint>; 2],
 }
 
+/// What the denylist knows a realm or a key by: under the key that entries are made with, and under the other one.
+type Pair = (Fingerprint, Option<Fingerprint>);
+
+/// The marks that one token after the other has: of its realm and of its keys. They are three of five, and an HMAC each.
+/// Good for one [`DenylistKey`].
+#[derive(Clone, Default)]
+pub struct CommonMarks {
+    realm: Option<(String, Pair)>,
+    keys: [Option<(Kid, Pair)>; 2],
+}
+
+impl CommonMarks {
+    fn of_realm(&mut self, realm: &str, key: &DenylistKey) -> Pair {
+        match &self.realm {
+            Some((known, pair)) if known == realm => *pair,
+            _ => {
+                let pair = pair(key, Kind::Realm, realm, &[]);
+                self.realm = Some((realm.to_owned(), pair));
+                pair
+            }
+        }
+    }
+
+    fn of_keys<'a>(&mut self, mut kids: impl Iterator<Item = &'a Kid>, key: &DenylistKey) -> [Option<Pair>; 2] {
+        self.keys.each_mut().map(|known| {
+            let kid = kids.next()?;
+            match known {
+                Some((known, pair)) if known == kid => Some(*pair),
+                _ => {
+                    let pair = pair(key, Kind::Key, "", kid.as_str().as_bytes());
+                    *known = Some((kid.clone(), pair));
+                    Some(pair)
+                }
+            }
+        })
+    }
+}
+
+fn pair(key: &DenylistKey, kind: Kind, realm: &str, id: &[u8]) -> Pair {
+    (key.fingerprint(kind, realm, id), key.other_fingerprint(kind, realm, id))
+}
+
 impl Session {
     pub fn new(verified: Verified<SessionClaims>, key: &DenylistKey) -> Self {
-        let kids = {
-            let mut kids = verified.kids().map(|kid| {
-                let id = kid.as_str().as_bytes();
-                (key.fingerprint(Kind::Key, "", id), key.other_fingerprint(Kind::Key, "", id))
-            });
-            [kids.next(), kids.next()]
-        };
-        Self::of(verified.into_claims(), kids, false, key)
+        Self::with_common(verified, key, &mut CommonMarks::default())
+    }
+
+    /// The same for many tokens in a row.
+    pub fn with_common(verified: Verified<SessionClaims>, key: &DenylistKey, common: &mut CommonMarks) -> Self {
+        let kids = common.of_keys(verified.kids(), key);
+        Self::of(verified.into_claims(), kids, false, key, common)
     }
 
     /// A server-side session: for who has read its row in the store, or the signed word of who has.
     pub fn server_side(claims: SessionClaims, key: &DenylistKey) -> Self {
-        Self::of(claims, [None; 2], true, key)
+        Self::of(claims, [None; 2], true, key, &mut CommonMarks::default())
     }
 
     fn of(
         claims: SessionClaims,
-        kids: [Option<(Fingerprint, Option<Fingerprint>)>; 2],
+        kids: [Option<Pair>; 2],
         server_side: bool,
         key: &DenylistKey,
+        common: &mut CommonMarks,
     ) -> Self {
         let realm = claims.realm.as_str();
-        let marks = Marks {
-            family: key.fingerprint(Kind::Family, realm, &claims.sid.0),
-            user: key.fingerprint(Kind::User, realm, claims.sub.as_bytes()),
-            realm: key.fingerprint(Kind::Realm, realm, &[]),
-            keys: kids.map(|kid| kid.map(|(own, _)| own)),
-        };
-        let other = |kind, id: &[u8]| key.other_fingerprint(kind, realm, id);
-        let other = match (
-            other(Kind::Family, &claims.sid.0),
-            other(Kind::User, claims.sub.as_bytes()),
-            other(Kind::Realm, &[]),
-        ) {
+        let family = pair(key, Kind::Family, realm, &claims.sid.0);
+        let user = pair(key, Kind::User, realm, claims.sub.as_bytes());
+        let realm = common.of_realm(realm, key);
+        let keys = kids.map(|kid| kid.map(|(own, _)| own));
+        let marks = Marks { family: family.0, user: user.0, realm: realm.0, keys };
+        let other = match (family.1, user.1, realm.1) {
             (Some(family), Some(user), Some(realm)) => {
                 let keys = kids.map(|kid| kid.and_then(|(_, other)| other));
                 Some(Marks { family, user, realm, keys })
