@@ -4,8 +4,8 @@ use super::*;
 use crate::denylist::{Denylist, Entry, Kind as EntryKind};
 use crate::keys::{ContentKey, KeyState, Kid, MintingKeys, SigningAlg, SigningKey, VerificationKey};
 use crate::session::{SessionId, TokenId};
-use crate::token::{Envelope, Kind};
 use crate::token::mint::mint;
+use crate::token::{Envelope, Kind};
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 

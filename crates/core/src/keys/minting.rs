@@ -18,9 +18,9 @@ pub struct SigningKey {
 enum Signer {
     Ed25519(Box<ed25519_dalek::SigningKey>),
     Hmac(MacKey),
-    #[cfg(feature = "ecdsa")]
+    #[cfg(feature = "signatures")]
     Ecdsa(crate::token::jws::ecdsa::PrivateKey),
-    #[cfg(feature = "rsa")]
+    #[cfg(feature = "signatures")]
     Rsa(crate::token::jws::rsa::PrivateKey),
 }
 
@@ -34,13 +34,13 @@ impl SigningKey {
                 Signer::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(seed)))
             }
             SigningAlg::Hs256 | SigningAlg::Hs384 | SigningAlg::Hs512 => Signer::Hmac(MacKey::new(alg, secret)?),
-            #[cfg(feature = "ecdsa")]
+            #[cfg(feature = "signatures")]
             SigningAlg::Es256 | SigningAlg::Es384 | SigningAlg::Es512 => {
                 Signer::Ecdsa(crate::token::jws::ecdsa::PrivateKey::new(alg, secret)?)
             }
-            #[cfg(feature = "rsa")]
+            #[cfg(feature = "signatures")]
             SigningAlg::Rs256 => Signer::Rsa(crate::token::jws::rsa::PrivateKey::new(secret)?),
-            #[cfg(not(all(feature = "ecdsa", feature = "rsa")))]
+            #[cfg(not(feature = "signatures"))]
             other => return Err(KeyError::NotBuilt { alg: other.name() }),
         };
         Ok(Self { kid, alg, material })
@@ -81,9 +81,9 @@ impl SigningKey {
         match &self.material {
             Signer::Ed25519(key) => Some(key.verifying_key().to_bytes().to_vec()),
             Signer::Hmac(_) => None,
-            #[cfg(feature = "ecdsa")]
+            #[cfg(feature = "signatures")]
             Signer::Ecdsa(key) => Some(key.public()),
-            #[cfg(feature = "rsa")]
+            #[cfg(feature = "signatures")]
             Signer::Rsa(key) => Some(key.public().to_vec()),
         }
     }
@@ -96,14 +96,14 @@ impl SigningKey {
         }
     }
 
-    #[cfg_attr(not(feature = "rsa"), allow(unused_variables, reason = "only RSA takes randomness"))]
+    #[cfg_attr(not(feature = "signatures"), allow(unused_variables, reason = "only RSA takes randomness"))]
     pub(crate) fn sign(&self, signing_input: &[u8], entropy: &mut dyn Entropy) -> Result<Vec<u8>, MintError> {
         match &self.material {
             Signer::Ed25519(key) => Ok(key.sign(signing_input).to_bytes().to_vec()),
             Signer::Hmac(key) => Ok(key.sign(signing_input)),
-            #[cfg(feature = "ecdsa")]
+            #[cfg(feature = "signatures")]
             Signer::Ecdsa(key) => key.sign(signing_input).ok_or(MintError::Cipher),
-            #[cfg(feature = "rsa")]
+            #[cfg(feature = "signatures")]
             Signer::Rsa(key) => key.sign(signing_input, entropy).ok_or(MintError::Cipher),
         }
     }

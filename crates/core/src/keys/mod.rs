@@ -14,7 +14,7 @@ mod set;
 mod tests;
 mod verification;
 
-#[cfg(all(feature = "mint", feature = "rsa"))]
+#[cfg(all(feature = "mint", feature = "signatures"))]
 pub use crate::token::jws::rsa::generate as generate_rsa;
 pub use algorithm::{ContentAlg, KeyAlg, SigningAlg};
 pub use bundle::{Bundle, BundleError, ContentJwk, EdgeKeys, SessionFormat, VerificationJwk, Verifiers};

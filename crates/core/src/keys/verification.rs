@@ -17,9 +17,9 @@ pub struct VerificationKey {
 enum Verifier {
     Ed25519(PublicKey),
     Hmac(MacKey),
-    #[cfg(feature = "ecdsa")]
+    #[cfg(feature = "signatures")]
     Ecdsa(crate::token::jws::ecdsa::PublicKey),
-    #[cfg(feature = "rsa")]
+    #[cfg(feature = "signatures")]
     Rsa(crate::token::jws::rsa::PublicKey),
     /// Not verified here: see [`crate::token::open_or_ask`].
     Host(Arc<HostKey>),
@@ -32,13 +32,13 @@ impl VerificationKey {
         let material = match alg {
             SigningAlg::EdDsa => Verifier::Ed25519(PublicKey::new(key)?),
             SigningAlg::Hs256 | SigningAlg::Hs384 | SigningAlg::Hs512 => Verifier::Hmac(MacKey::new(alg, key)?),
-            #[cfg(feature = "ecdsa")]
+            #[cfg(feature = "signatures")]
             SigningAlg::Es256 | SigningAlg::Es384 | SigningAlg::Es512 => {
                 Verifier::Ecdsa(crate::token::jws::ecdsa::PublicKey::new(alg, key)?)
             }
-            #[cfg(feature = "rsa")]
+            #[cfg(feature = "signatures")]
             SigningAlg::Rs256 => Verifier::Rsa(crate::token::jws::rsa::PublicKey::new(key)?),
-            #[cfg(not(all(feature = "ecdsa", feature = "rsa")))]
+            #[cfg(not(feature = "signatures"))]
             other => return Err(KeyError::NotBuilt { alg: other.name() }),
         };
         Ok(Self { kid, alg, material })
@@ -87,9 +87,9 @@ impl VerificationKey {
         match &self.material {
             Verifier::Ed25519(key) => key.verify(signing_input, signature),
             Verifier::Hmac(key) => key.verify(signing_input, signature),
-            #[cfg(feature = "ecdsa")]
+            #[cfg(feature = "signatures")]
             Verifier::Ecdsa(key) => key.verify(signing_input, signature),
-            #[cfg(feature = "rsa")]
+            #[cfg(feature = "signatures")]
             Verifier::Rsa(key) => key.verify(signing_input, signature),
             Verifier::Host(_) => Err(TokenError::Algorithm),
         }

@@ -7,8 +7,8 @@ use rsa::signature::Verifier as _;
 use serde_json::{Map, Value};
 use sha2::{Sha256, Sha384, Sha512};
 
-use super::jws::{ecdsa, ed25519, hmac, rsa as our_rsa};
-use super::{TokenError, open};
+use super::jws::{ecdsa, ed25519, hmac};
+use super::{TokenError, open, rsa_key};
 use crate::encoding::decode;
 use crate::keys::{KeyError, SigningAlg};
 
@@ -127,7 +127,7 @@ impl ForeignKey {
         }
         let material = match (text("kty"), text("crv")) {
             (Some("RSA"), _) => {
-                let (key, modulus_len) = our_rsa::public_key_of(&number("n"), &number("e"))?;
+                let (key, modulus_len) = rsa_key::public_key_of(&number("n"), &number("e"))?;
                 Material::Rsa((Box::new(key), modulus_len))
             }
             (Some("EC"), Some(curve)) => {

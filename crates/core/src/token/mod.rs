@@ -16,6 +16,8 @@ pub mod mint;
 mod open;
 #[cfg(all(test, feature = "test-vectors"))]
 mod rfc_tests;
+#[cfg(feature = "rsa")]
+pub(crate) mod rsa_key;
 #[cfg(test)]
 mod tests;
 mod unproven;

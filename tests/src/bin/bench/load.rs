@@ -159,25 +159,6 @@ pub(crate) fn cpu_here() -> Option<f64> {
     on_cpu(Path::new("/proc/thread-self"))
 }
 
-/// Time that this thread spends: on a CPU where the system tells, else elapsed.
-pub(crate) struct Stopwatch {
-    cpu: Option<f64>,
-    started: Instant,
-}
-
-impl Stopwatch {
-    pub(crate) fn start() -> Self {
-        Self { cpu: cpu_here(), started: Instant::now() }
-    }
-
-    pub(crate) fn seconds(&self) -> f64 {
-        match (self.cpu, cpu_here()) {
-            (Some(before), Some(after)) => after - before,
-            _ => self.started.elapsed().as_secs_f64(),
-        }
-    }
-}
-
 fn on_cpu(thread: &Path) -> Option<f64> {
     let nanoseconds = std::fs::read_to_string(thread.join("schedstat")).ok()?;
     Some(nanoseconds.split(' ').next()?.parse::<f64>().ok()? * 1e-9)

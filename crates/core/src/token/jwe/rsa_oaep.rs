@@ -18,7 +18,7 @@ use super::content::Cipher;
 use crate::encoding::decode;
 use crate::keys::{ContentAlg, KeyAlg, KeyError};
 use crate::token::TokenError;
-use crate::token::jws::rsa::private_key;
+use crate::token::rsa_key::private_key;
 
 #[derive(Clone)]
 pub(crate) struct RsaOaep {

@@ -1,7 +1,10 @@
 //! ECDSA (RFC 7518 §3.4): the signature is R ‖ S at full length, never DER. S above half the order is taken, as the RFC
 //! has it; a token is known by its `sid` and by all of its bytes, so a second signature over it gains nothing.
 
-use p256::ecdsa::signature::Verifier as _;
+use p521::ecdsa::signature::Verifier as _;
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, EcdsaVerificationAlgorithm, UnparsedPublicKey,
+};
 
 use crate::encoding::decode_array;
 use crate::keys::{KeyError, SigningAlg};
@@ -38,23 +41,30 @@ impl PublicKey {
     }
 
     pub(crate) fn verify(&self, signing_input: &[u8], signature: &[u8]) -> Result<(), TokenError> {
-        // Zero and numbers from the order up are no signatures (CVE-2022-21449); `from_slice` refuses both.
+        // Zero and numbers from the order up are no signatures (CVE-2022-21449); all three refuse both.
         match self {
             Self::P256(key) => {
                 let bytes: [u8; 64] = decode_array(signature).map_err(|_| TokenError::Format)?;
-                p256::ecdsa::Signature::from_slice(&bytes).and_then(|signature| key.verify(signing_input, &signature))
+                by_ring(&ECDSA_P256_SHA256_FIXED, key.to_sec1_point(false), signing_input, &bytes)
             }
             Self::P384(key) => {
                 let bytes: [u8; 96] = decode_array(signature).map_err(|_| TokenError::Format)?;
-                p384::ecdsa::Signature::from_slice(&bytes).and_then(|signature| key.verify(signing_input, &signature))
+                by_ring(&ECDSA_P384_SHA384_FIXED, key.to_sec1_point(false), signing_input, &bytes)
             }
             Self::P521(key) => {
                 let bytes: [u8; 132] = decode_array(signature).map_err(|_| TokenError::Format)?;
-                p521::ecdsa::Signature::from_slice(&bytes).and_then(|signature| key.verify(signing_input, &signature))
+                let signature = p521::ecdsa::Signature::from_slice(&bytes);
+                signature.is_ok_and(|signature| key.verify(signing_input, &signature).is_ok())
             }
         }
-        .map_err(|_| TokenError::Signature)
+        .then_some(())
+        .ok_or(TokenError::Signature)
     }
+}
+
+/// Three times as fast as the crates of the curves; it has no P-521.
+fn by_ring(alg: &'static EcdsaVerificationAlgorithm, point: impl AsRef<[u8]>, input: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(alg, point).verify(input, signature).is_ok()
 }
 
 #[cfg(feature = "mint")]
