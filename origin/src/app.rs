@@ -54,7 +54,7 @@ pub struct App {
     pub(crate) audit_log: AuditLog,
     pub(crate) libraries: Libraries,
     /// Logins in progress that are kept here.
-    pub(crate) memory: Memory,
+    pub(crate) memory: Arc<Memory>,
     pub(crate) snapshots: Snapshots,
 }
 
@@ -150,7 +150,7 @@ impl App {
             limiter,
             audit_log: AuditLog::default(),
             libraries,
-            memory: Memory::default(),
+            memory: Arc::default(),
             snapshots: Snapshots::default(),
         }))
     }

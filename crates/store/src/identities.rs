@@ -1,8 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::time::UnixSeconds;
 
 use crate::db::{Arg, Tx, bulk, sql};
+use crate::names::{self, name_key};
 use crate::{Store, StoreError, check};
 
 /// What is known of an identity beside its name: each attribute has a list of values, as in AM.
@@ -23,7 +24,7 @@ pub enum IdentityStatus {
 }
 
 impl IdentityStatus {
-    const fn text(self) -> &'static str {
+    pub const fn text(self) -> &'static str {
         match self {
             Self::Active => "Active",
             Self::Inactive => "Inactive",
@@ -56,8 +57,8 @@ pub struct NewIdentity<'a> {
 impl NewIdentity<'_> {
     /// Whether the store would take it, but for a name that is taken and a realm that is not there.
     pub fn check(&self) -> Result<(), StoreError> {
-        check::name("username", self.username)?;
-        if self.username.eq_ignore_ascii_case(CANARY) {
+        names::new_name(self.username)?;
+        if name_key(self.username) == CANARY {
             return Err(StoreError::Invalid { what: "username", rule: "is reserved for the canary" });
         }
         password_hash(self.password_hash)?;
@@ -136,10 +137,22 @@ fn indexed(value: &str) -> Option<String> {
 
 async fn insert(tx: &mut Tx<'_>, new: NewIdentity<'_>, now: UnixSeconds) -> Result<(), StoreError> {
     new.check()?;
-    sql("INSERT INTO identities (realm, username, password_hash, status, attributes, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6)")
+    let key = name_key(new.username);
+    let (taken,): (bool,) = sql("SELECT EXISTS (SELECT 1 FROM identities
+         WHERE realm = $1 AND (username = $2 OR name_key = $3))")
     .bind(new.realm)
     .bind(new.username)
+    .bind(&key)
+    .one(tx)
+    .await?;
+    if taken {
+        return Err(StoreError::Conflict { what: "identity", name: new.username.to_owned() });
+    }
+    sql("INSERT INTO identities (realm, username, name_key, password_hash, status, attributes, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)")
+    .bind(new.realm)
+    .bind(new.username)
+    .bind(&key)
     .bind(new.password_hash)
     .bind(new.status.text())
     .bind(attributes_in(new.attributes)?)
@@ -147,24 +160,64 @@ async fn insert(tx: &mut Tx<'_>, new: NewIdentity<'_>, now: UnixSeconds) -> Resu
     .try_run(tx)
     .await
     .map_err(|error| StoreError::of_insert(error, "identity", new.username, Some(new.realm)))?;
-    index(tx, new.realm, new.username, new.attributes).await
+    index(tx, new.realm, new.username, entries(new.attributes), now).await
 }
 
-async fn index(tx: &mut Tx<'_>, realm: &str, username: &str, attributes: &Attributes) -> Result<(), StoreError> {
-    let mut entries = std::collections::BTreeSet::new();
-    for (attribute, values) in attributes {
-        entries.extend(values.iter().filter_map(|value| Some((attribute, indexed(value)?))));
+/// Keeps two that make users in a realm from taking two spellings of one name.
+async fn lock_names(tx: &mut Tx<'_>, new: &[NewIdentity<'_>]) -> Result<(), StoreError> {
+    let realms: BTreeSet<&str> = new.iter().map(|new| new.realm).collect();
+    for realm in realms {
+        tx.lock(&["user names", realm]).await?;
     }
-    let row = |(attribute, value): (&String, String)| -> Vec<Arg> {
-        vec![realm.into(), attribute.into(), value.into(), username.into()]
+    Ok(())
+}
+
+/// Gives users of before, and those of an origin of before, the key by which their names are found.
+pub(crate) async fn fill_keys(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    loop {
+        let rows: Vec<(String, String)> =
+            sql("SELECT realm, username FROM identities WHERE name_key IS NULL LIMIT 1000").all(tx).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for (realm, username) in rows {
+            sql("UPDATE identities SET name_key = $3 WHERE realm = $1 AND username = $2")
+                .bind(&realm)
+                .bind(&username)
+                .bind(name_key(&username))
+                .run(tx)
+                .await?;
+        }
+    }
+}
+
+/// What the index has of these attributes: names and values.
+fn entries(attributes: &Attributes) -> BTreeSet<(String, String)> {
+    let short = attributes.iter().filter(|(attribute, _)| attribute.len() <= MAX_INDEXED);
+    short
+        .flat_map(|(attribute, values)| values.iter().filter_map(|value| Some((attribute.clone(), indexed(value)?))))
+        .collect()
+}
+
+async fn index(
+    tx: &mut Tx<'_>,
+    realm: &str,
+    username: &str,
+    entries: impl IntoIterator<Item = (String, String)>,
+    now: UnixSeconds,
+) -> Result<(), StoreError> {
+    let since = check::time_in(now)?;
+    let row = |(attribute, value): (String, String)| -> Vec<Arg> {
+        vec![realm.into(), attribute.into(), value.into(), username.into(), since.into()]
     };
-    let rows = entries.into_iter().filter(|(attribute, _)| attribute.len() <= MAX_INDEXED).map(row).collect();
-    bulk::insert(tx, "identity_index", &["realm", "attribute", "value", "username"], rows).await
+    let rows = entries.into_iter().map(row).collect();
+    bulk::insert(tx, "identity_index", &["realm", "attribute", "value", "username", "since"], rows).await
 }
 
 impl Identities<'_> {
     pub async fn create(&self, new: NewIdentity<'_>, now: UnixSeconds) -> Result<(), StoreError> {
         let mut tx = self.0.db().begin().await?;
+        lock_names(&mut tx, &[new]).await?;
         insert(&mut tx, new, now).await?;
         tx.commit().await
     }
@@ -172,6 +225,7 @@ impl Identities<'_> {
     /// Creates all of them, or none where one cannot be; which one that was, by its position.
     pub async fn create_all(&self, new: &[NewIdentity<'_>], now: UnixSeconds) -> Result<(), (usize, StoreError)> {
         let mut tx = self.0.db().begin().await.map_err(|error| (0, error))?;
+        lock_names(&mut tx, new).await.map_err(|error| (0, error))?;
         for (at, new) in new.iter().enumerate() {
             insert(&mut tx, *new, now).await.map_err(|error| (at, error))?;
         }
@@ -179,7 +233,7 @@ impl Identities<'_> {
     }
 
     /// The identities with this value among those of an attribute, without regard to the case of ASCII letters; at most
-    /// `limit`.
+    /// `limit`. Who has had the value for longest comes first: no one else can take that place by taking the value.
     pub async fn find(
         &self,
         realm: &str,
@@ -190,7 +244,8 @@ impl Identities<'_> {
         let Some(value) = indexed(value) else { return Ok(Vec::new()) };
         let rows: Vec<Row> = sql("SELECT i.realm, i.username, i.password_hash, i.status, i.attributes, i.created_at
              FROM identity_index AS x JOIN identities AS i ON i.realm = x.realm AND i.username = x.username
-             WHERE x.realm = $1 AND x.attribute = $2 AND x.value = $3 ORDER BY i.username LIMIT $4")
+             WHERE x.realm = $1 AND x.attribute = $2 AND x.value = $3
+             ORDER BY x.since, i.created_at, i.username LIMIT $4")
         .bind(realm)
         .bind(attribute)
         .bind(value)
@@ -200,6 +255,26 @@ impl Identities<'_> {
         rows.into_iter().map(identity).collect()
     }
 
+    /// The identity of a name as somebody has typed it: the one that is called just so, else the only one whose name is
+    /// the same (see [`name_key`]). Of before that was looked at there may be several, who are found by their exact names.
+    pub async fn named(&self, realm: &str, name: &str) -> Result<Option<Identity>, StoreError> {
+        let rows: Vec<Row> = sql("SELECT realm, username, password_hash, status, attributes, created_at
+             FROM identities WHERE realm = $1 AND (username = $2 OR name_key = $3)
+             ORDER BY CASE WHEN username = $2 THEN 0 ELSE 1 END LIMIT 2")
+        .bind(realm)
+        .bind(name)
+        .bind(name_key(name))
+        .all(&mut self.0.db().read().await?)
+        .await?;
+        let exact = rows.first().is_some_and(|(_, username, ..)| username == name);
+        if rows.len() > 1 && !exact {
+            tracing::warn!(realm, "several users have names that differ only in case; only the exact names find them");
+            return Ok(None);
+        }
+        rows.into_iter().next().map(identity).transpose()
+    }
+
+    /// By its exact name, as sessions have it.
     pub async fn get(&self, realm: &str, username: &str) -> Result<Option<Identity>, StoreError> {
         let row: Option<Row> = sql("SELECT realm, username, password_hash, status, attributes, created_at
              FROM identities WHERE realm = $1 AND username = $2")
@@ -332,6 +407,7 @@ impl Identities<'_> {
         realm: &str,
         username: &str,
         changes: &Attributes,
+        now: UnixSeconds,
     ) -> Result<Attributes, StoreError> {
         let mut tx = self.0.db().begin().await?;
         tx.lock(&["identity", realm, username]).await?;
@@ -356,12 +432,23 @@ impl Identities<'_> {
             .bind(attributes_in(&attributes)?)
             .run(&mut tx)
             .await?;
-        sql("DELETE FROM identity_index WHERE realm = $1 AND username = $2")
-            .bind(realm)
-            .bind(username)
-            .run(&mut tx)
-            .await?;
-        index(&mut tx, realm, username, &attributes).await?;
+        let indexed: Vec<(String, String)> =
+            sql("SELECT attribute, value FROM identity_index WHERE realm = $1 AND username = $2")
+                .bind(realm)
+                .bind(username)
+                .all(&mut tx)
+                .await?;
+        let (before, after): (BTreeSet<_>, _) = (indexed.into_iter().collect(), entries(&attributes));
+        for (attribute, value) in before.difference(&after) {
+            sql("DELETE FROM identity_index WHERE realm = $1 AND username = $2 AND attribute = $3 AND value = $4")
+                .bind(realm)
+                .bind(username)
+                .bind(attribute)
+                .bind(value)
+                .run(&mut tx)
+                .await?;
+        }
+        index(&mut tx, realm, username, after.difference(&before).cloned(), now).await?;
         tx.commit().await?;
         Ok(attributes)
     }
@@ -450,6 +537,9 @@ mod tests {
         a_damaged_row_is_reported,
         a_hash_is_renewed_only_for_the_password_it_was_made_of,
         attributes_change_one_by_one,
+        a_name_is_one_in_all_its_spellings,
+        two_spellings_of_before_are_both_found,
+        a_value_finds_who_has_had_it_for_longest,
     );
 
     fn new<'a>(username: &'a str, attributes: &'a Attributes) -> NewIdentity<'a> {
@@ -483,7 +573,7 @@ mod tests {
     async fn what_breaks_a_rule_is_not_stored(site: Site) {
         let store = site.store().await;
         let (identities, none) = (store.identities(), Attributes::new());
-        for username in ["", "a\nb", &"x".repeat(256)] {
+        for username in ["", "a\nb", &"x".repeat(256), "..", "a/b", "a b", "Countersign-Canary"] {
             assert_eq!(identities.create(new(username, &none), NOW).await.unwrap_err().fault(), crate::Fault::Caller);
         }
         let clear = NewIdentity { password_hash: "Ch4ng31t", ..new("demo", &none) };
@@ -520,6 +610,81 @@ mod tests {
         assert_eq!(found.password_hash, "$argon2id$changed");
     }
 
+    async fn a_name_is_one_in_all_its_spellings(site: Site) {
+        let store = site.store().await;
+        let (identities, none) = (store.identities(), Attributes::new());
+        identities.create(new("Adm", &none), NOW).await.unwrap();
+        for other in ["adm", "ADM", "Adm"] {
+            let taken = StoreError::Conflict { what: "identity", name: other.into() };
+            assert_eq!(identities.create(new(other, &none), NOW).await, Err(taken.clone()), "{other}");
+            assert_eq!(identities.create_all(&[new("ben", &none), new(other, &none)], NOW).await, Err((1, taken)));
+            assert_eq!(identities.named("/alpha", other).await.unwrap().unwrap().username, "Adm");
+        }
+        assert_eq!(identities.named("/alpha", "ａｄｍ").await.unwrap().unwrap().username, "Adm");
+        assert!(identities.named("/beta", "adm").await.unwrap().is_none());
+        assert!(identities.named("/alpha", "аdm").await.unwrap().is_none(), "a Cyrillic а");
+        // Of many at the same time one gets the name.
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..8u32 {
+            let store = site.open().await;
+            let bits = (0..3).map(|bit| n >> bit & 1 == 1);
+            let spelled: String =
+                "ann".chars().zip(bits).map(|(c, up)| if up { c.to_ascii_uppercase() } else { c }).collect();
+            tasks.spawn(async move { store.identities().create(new(&spelled, &Attributes::new()), NOW).await.is_ok() });
+        }
+        assert_eq!(tasks.join_all().await.into_iter().filter(|made| *made).count(), 1);
+    }
+
+    async fn two_spellings_of_before_are_both_found(site: Site) {
+        let store = site.store().await;
+        for username in ["one", "two", "three"] {
+            store.identities().create(new(username, &Attributes::new()), NOW).await.unwrap();
+        }
+        for (from, to) in [("one", "Ümit"), ("two", "ümit"), ("three", "ÄNNE")] {
+            tamper(
+                &store,
+                &format!("UPDATE identities SET username = '{to}', name_key = NULL WHERE username = '{from}'"),
+            )
+            .await;
+        }
+        assert_eq!(store.identities().named("/alpha", "Ümit").await.unwrap().unwrap().username, "Ümit");
+        let store = site.open().await;
+        let named = async |name| store.identities().named("/alpha", name).await.unwrap().map(|known| known.username);
+        for (asked, found) in [
+            ("Ümit", Some("Ümit")),
+            ("ümit", Some("ümit")),
+            ("ÜMIT", None),
+            ("änne", Some("ÄNNE")),
+            ("ÄNNE", Some("ÄNNE")),
+        ] {
+            assert_eq!(named(asked).await.as_deref(), found, "{asked}");
+        }
+        assert!(store.identities().create(new("ÜMIT", &Attributes::new()), NOW).await.is_err());
+        store.identities().delete("/alpha", "ümit").await.unwrap();
+        assert_eq!(named("ÜMIT").await.as_deref(), Some("Ümit"));
+    }
+
+    async fn a_value_finds_who_has_had_it_for_longest(site: Site) {
+        let store = site.store().await;
+        let identities = store.identities();
+        let mail = |mail: &str| Attributes::from([("mail".to_owned(), vec![mail.to_owned()])]);
+        identities.create(new("victim", &mail("v@example.com")), NOW.plus(1)).await.unwrap();
+        identities.create(new("aaa", &mail("V@example.com")), NOW.plus(2)).await.unwrap();
+        identities.create(new("old", &mail("o@example.com")), NOW).await.unwrap();
+        identities.update_attributes("/alpha", "old", &mail("v@example.com"), NOW.plus(3)).await.unwrap();
+        let found = async || {
+            let found = identities.find("/alpha", "mail", "v@example.com", 9).await.unwrap();
+            found.into_iter().map(|known| known.username).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(found().await, "victim aaa old");
+        // Other changes change nothing about it.
+        let name = Attributes::from([("sn".to_owned(), vec!["V".to_owned()])]);
+        identities.update_attributes("/alpha", "victim", &name, NOW.plus(4)).await.unwrap();
+        assert_eq!(found().await, "victim aaa old");
+        identities.update_attributes("/alpha", "victim", &mail("new@example.com"), NOW.plus(5)).await.unwrap();
+        assert_eq!(found().await, "aaa old");
+    }
+
     async fn attributes_change_one_by_one(site: Site) {
         let store = site.store().await;
         store.identities().create(new("demo", &Attributes::new()), NOW).await.unwrap();
@@ -528,15 +693,15 @@ mod tests {
             let store = site.open().await;
             tasks.spawn(async move {
                 let change = Attributes::from([(format!("a{n}"), vec![n.to_string()])]);
-                store.identities().update_attributes("/alpha", "demo", &change).await.unwrap();
+                store.identities().update_attributes("/alpha", "demo", &change, NOW).await.unwrap();
             });
         }
         tasks.join_all().await;
         let change = Attributes::from([("a3".into(), vec![])]);
-        let left = store.identities().update_attributes("/alpha", "demo", &change).await.unwrap();
+        let left = store.identities().update_attributes("/alpha", "demo", &change, NOW).await.unwrap();
         assert_eq!((left.len(), left.contains_key("a3")), (9, false));
         assert!(store.identities().get("/alpha", "demo").await.unwrap().unwrap().attributes == left);
-        assert!(store.identities().update_attributes("/alpha", "nobody", &change).await.is_err());
+        assert!(store.identities().update_attributes("/alpha", "nobody", &change, NOW).await.is_err());
     }
 
     async fn a_damaged_row_is_reported(site: Site) {

@@ -4,12 +4,15 @@
 //! until the next one, with the client, in the store or in memory.
 
 mod auth_id;
+mod claim;
 mod credentials;
 pub(crate) mod documents;
 mod journey_sessions;
 pub(crate) mod library;
 mod memory;
 mod methods;
+#[cfg(test)]
+mod names_tests;
 mod outcome;
 mod progress;
 mod run;
