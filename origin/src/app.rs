@@ -12,7 +12,7 @@ use countersign_store::{Store, StoreError};
 use crate::ambient::{Clock, Entropy};
 use crate::audit_log::AuditLog;
 use crate::http::News;
-use crate::journey::{Libraries, Memory};
+use crate::journey::{Claims, Libraries, Memory};
 use crate::key_plan::Times;
 use crate::key_upkeep::Issued;
 use crate::keyring::{self, Keyring, KeyringError};
@@ -55,6 +55,7 @@ pub struct App {
     pub(crate) libraries: Libraries,
     /// Logins in progress that are kept here.
     pub(crate) memory: Arc<Memory>,
+    pub(crate) claims: Arc<Claims>,
     pub(crate) snapshots: Snapshots,
 }
 
@@ -151,6 +152,7 @@ impl App {
             audit_log: AuditLog::default(),
             libraries,
             memory: Arc::default(),
+            claims: Arc::default(),
             snapshots: Snapshots::default(),
         }))
     }

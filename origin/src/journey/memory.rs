@@ -53,6 +53,11 @@ impl Memory {
         entry.map(|entry| entry.claimed = true).is_some()
     }
 
+    pub(super) fn is_claimed(&self, reference: &Reference, version: u64) -> bool {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.by_reference.get(reference).is_some_and(|entry| entry.version == version && entry.claimed)
+    }
+
     pub(super) fn release(&self, reference: &Reference, version: u64) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = entries.by_reference.get_mut(reference).filter(|entry| entry.version == version) {

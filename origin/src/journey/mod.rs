@@ -13,6 +13,8 @@ mod memory;
 mod methods;
 #[cfg(test)]
 mod names_tests;
+#[cfg(test)]
+mod once_tests;
 mod outcome;
 mod progress;
 mod run;
@@ -20,7 +22,7 @@ mod run;
 mod second_factor_tests;
 pub(crate) mod services;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use countersign_core::token::mint::MintError;
 use countersign_journey::StepError;
@@ -30,6 +32,7 @@ use countersign_store::StoreError;
 use crate::rate_limits::Quota;
 
 pub(crate) use auth_id::AuthIdError;
+pub(crate) use claim::Claims;
 pub(crate) use credentials::Credentials;
 pub(crate) use journey_sessions::{Opened, is_suspended, open, park, unpark};
 pub(crate) use library::Libraries;

@@ -88,10 +88,9 @@ async fn what_is_refused_is_told_by_line_and_nothing_of_it_is_written() {
         ("[]", Some("it is no JSON object")),
         ("{\"mail\":\"x@example.com\"}", Some("there is no user name")),
         ("{\"userName\":\" x\"}", Some("username must not begin or end with white space")),
-        ("{\"userName\":\"demo\"}", Some("\"demo\" exists already")),
+        ("{\"userName\":\"Demo\"}", Some("\"Demo\" exists already")),
         ("{\"userName\":\"new1\"}", Some("\"new1\" comes twice in this file")),
         ("{\"userName\":\"NEW1\"}", Some("\"NEW1\" comes twice in this file")),
-        ("{\"userName\":\"Demo\"}", Some("\"Demo\" exists already")),
         ("{\"userName\":\"unfit\"}", Some("does not fit")),
         ("{\"userName\":\"a\",\"password\":\"short\"}", Some("the password fails MIN_LENGTH")),
         (

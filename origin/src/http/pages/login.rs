@@ -36,11 +36,14 @@ use crate::sessions::{self, IssueError};
 const FORCE_AUTH: &str = "ForceAuth";
 
 const SIGN_IN: &str = "Sign in";
+/// A journey that goes on where its link is opened.
+const ELSEWHERE: &str = "Check your messages";
 const SIGNED_OUT: &str = "You are signed out.";
 const AGAIN: &str = "Please sign in again.";
 const TOO_SLOW: &str = "The sign-in took too long. Please sign in again.";
 const ANSWERED: &str =
     "This form was sent before, by a second click perhaps, or from another window. Please sign in again.";
+const STALE: &str = "This page was used before, or it is too old. Please sign in again.";
 const WRONG: &str = "User name or password is wrong.";
 const FAILED: &str = "The sign-in did not succeed.";
 const LOCKED: &str = "This account is locked.";
@@ -147,7 +150,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, RawQuery(query): RawQuery,
     let auth_id = form.first("authId").unwrap_or_default();
     match journey::open(app, &visit.realm, auth_id).await {
         Ok(opened) => visit.advance(opened, Some(&form), to).await,
-        Err(JourneyError::AuthId(error)) => visit.late(&error, to).await,
+        Err(JourneyError::AuthId(error)) => visit.late(Some(&error), to).await,
         Err(error) => visit.trouble(&error),
     }
 }
@@ -235,17 +238,18 @@ impl Visit {
     }
 
     /// The step can no longer be answered.
-    async fn late(&self, error: &AuthIdError, to: Destinations) -> Response {
-        if let (AuthIdError::Used, Some(session)) = (error, &self.session)
+    async fn late(&self, error: Option<&AuthIdError>, to: Destinations) -> Response {
+        if let (Some(AuthIdError::Used), Some(session)) = (error, &self.session)
             && !self.forced
         {
             // What was sent first has led to this.
             return signed_in(&self.app, session, to.goto.as_deref());
         }
         let notice = match error {
-            AuthIdError::Used => ANSWERED,
-            AuthIdError::Expired => TOO_SLOW,
-            AuthIdError::Format(_) | AuthIdError::Signature | AuthIdError::Elsewhere => AGAIN,
+            Some(AuthIdError::Used) => ANSWERED,
+            Some(AuthIdError::Expired) => TOO_SLOW,
+            Some(AuthIdError::Format(_) | AuthIdError::Signature | AuthIdError::Elsewhere) => AGAIN,
+            None => STALE,
         };
         let says = Says { notice: Some(notice), ..Says::default() };
         self.begin(&self.tree(), to, StatusCode::OK, says).await
@@ -285,7 +289,7 @@ impl Visit {
                 let error = says(text.as_deref().unwrap_or(default));
                 self.begin(&tree, failed.to, StatusCode::UNAUTHORIZED, error).await
             }
-            Err(JourneyError::AuthId(error)) => self.late(&error, to).await,
+            Err(JourneyError::AuthId(error)) => self.late(Some(&error), to).await,
             // The journey is where it was, and so is what was typed.
             Err(JourneyError::Step(StepError::Callbacks(_))) => {
                 self.show(StatusCode::BAD_REQUEST, &again, says(UNFIT)).await
@@ -304,12 +308,12 @@ impl Visit {
         let to = Destinations::default();
         let auth_id = match journey::unpark(&self.app, &self.realm, reference).await {
             Ok(Some(auth_id)) => auth_id,
-            Ok(None) => return self.late(&AuthIdError::Used, to).await,
+            Ok(None) => return self.late(None, to).await,
             Err(error) => return self.trouble(&error),
         };
         let mut response = match journey::open(&self.app, &self.realm, &auth_id).await {
             Ok(opened) => self.advance(opened, None, to).await,
-            Err(JourneyError::AuthId(error)) => self.late(&error, to).await,
+            Err(JourneyError::AuthId(error)) => self.late(Some(&error), to).await,
             Err(error) => return self.trouble(&error),
         };
         let cookies = response.headers_mut();
@@ -412,7 +416,7 @@ impl Visit {
         };
         let again = format!("{action}&{}=true", waiting::CONTINUE);
         let template = Login {
-            header: header.as_deref().unwrap_or(SIGN_IN),
+            header: header.as_deref().unwrap_or(if state.is_suspended() { ELSEWHERE } else { SIGN_IN }),
             realm_name: realm_name(&self.realm),
             description: description.as_deref().unwrap_or_default(),
             notice: says.notice,

@@ -71,7 +71,12 @@ fn shown(documents: &Documents, name: &str) -> Option<Value> {
 }
 
 async fn put(call: &Call, actor: &str, name: &str) -> Answer {
+    super::plain_id(name)?;
     let body = tree(object(call)?, name)?;
+    if let Some((id, _)) = nodes(&body).find(|(id, kind)| super::plain_id(id).and(super::plain_id(kind)).is_err()) {
+        tracing::debug!(id, "a tree has a node of an odd name");
+        return Err(Crest::bad_request("Data validation failed for the attribute, Nodes"));
+    }
     let decide = |documents: &Documents| {
         let current = shown(documents, name);
         put_allowed(call, current.as_ref())?;
