@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use countersign_core::time::UnixSeconds;
-use countersign_store::Store;
+use countersign_store::{Store, StoreError};
 
 use super::JourneyError;
 use super::auth_id::AuthIdError;
@@ -54,28 +54,33 @@ struct Stored {
     until: UnixSeconds,
 }
 
-impl What {
-    async fn take(&self) -> Result<bool, JourneyError> {
-        Ok(match self {
-            Self::Nothing => true,
-            Self::Stored(Stored { store, claims, kind, id, until }) => {
-                let taken = store.once().consume(kind, id, *until).await?;
-                if taken {
-                    claims.held().insert(id.clone());
-                }
-                taken
-            }
-            Self::Memory { memory, reference, version } => memory.claim(reference, *version),
-        })
-    }
+/// Not to be had: what was wanted, and whether whoever has it may yet let it go, as far as is known here.
+type Missed = (What, bool);
 
-    /// Whether it may be let go yet, as far as is known here.
-    fn is_held(&self) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Stored(Stored { claims, id, .. }) => claims.held().contains(id),
-            Self::Memory { memory, reference, version } => memory.is_claimed(reference, *version),
+impl What {
+    async fn attempt(self) -> Result<Result<Claim, Missed>, StoreError> {
+        let stored = match self {
+            Self::Nothing => return Ok(Ok(Claim::of(self))),
+            Self::Memory { ref memory, reference, version } => {
+                let (taken, held) = (memory.claim(&reference, version), memory.is_claimed(&reference, version));
+                return Ok(if taken { Ok(Claim::of(self)) } else { Err((self, held)) });
+            }
+            Self::Stored(stored) => stored,
+        };
+        if !stored.claims.held().insert(stored.id.clone()) {
+            return Ok(Err((Self::Stored(stored), true)));
         }
+        // To its end, also when the client goes away now: the claim is dropped then, and lets go what it has.
+        let attempt = tokio::spawn(async move {
+            match stored.store.once().consume(stored.kind, &stored.id, stored.until).await {
+                Ok(true) => Ok(Ok(Claim::of(Self::Stored(stored)))),
+                other => {
+                    stored.claims.held().remove(&stored.id);
+                    other.map(|_| Err((Self::Stored(stored), false)))
+                }
+            }
+        });
+        attempt.await.unwrap_or_else(|error| Err(StoreError::Internal { detail: error.to_string() }))
     }
 
     async fn release(self) {
@@ -127,13 +132,23 @@ impl Claim {
         Self::take(stored(app, LINK, id.to_vec(), until), JourneyError::NotSuspended).await
     }
 
-    async fn take(what: What, taken: JourneyError) -> Result<Self, JourneyError> {
+    async fn take(mut what: What, taken: JourneyError) -> Result<Self, JourneyError> {
         let mut pauses = PAUSES.into_iter();
-        while !what.take().await? {
-            let Some(pause) = pauses.next().filter(|_| what.is_held()) else { return Err(taken) };
+        loop {
+            let held = match what.attempt().await? {
+                Ok(claim) => return Ok(claim),
+                Err((back, held)) => {
+                    what = back;
+                    held
+                }
+            };
+            let Some(pause) = pauses.next().filter(|_| held) else { return Err(taken) };
             tokio::time::sleep(Duration::from_millis(pause)).await;
         }
-        Ok(Self { what: Some(what), running: true })
+    }
+
+    fn of(what: What) -> Self {
+        Self { what: Some(what), running: true }
     }
 
     /// Whether the step of a client-side journey is used up with this.

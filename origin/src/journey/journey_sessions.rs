@@ -91,7 +91,7 @@ pub(crate) async fn open(app: &App, realm: &str, auth_id: &str) -> Result<Opened
         let progress = unseal(keys, outer.session_id.as_bytes()).ok_or_else(foreign)?;
         let once = app.store.once();
         // One that is being answered may yet be let go.
-        let used = once.is_consumed(STEP, outer.otk.as_bytes()).await? && !app.claims.is_held(&outer.otk)
+        let used = !app.claims.is_held(&outer.otk) && once.is_consumed(STEP, outer.otk.as_bytes()).await?
             || once.is_consumed(JOURNEY, progress.id.as_bytes()).await?;
         let place = Place::Client { otk: outer.otk, id: progress.id.clone(), ends: outer.exp };
         // A used step says so whether or not steps are used up now.

@@ -174,7 +174,7 @@ async fn validated(call: &Call) -> Answer {
 }
 
 /// `core.orgConfig`: the journey of logins that name none.
-pub(super) async fn make_default(call: &Call, name: &str) -> Result<(), Crest> {
+pub(super) async fn make_default(call: &Call, actor: &str, name: &str) -> Result<(), Crest> {
     let journeys = call.app.journeys_current(&call.realm).await?;
     if journeys.default == name {
         return Ok(());
@@ -187,7 +187,7 @@ pub(super) async fn make_default(call: &Call, name: &str) -> Result<(), Crest> {
         return Err(Crest::bad_request("core.orgConfig must be the name of a journey that can be started"));
     }
     let now = call.app.clock.now().seconds();
-    let editor = Editor { store: &call.app.store, realm: &call.realm, actor: "REST", now };
+    let editor = Editor { store: &call.app.store, realm: &call.realm, actor, now };
     let stored: Result<(), StoreError> = editor.set_default(name).await;
     stored?;
     call.app.journeys_current(&call.realm).await?;
