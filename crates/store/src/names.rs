@@ -2,6 +2,9 @@
 //!
 //! A name is kept as it was chosen, in Unicode's form NFKC. Names are the same that differ in case, or in forms that NFKC
 //! makes one (full width, ligatures, composed letters). Letters of two scripts that look alike stay two letters.
+//!
+//! This is the comparison of RFC 8265 (UsernameCaseMapped) with full case folding, without its class of letters: that class
+//! changes with the versions of Unicode, and has no place for names that directories have had for decades.
 
 use std::borrow::Cow;
 

@@ -295,7 +295,8 @@ impl View {
             }
             CallbackType::RedirectCallback => {
                 let href = text("redirectUrl");
-                if reduced::is_web(href) {
+                // The engine lets apps through that the settings list; from a page, browsers open only the web.
+                if reduced::is_web(href) || href.starts_with('/') && !href.starts_with("//") {
                     self.parts.push(Part::Away { href: href.to_owned() });
                 }
             }
