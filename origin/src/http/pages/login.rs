@@ -442,7 +442,11 @@ fn away(app: &App, failed: &Failed) -> Option<String> {
 
 /// Where the journey itself leads: held to the same as `goto`.
 fn own_destination(app: &App, url: &str) -> Option<String> {
-    app.settings().destinations.check_own(url)
+    let checked = app.settings().destinations.check_own(url);
+    if checked.is_none() {
+        tracing::warn!("a journey leads to where validation.valid_goto_destinations does not");
+    }
+    checked
 }
 
 fn signed_in(app: &App, session: &Session, goto: Option<&str>) -> Response {
