@@ -12,7 +12,7 @@ use countersign_store::{Store, StoreError};
 use crate::ambient::{Clock, Entropy};
 use crate::audit_log::AuditLog;
 use crate::http::News;
-use crate::journey::{Libraries, Memory};
+use crate::journey::{Claims, Libraries, Memory};
 use crate::key_plan::Times;
 use crate::key_upkeep::Issued;
 use crate::keyring::{self, Keyring, KeyringError};
@@ -54,7 +54,8 @@ pub struct App {
     pub(crate) audit_log: AuditLog,
     pub(crate) libraries: Libraries,
     /// Logins in progress that are kept here.
-    pub(crate) memory: Memory,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) claims: Arc<Claims>,
     pub(crate) snapshots: Snapshots,
 }
 
@@ -150,7 +151,8 @@ impl App {
             limiter,
             audit_log: AuditLog::default(),
             libraries,
-            memory: Memory::default(),
+            memory: Arc::default(),
+            claims: Arc::default(),
             snapshots: Snapshots::default(),
         }))
     }

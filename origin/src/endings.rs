@@ -47,6 +47,26 @@ pub(crate) async fn end(
     order: Order<'_>,
     now: UnixSeconds,
 ) -> Result<Appended, StoreError> {
+    if let Scope::User { realm, username } = scope
+        && let Some(known) = store.identities().named(realm, username).await?
+        && known.username != username
+    {
+        // Sessions have the name as its user has it. The other spelling ends as well: an agent may be called so, or a user
+        // who was deleted.
+        let known = Scope::User { realm, username: &known.username };
+        end_exactly(store, denylist, settings, known, order, now).await?;
+    }
+    end_exactly(store, denylist, settings, scope, order, now).await
+}
+
+async fn end_exactly(
+    store: &Store,
+    denylist: &DenylistKey,
+    settings: &Settings,
+    scope: Scope<'_>,
+    order: Order<'_>,
+    now: UnixSeconds,
+) -> Result<Appended, StoreError> {
     let slot = Slot::of(latest_end(store, settings, now).await?);
     let new = |kind, realm, fingerprint: Fingerprint| {
         NewEntry::new(Entry { kind, slot, fingerprint }, realm, order.reason, order.actor)

@@ -13,6 +13,16 @@ const MAX_DESTINATIONS: usize = 100;
 pub(crate) struct Destinations {
     public_url: PublicUrl,
     others: Vec<Destination>,
+    apps: Vec<AppDestination>,
+}
+
+/// An app on the user's device, by a scheme of its own.
+#[derive(Clone, Debug)]
+struct AppDestination {
+    scheme: String,
+    /// The whole address, or how it begins.
+    address: String,
+    is_prefix: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -27,8 +37,25 @@ impl Destinations {
         if others.len() > MAX_DESTINATIONS {
             return Err(format!("has more than {MAX_DESTINATIONS} entries"));
         }
-        let others = others.iter().map(|text| Destination::parse(text)).collect::<Result<_, _>>()?;
-        Ok(Self { public_url: public_url.clone(), others })
+        let (mut origins, mut apps) = (Vec::new(), Vec::new());
+        for text in others {
+            match AppDestination::parse(text)? {
+                Some(app) => apps.push(app),
+                None => origins.push(Destination::parse(text)?),
+            }
+        }
+        Ok(Self { public_url: public_url.clone(), others: origins, apps })
+    }
+
+    /// What a journey's own setting leads to, by the same rules; a path stays one.
+    pub(crate) fn check_own(&self, url: &str) -> Option<String> {
+        let checked = self.check(url)?;
+        Some(if url.starts_with('/') { url.to_owned() } else { checked })
+    }
+
+    /// The schemes of listed apps.
+    pub(crate) fn app_schemes(&self) -> impl Iterator<Item = &str> {
+        self.apps.iter().map(|app| app.scheme.as_str())
     }
 
     /// The absolute URL to send the browser to, or nothing: an invalid `goto` is ignored. What is returned is what was
@@ -43,7 +70,8 @@ impl Destinations {
             .iter()
             .any(|scheme| goto.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
         if !rooted && !absolute {
-            return None;
+            let url = Url::parse(goto).ok().filter(|_| !goto.starts_with(char::is_whitespace))?;
+            return self.apps.iter().any(|app| app.admits(&url)).then(|| url.into());
         }
         let url = self.public_url.url().join(goto).ok()?;
         let plain = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
@@ -53,7 +81,54 @@ impl Destinations {
 
     /// The listed origins: Chrome applies the CSP's `form-action` to the redirects after a form too.
     pub(crate) fn other_origins(&self) -> impl Iterator<Item = String> {
-        self.others.iter().map(|other| other.origin.ascii_serialization())
+        let apps = self.apps.iter().map(|app| format!("{}:", app.scheme));
+        self.others.iter().map(|other| other.origin.ascii_serialization()).chain(apps)
+    }
+}
+
+/// Schemes that are no app: what they name is run, shown or read by the browser itself.
+const NO_APPS: [&str; 13] = [
+    "about",
+    "blob",
+    "chrome",
+    "data",
+    "file",
+    "filesystem",
+    "ftp",
+    "intent",
+    "javascript",
+    "resource",
+    "vbscript",
+    "view-source",
+    "ws",
+];
+
+impl AppDestination {
+    /// `None` for an entry of http or https, or of no scheme at all.
+    fn parse(text: &str) -> Result<Option<Self>, String> {
+        let Ok(url) = Url::parse(text) else { return Ok(None) };
+        if matches!(url.scheme(), "http" | "https") {
+            return Ok(None);
+        }
+        let refused = |rule: &str| Err(format!("has {text:?}, which {rule}"));
+        // (A scheme without a dot may be a mistake, such as a host with a port.)
+        if NO_APPS.contains(&url.scheme()) || url.scheme() == "wss" || !url.scheme().contains('.') {
+            return refused("is neither http or https nor the scheme of an app such as com.example.app");
+        }
+        let (scheme, address) = (url.scheme().to_owned(), url.as_str().to_owned());
+        let (address, is_prefix) = match address.strip_suffix('*') {
+            Some(prefix) => (prefix.to_owned(), true),
+            None => (address, false),
+        };
+        if address.contains('*') {
+            return refused("has a * that is not at its end");
+        }
+        Ok(Some(Self { scheme, address, is_prefix }))
+    }
+
+    fn admits(&self, url: &Url) -> bool {
+        let address = url.as_str();
+        url.scheme() == self.scheme && (address == self.address || self.is_prefix && address.starts_with(&self.address))
     }
 }
 
@@ -183,6 +258,48 @@ mod tests {
             Some("https://login.example.com/x"),
             "what is returned is the host that was compared"
         );
+    }
+
+    #[test]
+    fn s13_apps_are_led_to_when_they_are_listed() {
+        let list = destinations("https://login.example.com", &["com.example.app:/done", "org.example.other://in/*"]);
+        for (goto, expected) in [
+            ("com.example.app:/done", Some("com.example.app:/done")),
+            ("COM.example.app:/done", Some("com.example.app:/done")),
+            ("org.example.other://in/a?b", Some("org.example.other://in/a?b")),
+            ("com.example.app:/done/x", None),
+            ("com.example.app:/", None),
+            ("org.example.other://elsewhere/a", None),
+            ("org.example.other://in/../../x", None),
+            ("com.example.evil:/done", None),
+            ("javascript:alert(1)", None),
+            (" com.example.app:/done", None),
+        ] {
+            // A URL's dot segments are gone before it is compared.
+            let found = list.check(goto).filter(|url| !url.ends_with("/in/x"));
+            assert_eq!(found.as_deref(), expected, "{goto}");
+        }
+        assert_eq!(list.other_origins().collect::<Vec<_>>(), ["com.example.app:", "org.example.other:"]);
+        let public_url = PublicUrl::parse("https://login.example.com").unwrap();
+        for bad in ["javascript:*", "data:*", "localhost:80", "myapp:/x", "com.example.app:/*/x"] {
+            assert!(Destinations::parse(&public_url, &[bad.to_owned()]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_a_journey_says_is_held_to_the_same() {
+        let list = destinations("https://login.example.com", &["https://app.example.com"]);
+        for (own, expected) in [
+            ("/am/console", Some("/am/console")),
+            ("https://app.example.com/x", Some("https://app.example.com/x")),
+            ("https://login.example.com", Some("https://login.example.com/")),
+            ("https://evil.example/", None),
+            ("//evil.example/", None),
+            ("javascript:alert(1)", None),
+            ("data:text/html,x", None),
+        ] {
+            assert_eq!(list.check_own(own).as_deref(), expected, "{own}");
+        }
     }
 
     #[test]

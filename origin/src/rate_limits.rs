@@ -102,11 +102,16 @@ impl Entry {
 pub(crate) struct Limiter {
     addresses: Buckets,
     users: Buckets,
+    mails: Buckets,
 }
 
 impl Limiter {
     pub(crate) fn new(settings: &RateLimits) -> Self {
-        Self { addresses: Buckets::new(settings.tracked), users: Buckets::new(settings.tracked) }
+        Self {
+            addresses: Buckets::new(settings.tracked),
+            users: Buckets::new(settings.tracked),
+            mails: Buckets::new(settings.tracked),
+        }
     }
 
     /// A request to log in; `None` where nothing is limited.
@@ -124,6 +129,12 @@ impl Limiter {
     /// as many; a right one is [given back](Self::right).
     pub(crate) fn password(&self, settings: &RateLimits, realm: &str, user: &str, now_ms: u64) -> Option<Quota> {
         Some(self.users.take(&[realm.as_bytes(), user.as_bytes()], settings.user?, 1, now_ms))
+    }
+
+    /// A mail that is about to be taken; `None` where nothing is limited. Some providers tell addresses apart by case: none
+    /// that matters.
+    pub(crate) fn mail(&self, settings: &RateLimits, to: &str, now_ms: u64) -> Option<Quota> {
+        Some(self.mails.take(&[to.trim().to_lowercase().as_bytes()], settings.mail?, 1, now_ms))
     }
 
     pub(crate) fn right(&self, settings: &RateLimits, realm: &str, user: &str) {
@@ -162,7 +173,7 @@ mod tests {
     use super::*;
 
     const RATE: Rate = Rate { quota: 3, seconds: 60 };
-    const SETTINGS: RateLimits = RateLimits { address: Some(RATE), user: Some(RATE), tracked: 1024 };
+    const SETTINGS: RateLimits = RateLimits { address: Some(RATE), user: Some(RATE), mail: Some(RATE), tracked: 1024 };
     const NOW: u64 = 1_800_000_000_000;
 
     fn address(text: &str) -> Option<IpAddr> {
@@ -207,6 +218,15 @@ mod tests {
         assert!(!limiter.password(&SETTINGS, "/alpha", "demo", NOW).unwrap().allowed);
         assert!(limiter.password(&SETTINGS, "/beta", "demo", NOW).unwrap().allowed);
         assert!(limiter.password(&SETTINGS, "/alphad", "emo", NOW).unwrap().allowed);
+    }
+
+    #[test]
+    fn mails_to_one_address_are_counted_however_it_is_spelled() {
+        let limiter = Limiter::new(&SETTINGS);
+        let allowed = |to: &str| limiter.mail(&SETTINGS, to, NOW).unwrap().allowed;
+        assert!(allowed("ann@example.com") && allowed("Ann@example.com ") && allowed("ANN@EXAMPLE.COM"));
+        assert!(!allowed("ann@example.com"));
+        assert!(allowed("ben@example.com"));
     }
 
     /// However many names are tried, memory stays what it is, and an empty bucket is not forgotten for full ones.

@@ -60,6 +60,8 @@ pub struct Realm {
     /// By label, for settings that name a secret instead of holding it (`secretLabelIdentifier` and its like).
     pub secrets: BTreeMap<String, String>,
     pub relying_party: RelyingParty,
+    /// Schemes of apps that a journey may lead to, beside http and https.
+    pub app_schemes: Vec<String>,
     pub push: PushSettings,
     /// What users may consent to share.
     pub consents: Vec<ConsentMapping>,

@@ -33,6 +33,17 @@ impl Administrators<'_> {
         Ok(done > 0)
     }
 
+    /// Whether the user is an administrator, whether or not it may log in.
+    pub async fn is_granted(&self, realm: &str, username: &str) -> Result<bool, StoreError> {
+        let (granted,): (bool,) =
+            sql("SELECT EXISTS (SELECT 1 FROM administrators WHERE realm = $1 AND username = $2)")
+                .bind(realm)
+                .bind(username)
+                .one(&mut self.0.db().read().await?)
+                .await?;
+        Ok(granted)
+    }
+
     /// Whether the user is an administrator and may log in.
     pub async fn has(&self, realm: &str, username: &str) -> Result<bool, StoreError> {
         let found: Option<(String,)> = sql(

@@ -32,6 +32,23 @@ impl Counters<'_> {
         Ok(done > 0)
     }
 
+    /// Raises it to `value`, unless it is there or above already.
+    pub async fn raise(&self, realm: &str, username: &str, name: &str, value: i64) -> Result<(), StoreError> {
+        check::name("counter", name)?;
+        sql("INSERT INTO identity_counters (realm, username, name, value)
+             SELECT realm, username, CAST($3 AS TEXT), CAST($4 AS BIGINT) FROM identities
+             WHERE realm = $1 AND username = $2
+             ON CONFLICT (realm, username, name) DO UPDATE SET value = excluded.value
+             WHERE identity_counters.value < excluded.value")
+        .bind(realm)
+        .bind(username)
+        .bind(name)
+        .bind(value)
+        .run(&mut self.0.db().write().await?)
+        .await
+        .map(drop)
+    }
+
     pub async fn remove(&self, realm: &str, username: &str, name: &str) -> Result<(), StoreError> {
         sql("DELETE FROM identity_counters WHERE realm = $1 AND username = $2 AND name = $3")
             .bind(realm)
@@ -62,6 +79,11 @@ mod tests {
             assert_eq!(counters.get("/alpha", "demo", "loginCount").await, Ok(Some(value)));
         }
         assert_eq!(counters.get("/alpha", "demo", "other").await, Ok(None));
+        for (raised, then) in [(3, 3), (2, 3), (5, 5)] {
+            counters.raise("/alpha", "demo", "raised", raised).await.unwrap();
+            assert_eq!(counters.get("/alpha", "demo", "raised").await, Ok(Some(then)));
+        }
+        counters.raise("/alpha", "nobody", "raised", 1).await.unwrap();
         counters.remove("/alpha", "demo", "loginCount").await.unwrap();
         assert_eq!(counters.get("/alpha", "demo", "loginCount").await, Ok(None));
         counters.set("/alpha", "demo", "loginCount", 3).await.unwrap();

@@ -1,8 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::time::UnixSeconds;
 
 use crate::db::{Arg, Tx, bulk, sql};
+use crate::names::{self, name_key};
 use crate::{Store, StoreError, check};
 
 /// What is known of an identity beside its name: each attribute has a list of values, as in AM.
@@ -23,7 +24,7 @@ pub enum IdentityStatus {
 }
 
 impl IdentityStatus {
-    const fn text(self) -> &'static str {
+    pub const fn text(self) -> &'static str {
         match self {
             Self::Active => "Active",
             Self::Inactive => "Inactive",
@@ -56,8 +57,8 @@ pub struct NewIdentity<'a> {
 impl NewIdentity<'_> {
     /// Whether the store would take it, but for a name that is taken and a realm that is not there.
     pub fn check(&self) -> Result<(), StoreError> {
-        check::name("username", self.username)?;
-        if self.username.eq_ignore_ascii_case(CANARY) {
+        names::new_name(self.username)?;
+        if name_key(self.username) == CANARY {
             return Err(StoreError::Invalid { what: "username", rule: "is reserved for the canary" });
         }
         password_hash(self.password_hash)?;
@@ -136,10 +137,22 @@ fn indexed(value: &str) -> Option<String> {
 
 async fn insert(tx: &mut Tx<'_>, new: NewIdentity<'_>, now: UnixSeconds) -> Result<(), StoreError> {
     new.check()?;
-    sql("INSERT INTO identities (realm, username, password_hash, status, attributes, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6)")
+    let key = name_key(new.username);
+    let (taken,): (bool,) = sql("SELECT EXISTS (SELECT 1 FROM identities
+         WHERE realm = $1 AND (username = $2 OR name_key = $3))")
     .bind(new.realm)
     .bind(new.username)
+    .bind(&key)
+    .one(tx)
+    .await?;
+    if taken {
+        return Err(StoreError::Conflict { what: "identity", name: new.username.to_owned() });
+    }
+    sql("INSERT INTO identities (realm, username, name_key, password_hash, status, attributes, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)")
+    .bind(new.realm)
+    .bind(new.username)
+    .bind(&key)
     .bind(new.password_hash)
     .bind(new.status.text())
     .bind(attributes_in(new.attributes)?)
@@ -147,24 +160,64 @@ async fn insert(tx: &mut Tx<'_>, new: NewIdentity<'_>, now: UnixSeconds) -> Resu
     .try_run(tx)
     .await
     .map_err(|error| StoreError::of_insert(error, "identity", new.username, Some(new.realm)))?;
-    index(tx, new.realm, new.username, new.attributes).await
+    index(tx, new.realm, new.username, entries(new.attributes), now).await
 }
 
-async fn index(tx: &mut Tx<'_>, realm: &str, username: &str, attributes: &Attributes) -> Result<(), StoreError> {
-    let mut entries = std::collections::BTreeSet::new();
-    for (attribute, values) in attributes {
-        entries.extend(values.iter().filter_map(|value| Some((attribute, indexed(value)?))));
+/// Keeps two that make users in a realm from taking two spellings of one name.
+async fn lock_names(tx: &mut Tx<'_>, new: &[NewIdentity<'_>]) -> Result<(), StoreError> {
+    let realms: BTreeSet<&str> = new.iter().map(|new| new.realm).collect();
+    for realm in realms {
+        tx.lock(&["user names", realm]).await?;
     }
-    let row = |(attribute, value): (&String, String)| -> Vec<Arg> {
-        vec![realm.into(), attribute.into(), value.into(), username.into()]
+    Ok(())
+}
+
+/// Gives users of before, and those of an origin of before, the key by which their names are found.
+pub(crate) async fn fill_keys(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    loop {
+        let rows: Vec<(String, String)> =
+            sql("SELECT realm, username FROM identities WHERE name_key IS NULL LIMIT 1000").all(tx).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for (realm, username) in rows {
+            sql("UPDATE identities SET name_key = $3 WHERE realm = $1 AND username = $2")
+                .bind(&realm)
+                .bind(&username)
+                .bind(name_key(&username))
+                .run(tx)
+                .await?;
+        }
+    }
+}
+
+/// What the index has of these attributes: names and values.
+fn entries(attributes: &Attributes) -> BTreeSet<(String, String)> {
+    let short = attributes.iter().filter(|(attribute, _)| attribute.len() <= MAX_INDEXED);
+    short
+        .flat_map(|(attribute, values)| values.iter().filter_map(|value| Some((attribute.clone(), indexed(value)?))))
+        .collect()
+}
+
+async fn index(
+    tx: &mut Tx<'_>,
+    realm: &str,
+    username: &str,
+    entries: impl IntoIterator<Item = (String, String)>,
+    now: UnixSeconds,
+) -> Result<(), StoreError> {
+    let since = check::time_in(now)?;
+    let row = |(attribute, value): (String, String)| -> Vec<Arg> {
+        vec![realm.into(), attribute.into(), value.into(), username.into(), since.into()]
     };
-    let rows = entries.into_iter().filter(|(attribute, _)| attribute.len() <= MAX_INDEXED).map(row).collect();
-    bulk::insert(tx, "identity_index", &["realm", "attribute", "value", "username"], rows).await
+    let rows = entries.into_iter().map(row).collect();
+    bulk::insert(tx, "identity_index", &["realm", "attribute", "value", "username", "since"], rows).await
 }
 
 impl Identities<'_> {
     pub async fn create(&self, new: NewIdentity<'_>, now: UnixSeconds) -> Result<(), StoreError> {
         let mut tx = self.0.db().begin().await?;
+        lock_names(&mut tx, &[new]).await?;
         insert(&mut tx, new, now).await?;
         tx.commit().await
     }
@@ -172,6 +225,7 @@ impl Identities<'_> {
     /// Creates all of them, or none where one cannot be; which one that was, by its position.
     pub async fn create_all(&self, new: &[NewIdentity<'_>], now: UnixSeconds) -> Result<(), (usize, StoreError)> {
         let mut tx = self.0.db().begin().await.map_err(|error| (0, error))?;
+        lock_names(&mut tx, new).await.map_err(|error| (0, error))?;
         for (at, new) in new.iter().enumerate() {
             insert(&mut tx, *new, now).await.map_err(|error| (at, error))?;
         }
@@ -179,7 +233,7 @@ impl Identities<'_> {
     }
 
     /// The identities with this value among those of an attribute, without regard to the case of ASCII letters; at most
-    /// `limit`.
+    /// `limit`. Who has had the value for longest comes first: no one else can take that place by taking the value.
     pub async fn find(
         &self,
         realm: &str,
@@ -190,7 +244,8 @@ impl Identities<'_> {
         let Some(value) = indexed(value) else { return Ok(Vec::new()) };
         let rows: Vec<Row> = sql("SELECT i.realm, i.username, i.password_hash, i.status, i.attributes, i.created_at
              FROM identity_index AS x JOIN identities AS i ON i.realm = x.realm AND i.username = x.username
-             WHERE x.realm = $1 AND x.attribute = $2 AND x.value = $3 ORDER BY i.username LIMIT $4")
+             WHERE x.realm = $1 AND x.attribute = $2 AND x.value = $3
+             ORDER BY x.since, i.created_at, i.username LIMIT $4")
         .bind(realm)
         .bind(attribute)
         .bind(value)
@@ -200,6 +255,26 @@ impl Identities<'_> {
         rows.into_iter().map(identity).collect()
     }
 
+    /// The identity of a name as somebody has typed it: the one that is called just so, else the only one whose name is
+    /// the same (see [`name_key`]). Of before that was looked at there may be several, who are found by their exact names.
+    pub async fn named(&self, realm: &str, name: &str) -> Result<Option<Identity>, StoreError> {
+        let rows: Vec<Row> = sql("SELECT realm, username, password_hash, status, attributes, created_at
+             FROM identities WHERE realm = $1 AND (username = $2 OR name_key = $3)
+             ORDER BY CASE WHEN username = $2 THEN 0 ELSE 1 END LIMIT 2")
+        .bind(realm)
+        .bind(name)
+        .bind(name_key(name))
+        .all(&mut self.0.db().read().await?)
+        .await?;
+        let exact = rows.first().is_some_and(|(_, username, ..)| username == name);
+        if rows.len() > 1 && !exact {
+            tracing::warn!(realm, "several users have names that differ only in case; only the exact names find them");
+            return Ok(None);
+        }
+        rows.into_iter().next().map(identity).transpose()
+    }
+
+    /// By its exact name, as sessions have it.
     pub async fn get(&self, realm: &str, username: &str) -> Result<Option<Identity>, StoreError> {
         let row: Option<Row> = sql("SELECT realm, username, password_hash, status, attributes, created_at
              FROM identities WHERE realm = $1 AND username = $2")
@@ -332,6 +407,7 @@ impl Identities<'_> {
         realm: &str,
         username: &str,
         changes: &Attributes,
+        now: UnixSeconds,
     ) -> Result<Attributes, StoreError> {
         let mut tx = self.0.db().begin().await?;
         tx.lock(&["identity", realm, username]).await?;
@@ -356,12 +432,23 @@ impl Identities<'_> {
             .bind(attributes_in(&attributes)?)
             .run(&mut tx)
             .await?;
-        sql("DELETE FROM identity_index WHERE realm = $1 AND username = $2")
-            .bind(realm)
-            .bind(username)
-            .run(&mut tx)
-            .await?;
-        index(&mut tx, realm, username, &attributes).await?;
+        let indexed: Vec<(String, String)> =
+            sql("SELECT attribute, value FROM identity_index WHERE realm = $1 AND username = $2")
+                .bind(realm)
+                .bind(username)
+                .all(&mut tx)
+                .await?;
+        let (before, after): (BTreeSet<_>, _) = (indexed.into_iter().collect(), entries(&attributes));
+        for (attribute, value) in before.difference(&after) {
+            sql("DELETE FROM identity_index WHERE realm = $1 AND username = $2 AND attribute = $3 AND value = $4")
+                .bind(realm)
+                .bind(username)
+                .bind(attribute)
+                .bind(value)
+                .run(&mut tx)
+                .await?;
+        }
+        index(&mut tx, realm, username, after.difference(&before).cloned(), now).await?;
         tx.commit().await?;
         Ok(attributes)
     }
@@ -439,110 +526,5 @@ fn one_row(affected: u64, username: &str) -> Result<(), StoreError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{NOW, Site, on_both, tamper};
-
-    on_both!(
-        an_identity_is_created_changed_and_deleted,
-        what_breaks_a_rule_is_not_stored,
-        listing_goes_on_where_the_last_page_ended,
-        a_damaged_row_is_reported,
-        a_hash_is_renewed_only_for_the_password_it_was_made_of,
-        attributes_change_one_by_one,
-    );
-
-    fn new<'a>(username: &'a str, attributes: &'a Attributes) -> NewIdentity<'a> {
-        let status = IdentityStatus::Active;
-        NewIdentity { realm: "/alpha", username, password_hash: "$argon2id$x", status, attributes }
-    }
-
-    async fn an_identity_is_created_changed_and_deleted(site: Site) {
-        let store = site.store().await;
-        let identities = store.identities();
-        let attributes = Attributes::from([("mail".into(), vec!["a@example.com".into(), "b@example.com".into()])]);
-        identities.create(new("demo", &attributes), NOW).await.unwrap();
-        let again = identities.create(new("demo", &attributes), NOW).await;
-        assert_eq!(again, Err(StoreError::Conflict { what: "identity", name: "demo".into() }));
-
-        identities.set_password_hash("/alpha", "demo", "$argon2id$y").await.unwrap();
-        identities.set_status("/alpha", "demo", IdentityStatus::Inactive).await.unwrap();
-        let found = identities.get("/alpha", "demo").await.unwrap().unwrap();
-        assert_eq!(found.password_hash, "$argon2id$y");
-        assert_eq!((found.status, found.created_at, found.attributes), (IdentityStatus::Inactive, NOW, attributes));
-
-        assert!(identities.get("/alpha", "Demo").await.unwrap().is_none());
-        assert!(identities.get("/beta", "demo").await.unwrap().is_none());
-        identities.delete("/alpha", "demo").await.unwrap();
-        let gone = StoreError::NotFound { what: "identity", name: "demo".into() };
-        assert_eq!(identities.delete("/alpha", "demo").await, Err(gone.clone()));
-        assert_eq!(identities.set_password_hash("/alpha", "demo", "$x").await, Err(gone.clone()));
-        assert_eq!(identities.set_status("/alpha", "demo", IdentityStatus::Active).await, Err(gone));
-    }
-
-    async fn what_breaks_a_rule_is_not_stored(site: Site) {
-        let store = site.store().await;
-        let (identities, none) = (store.identities(), Attributes::new());
-        for username in ["", "a\nb", &"x".repeat(256)] {
-            assert_eq!(identities.create(new(username, &none), NOW).await.unwrap_err().fault(), crate::Fault::Caller);
-        }
-        let clear = NewIdentity { password_hash: "Ch4ng31t", ..new("demo", &none) };
-        assert!(matches!(identities.create(clear, NOW).await, Err(StoreError::Invalid { .. })));
-        let large = Attributes::from([("a".into(), vec!["x".repeat(MAX_ATTRIBUTES)])]);
-        let error = identities.create(new("demo", &large), NOW).await.unwrap_err();
-        assert_eq!(error, StoreError::TooLarge { what: "attributes", max: MAX_ATTRIBUTES });
-        let nowhere = NewIdentity { realm: "/nowhere", ..new("demo", &none) };
-        let error = identities.create(nowhere, NOW).await.unwrap_err();
-        assert_eq!(error, StoreError::NotFound { what: "realm", name: "/nowhere".into() });
-        assert!(identities.list("/alpha", None, 10).await.unwrap().is_empty());
-    }
-
-    async fn listing_goes_on_where_the_last_page_ended(site: Site) {
-        let store = site.store().await;
-        for username in ["c", "a", "b"] {
-            store.identities().create(new(username, &Attributes::new()), NOW).await.unwrap();
-        }
-        let page = |found: Vec<Identity>| found.into_iter().map(|i| i.username).collect::<Vec<_>>();
-        assert_eq!(page(store.identities().list("/alpha", None, 2).await.unwrap()), ["a", "b"]);
-        assert_eq!(page(store.identities().list("/alpha", Some("b"), u32::MAX).await.unwrap()), ["c"]);
-    }
-
-    async fn a_hash_is_renewed_only_for_the_password_it_was_made_of(site: Site) {
-        let store = site.store().await;
-        let identities = store.identities();
-        identities.create(new("demo", &Attributes::new()), NOW).await.unwrap();
-        let renew = async |old, new| identities.renew_password_hash("/alpha", "demo", old, new).await;
-        assert_eq!(renew("$argon2id$x", "$argon2id$y").await, Ok(true));
-        identities.set_password_hash("/alpha", "demo", "$argon2id$changed").await.unwrap();
-        assert_eq!(renew("$argon2id$y", "$argon2id$z").await, Ok(false));
-        assert!(renew("$argon2id$changed", "clear").await.is_err());
-        let found = identities.get("/alpha", "demo").await.unwrap().unwrap();
-        assert_eq!(found.password_hash, "$argon2id$changed");
-    }
-
-    async fn attributes_change_one_by_one(site: Site) {
-        let store = site.store().await;
-        store.identities().create(new("demo", &Attributes::new()), NOW).await.unwrap();
-        let mut tasks = tokio::task::JoinSet::new();
-        for n in 0..10 {
-            let store = site.open().await;
-            tasks.spawn(async move {
-                let change = Attributes::from([(format!("a{n}"), vec![n.to_string()])]);
-                store.identities().update_attributes("/alpha", "demo", &change).await.unwrap();
-            });
-        }
-        tasks.join_all().await;
-        let change = Attributes::from([("a3".into(), vec![])]);
-        let left = store.identities().update_attributes("/alpha", "demo", &change).await.unwrap();
-        assert_eq!((left.len(), left.contains_key("a3")), (9, false));
-        assert!(store.identities().get("/alpha", "demo").await.unwrap().unwrap().attributes == left);
-        assert!(store.identities().update_attributes("/alpha", "nobody", &change).await.is_err());
-    }
-
-    async fn a_damaged_row_is_reported(site: Site) {
-        let store = site.store().await;
-        store.identities().create(new("demo", &Attributes::new()), NOW).await.unwrap();
-        tamper(&store, "UPDATE identities SET attributes = '[1]'").await;
-        assert!(matches!(store.identities().get("/alpha", "demo").await.err(), Some(StoreError::Corrupt { .. })));
-    }
-}
+#[path = "identities_tests.rs"]
+mod tests;

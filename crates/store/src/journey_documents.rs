@@ -7,7 +7,7 @@ use countersign_core::time::UnixSeconds;
 use zeroize::Zeroizing;
 
 use crate::db::{Place, Tx, sql};
-use crate::{Store, StoreError, check};
+use crate::{AuditEvent, Store, StoreError, audit, check};
 
 /// Largest document. A line of a copy has room for it, in base64url.
 const MAX_DOCUMENT: usize = 512 * 1024;
@@ -182,6 +182,7 @@ impl JourneyDocuments<'_> {
         .bind(i64::try_from(next).unwrap_or(i64::MAX))
         .run(&mut tx)
         .await?;
+        audit::write(&mut tx, &AuditEvent::config_change(now, realm, actor, told(changes))).await?;
         tx.commit().await?;
         Ok(next)
     }
@@ -221,6 +222,35 @@ impl JourneyDocuments<'_> {
         }
         Ok(findings)
     }
+}
+
+/// Documents that a line of the audit names, the journeys first; the others are counted.
+const TOLD: usize = 24;
+const TOLD_LETTERS: usize = 100;
+
+/// What the audit says of changes: which documents, never what is in them.
+fn told(changes: &[DocumentChange]) -> serde_json::Value {
+    let mut named: Vec<(&DocumentKey, bool)> = changes
+        .iter()
+        .map(|change| match change {
+            DocumentChange::Put(key, _) => (key, true),
+            DocumentChange::Delete(key) => (key, false),
+        })
+        .collect();
+    named.sort_by_key(|(key, _)| key.kind != DocumentKind::Tree);
+    let text = |key: &DocumentKey| -> String {
+        let id: String = key.id.chars().filter(|letter| !letter.is_control()).take(TOLD_LETTERS).collect();
+        format!("{} {id}", key.kind.text())
+    };
+    let of = |put: bool| -> Vec<String> {
+        named.iter().take(TOLD).filter(|(_, other)| *other == put).map(|(key, _)| text(key)).collect()
+    };
+    serde_json::json!({
+        "object": "journeys",
+        "put": of(true),
+        "deleted": of(false),
+        "more": named.len().saturating_sub(TOLD),
+    })
 }
 
 async fn generation(place: &mut impl Place, realm: &str) -> Result<u64, StoreError> {

@@ -120,6 +120,15 @@ impl Once<'_> {
         Ok(done > 0)
     }
 
+    /// Takes a use back that came to nothing.
+    pub async fn release(&self, kind: &str, id: &[u8]) -> Result<(), StoreError> {
+        sql("DELETE FROM once WHERE use_hash = $1")
+            .bind(&use_hash(kind, id))
+            .run(&mut self.0.db().write().await?)
+            .await
+            .map(drop)
+    }
+
     /// Whether it was consumed.
     pub async fn is_consumed(&self, kind: &str, id: &[u8]) -> Result<bool, StoreError> {
         let (consumed,): (bool,) = sql("SELECT EXISTS (SELECT 1 FROM once WHERE use_hash = $1)")

@@ -29,6 +29,7 @@ mod journeys;
 mod keys;
 mod location;
 mod master_key;
+mod names;
 mod realms;
 mod recovery_codes;
 mod sessions;
@@ -42,6 +43,11 @@ mod transfer;
 /// Whether a text may be the name of a realm.
 pub fn check_realm_name(name: &str) -> Result<(), StoreError> {
     check::realm_name(name)
+}
+
+/// Whether somebody new may have this name, which is in the form in which names are kept ([`normal_name`]).
+pub fn check_new_name(name: &str) -> Result<(), StoreError> {
+    names::new_name(name)
 }
 
 pub use administrators::Administrators;
@@ -63,6 +69,7 @@ pub use journeys::{JourneySession, Journeys, Once};
 pub use keys::{Change, KeyEvent, KeyRows, Keys, LiveTokens, NewKey, StoredKey};
 pub use location::Location;
 pub use master_key::MasterKey;
+pub use names::{name_key, normal_name};
 pub use realms::{Realm, Realms};
 pub use recovery_codes::RecoveryCodes;
 pub use sessions::{Quota, QuotaAction, ServerSession, Sessions};

@@ -1,10 +1,12 @@
 //! Settings that are kept in the database: one JSON document for the installation and one for each realm.
 
+use std::collections::BTreeSet;
+
 use countersign_core::time::UnixSeconds;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::db::sql;
-use crate::{Store, StoreError, check};
+use crate::{AuditEvent, Store, StoreError, audit, check};
 
 const MAX_DOCUMENT: usize = 256 * 1024;
 
@@ -62,9 +64,9 @@ impl Settings<'_> {
                 sql("SELECT name FROM realms WHERE name = $1").bind(realm).optional(&mut tx).await?;
             found.ok_or_else(|| StoreError::NotFound { what: "realm", name: realm.to_owned() })?;
         }
-        let current: Option<(i64,)> =
-            sql("SELECT version FROM settings WHERE realm = $1").bind(name).optional(&mut tx).await?;
-        if current.map_or(0, |(current,)| current.unsigned_abs()) != version {
+        let before: Option<(i64, String)> =
+            sql("SELECT version, document FROM settings WHERE realm = $1").bind(name).optional(&mut tx).await?;
+        if before.as_ref().map_or(0, |(current, _)| current.unsigned_abs()) != version {
             return Err(StoreError::Outdated { what: "settings" });
         }
         let next = version.saturating_add(1);
@@ -78,6 +80,12 @@ impl Settings<'_> {
         .bind(actor)
         .run(&mut tx)
         .await?;
+        let before = match before {
+            Some((_, text)) => serde_json::from_str(&text).unwrap_or_default(),
+            None => Value::Null,
+        };
+        let detail = json!({ "object": "settings", "changed": changed(&before, document) });
+        audit::write(&mut tx, &AuditEvent::config_change(now, name, actor, detail)).await?;
         tx.commit().await?;
         Ok(next)
     }
@@ -91,10 +99,38 @@ impl Settings<'_> {
     }
 }
 
+/// Fields that a line of the audit names, and letters of a value in it.
+const TOLD: usize = 24;
+const TOLD_LETTERS: usize = 100;
+
+/// What the audit says: the fields of groups that are others now, with their texts where these are short.
+fn changed(before: &Value, after: &Value) -> Value {
+    let fields = |document: &Value| -> Map<String, Value> {
+        let groups = document.as_object().into_iter().flatten();
+        let fields = groups.flat_map(|(group, fields)| match fields.as_object() {
+            Some(fields) => {
+                fields.iter().map(|(field, value)| (format!("{group}.{field}"), value.clone())).collect::<Vec<_>>()
+            }
+            None => vec![(group.clone(), fields.clone())],
+        });
+        fields.collect()
+    };
+    let short = |value: Option<&Value>| {
+        let text = value.and_then(Value::as_str).filter(|text| text.chars().count() <= TOLD_LETTERS);
+        text.map_or(Value::Null, Value::from)
+    };
+    let (before, after) = (fields(before), fields(after));
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let others = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
+    let told = others.take(TOLD).map(|name| {
+        let shown: String = name.chars().take(TOLD_LETTERS).collect();
+        (shown, json!({"before": short(before.get(name)), "after": short(after.get(name))}))
+    });
+    Value::Object(told.collect())
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::testing::{NOW, Site, on_both};
 
@@ -115,6 +151,13 @@ mod tests {
         assert_eq!(put(Some("/alpha"), json!({"a": 2}), 1).await, Ok(2));
         assert_eq!(put(Some("/alpha"), json!({"a": 3}), 7).await, outdated);
         assert!(settings.generation().await.unwrap() > before);
+        let core = |name: &str| json!({"a": 2, "core": {"orgConfig": name, "other": [1]}});
+        assert_eq!(put(Some("/alpha"), core("Mine"), 2).await, Ok(3));
+        assert_eq!(put(Some("/alpha"), core("Theirs"), 3).await, Ok(4));
+        let lines = store.audit().find(crate::AuditFilter::default(), 1).await.unwrap();
+        assert_eq!((lines[0].event.actor.as_str(), lines[0].event.realm.as_str()), ("admin", "/alpha"));
+        let told = json!({"core.orgConfig": {"before": "Mine", "after": "Theirs"}});
+        assert_eq!(lines[0].event.detail, json!({"object": "settings", "changed": told}));
         assert!(matches!(put(Some("/none"), json!({}), 0).await, Err(StoreError::NotFound { .. })));
         assert!(matches!(put(None, json!([]), 1).await, Err(StoreError::Invalid { .. })));
         let large = json!({"a": "x".repeat(MAX_DOCUMENT)});

@@ -12,8 +12,8 @@ use crate::{Clock as _, SystemClock, SystemEntropy};
 
 #[derive(Subcommand)]
 pub(super) enum Agent {
-    /// Adds an agent. Its password is the first line of standard input.
-    Add(Which),
+    /// Adds an agent.
+    Add(Add),
     /// Removes an agent.
     Delete(Which),
     /// Lists the agents of a realm.
@@ -21,6 +21,16 @@ pub(super) enum Agent {
         #[arg(long)]
         realm: String,
     },
+}
+
+#[derive(Args)]
+pub(super) struct Add {
+    #[command(flatten)]
+    which: Which,
+    /// The password is the first line of standard input, as it is without this. (Arguments and variables would show it to
+    /// others.)
+    #[arg(long)]
+    password_stdin: bool,
 }
 
 #[derive(Args)]
@@ -36,7 +46,7 @@ impl Agent {
         let store = open_store(&settings).await?;
         let agents = store.agents();
         match self {
-            Self::Add(Which { realm, name }) => {
+            Self::Add(Add { which: Which { realm, name }, password_stdin: _ }) => {
                 let (realm, password) = (realm_path(&realm), read_password()?);
                 let hash = passwords::hash(&passwords::hasher(&settings.argon2)?, password.as_bytes(), &SystemEntropy)?;
                 agents.create(&realm, &name, &hash, SystemClock.now().seconds()).await?;

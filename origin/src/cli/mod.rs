@@ -27,11 +27,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use countersign_store::{MasterKey, Store};
+use countersign_store::{AuditEvent, MasterKey, Store};
 use zeroize::Zeroizing;
 
 use crate::reload::Stamp;
 use crate::settings::Settings;
+use crate::{Clock as _, SystemClock};
 
 #[derive(Parser)]
 #[command(name = "countersign", version, about = "Client-side sessions that can be ended: the origin server")]
@@ -169,6 +170,14 @@ async fn open_store_at(settings: &Settings) -> Result<Store, Failure> {
         }
     };
     Ok(Store::open(&settings.database, master).await?)
+}
+
+/// A line of the audit about what a command has changed.
+async fn audited(store: &Store, realm: &str, username: &str, detail: serde_json::Value) -> Result<(), Failure> {
+    let event = AuditEvent::config_change(SystemClock.now().seconds(), realm, &keys::actor(), detail);
+    let event = AuditEvent { username: username.to_owned(), ..event };
+    let written = store.audit().append(&[event]).await;
+    written.map_err(|error| Failure(format!("it is done, but the audit does not say so: {error}")))
 }
 
 /// The variable that has the master key itself, where secrets come in the environment and not in files. It goes before

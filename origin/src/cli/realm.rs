@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use countersign_store::StoreError;
 
-use super::{Outcome, open_store, realm_path};
+use super::{Outcome, audited, open_store, realm_path};
 use crate::keyring;
 use crate::settings::Settings;
 use crate::{Clock as _, SystemClock, SystemEntropy};
@@ -35,6 +35,7 @@ impl Realm {
                     Err(error) => return Err(error.into()),
                 }
                 keyring::generate(&store, Some((&name, settings.realm(&name))), now, &SystemEntropy).await?;
+                audited(&store, &name, "", serde_json::json!({"object": "realm", "operation": "add"})).await?;
                 println!("Added the realm {name}.");
             }
             Self::List => {

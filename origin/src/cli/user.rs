@@ -2,12 +2,14 @@ use std::io::Read as _;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use countersign_store::{Attributes, IdentityStatus, NewIdentity};
+use countersign_store::{Attributes, IdentityStatus, NewIdentity, normal_name};
 use zeroize::Zeroizing;
 
+use super::keys::table;
 use super::user_change::{Change, Passwd, Whom};
 use super::user_import::Import;
-use super::{Failure, Outcome, open_store, realm_path};
+use super::{Failure, Outcome, audited, open_store, realm_path};
+use crate::explain::timestamp;
 use crate::keyring::{self, Keyring, RealmKeys};
 use crate::passwords::{self, MAX_PASSWORD};
 use crate::seal_budgets::SealBudgets;
@@ -21,6 +23,8 @@ pub(super) enum User {
     Add(Add),
     /// Adds the users of a file: CSV, JSON Lines or LDIF.
     Import(Import),
+    /// Lists the users of a realm by name.
+    List(List),
     /// Sets another password, and ends all sessions of the user.
     Passwd(Passwd),
     /// Lets the user log in no more, and ends all sessions.
@@ -29,6 +33,21 @@ pub(super) enum User {
     Enable(Whom),
     /// Removes the user, and ends all sessions.
     Delete(Whom),
+}
+
+#[derive(Args)]
+pub(super) struct List {
+    #[arg(long)]
+    realm: String,
+    /// Begins behind this name: the last one of the page before.
+    #[arg(long, value_name = "USERNAME")]
+    after: Option<String>,
+    /// At most 1,000.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// JSON, one object in each line.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -60,6 +79,7 @@ impl User {
         let change = match self {
             Self::Add(add) => return add.run(settings).await,
             Self::Import(import) => return import.run(settings).await,
+            Self::List(list) => return list.run(settings).await,
             Self::Passwd(passwd) => Change::Password(passwd),
             Self::Disable(whom) => Change::Disable(whom),
             Self::Enable(whom) => Change::Enable(whom),
@@ -73,6 +93,46 @@ impl User {
     }
 }
 
+impl List {
+    async fn run(self, settings: Settings) -> Outcome {
+        let (store, realm) = (open_store(&settings).await?, realm_path(&self.realm));
+        if store.realms().get(&realm).await?.is_none() {
+            return Err(Failure(format!("there is no realm {realm}")));
+        }
+        let mut users = store.identities().list(&realm, self.after.as_deref(), self.limit.saturating_add(1)).await?;
+        let more = users.len() > self.limit as usize;
+        users.truncate(self.limit as usize);
+        let mut rows = vec![["USERNAME", "STATUS", "ADMIN", "MAIL", "CREATED"].map(str::to_owned)];
+        for user in &users {
+            let admin = store.administrators().is_granted(&realm, &user.username).await?;
+            let (status, created) = (user.status.text(), timestamp(user.created_at));
+            if self.json {
+                println!(
+                    "{}",
+                    serde_json::json!({
+                        "username": user.username, "realm": realm, "status": status, "administrator": admin,
+                        "createdAt": created, "attributes": user.attributes,
+                    })
+                );
+                continue;
+            }
+            let mail = user.attributes.get("mail").and_then(|values| values.first());
+            // It may have been typed by anybody, and must not steer a terminal.
+            let mail: String = mail.map_or("-", String::as_str).chars().filter(|letter| !letter.is_control()).collect();
+            let admin = if admin { "yes" } else { "-" };
+            rows.push([user.username.clone(), status.to_owned(), admin.to_owned(), mail, created]);
+        }
+        store.close().await;
+        if !self.json {
+            table(&rows);
+        }
+        if let Some(last) = users.last().filter(|_| more) {
+            eprintln!("countersign: there are more; the next begin with --after {:?}", last.username);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 impl Add {
     async fn run(self, settings: Settings) -> Outcome {
         let add = self;
@@ -82,10 +142,10 @@ impl Add {
         for (name, value) in add.attr {
             attributes.entry(name).or_default().push(value);
         }
-        let realm = realm_path(&add.realm);
+        let (realm, username) = (realm_path(&add.realm), normal_name(&add.username));
         let new = NewIdentity {
             realm: &realm,
-            username: &add.username,
+            username: &username,
             password_hash: &hash,
             status: IdentityStatus::Active,
             attributes: &attributes,
@@ -96,6 +156,7 @@ impl Add {
             // Nobody else has a use for it, so it is made for the first administrator.
             store.realms().create(&realm, now).await?;
             keyring::generate(&store, Some((&realm, settings.realm(&realm))), now, &SystemEntropy).await?;
+            audited(&store, &realm, "", serde_json::json!({"object": "realm", "operation": "add"})).await?;
             println!("Made the root realm; a URL that names no realm means it from now on.");
         }
         let keys = Keyring::load(&store, &settings, &SealBudgets::few(settings.keys.max_seals)).await?;
@@ -105,11 +166,13 @@ impl Add {
         }
         store.identities().create(new, now).await?;
         if add.admin {
-            store.administrators().grant(&realm, &add.username, now).await?;
+            store.administrators().grant(&realm, &username, now).await?;
         }
+        let detail = serde_json::json!({"object": "user", "operation": "add", "administrator": add.admin});
+        audited(&store, &realm, &username, detail).await?;
         store.close().await;
         let what = if add.admin { " as an administrator" } else { "" };
-        println!("Added {} to {realm}{what}.", add.username);
+        println!("Added {username} to {realm}{what}.");
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,10 +1,10 @@
 //! What becomes of a user, and of the sessions with it.
 
 use clap::Args;
-use countersign_store::{IdentityStatus, NewPassword, Store};
+use countersign_store::{IdentityStatus, NewPassword, Store, StoreError};
 
 use super::keys::actor;
-use super::{Failure, realm_path};
+use super::{Failure, audited, realm_path};
 use crate::endings::{self, Order, Scope};
 use crate::journey::services::LOCKOUT;
 use crate::keyring::Keyring;
@@ -38,6 +38,16 @@ pub(super) enum Change {
 }
 
 impl Change {
+    async fn tell(&self, store: &Store, realm: &str, username: &str) -> Result<(), Failure> {
+        let operation = match self {
+            Self::Password(_) => "passwd",
+            Self::Disable(_) => "disable",
+            Self::Enable(_) => "enable",
+            Self::Delete(_) => "delete",
+        };
+        audited(store, realm, username, serde_json::json!({"object": "user", "operation": operation})).await
+    }
+
     pub(super) async fn run(self, store: &Store, settings: &Settings) -> Result<String, Failure> {
         let identities = store.identities();
         let (whom, reason) = match &self {
@@ -46,7 +56,10 @@ impl Change {
             Self::Enable(whom) => (whom, ""),
             Self::Delete(whom) => (whom, "the user was deleted"),
         };
-        let (realm, username) = (realm_path(&whom.realm), whom.username.as_str());
+        let realm = realm_path(&whom.realm);
+        let missing = || StoreError::NotFound { what: "identity", name: whom.username.clone() };
+        let known = identities.named(&realm, &whom.username).await?.ok_or_else(missing)?;
+        let username = known.username.as_str();
         match &self {
             Self::Password(_) => {
                 let password = super::user::read_password()?;
@@ -60,6 +73,7 @@ impl Change {
             Self::Enable(_) => {
                 identities.set_status(&realm, username, IdentityStatus::Active).await?;
                 store.attempts().clear(&realm, username, LOCKOUT).await?;
+                self.tell(store, &realm, username).await?;
                 return Ok(format!("{username} of {realm} may log in again."));
             }
             Self::Delete(_) => {
@@ -67,6 +81,7 @@ impl Change {
                 identities.delete(&realm, username).await?;
             }
         }
+        self.tell(store, &realm, username).await?;
         // After the change: a login under way read the end of the log before it read the user, and lies below this.
         let (now, actor) = (SystemClock.now().seconds(), actor());
         let ring = Keyring::load(store, settings, &SealBudgets::few(settings.keys.max_seals)).await?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::user::fits;
-use super::{Failure, Outcome, open_store, realm_path};
+use super::{Failure, Outcome, audited, open_store, realm_path};
 use crate::keyring::Keyring;
 use crate::passwords;
 use crate::seal_budgets::SealBudgets;
@@ -76,6 +76,7 @@ impl Import {
             argon2: &argon2,
             entropy: &SystemEntropy,
             now: SystemClock.now().seconds(),
+            policy: &settings.realm(&realm).passwords,
             fits: &|new| fits(session, keys, new).map_err(|Failure(why)| why),
         };
         let file = self.file.display();
@@ -96,6 +97,10 @@ impl Import {
         let mut records = user_import::records(format, self.open()?).map_err(wrong)?;
         let mut again = |line: u64, why: &str| tracing::debug!(line, why, "refused");
         let done = user_import::import(&mut *records, &target, &mut again).await.map_err(wrong)?;
+        let detail = serde_json::json!({
+            "object": "users", "operation": "import", "imported": done.taken, "refused": done.refused,
+        });
+        audited(&store, &realm, "", detail).await?;
         store.close().await;
         println!("Imported {} users into {realm}; {} were refused.", done.taken, done.refused);
         Ok(ExitCode::SUCCESS)

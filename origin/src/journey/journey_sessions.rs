@@ -18,6 +18,7 @@ use countersign_journey::Limits;
 use countersign_store::StoreError;
 
 use super::auth_id::{self, AuthIdError};
+use super::claim::Claim;
 use super::memory::Reference;
 use super::progress::Progress;
 use super::{JourneyError, Shown};
@@ -27,13 +28,15 @@ use crate::keyring::RealmKeys;
 use crate::settings::Scheme;
 
 /// Kinds of what happens once, in the store.
-const STEP: &str = "journey step";
+pub(super) const STEP: &str = "journey step";
 const JOURNEY: &str = "journey";
 
 /// A step that came back, with the journey it belongs to.
 pub(crate) struct Opened {
     pub(crate) progress: Progress,
     pub(super) place: Place,
+    /// When the step ends by itself.
+    pub(super) ends: UnixSeconds,
     /// As it came.
     pub(super) auth_id: String,
 }
@@ -87,7 +90,8 @@ pub(crate) async fn open(app: &App, realm: &str, auth_id: &str) -> Result<Opened
     } else {
         let progress = unseal(keys, outer.session_id.as_bytes()).ok_or_else(foreign)?;
         let once = app.store.once();
-        let used = once.is_consumed(STEP, outer.otk.as_bytes()).await?
+        // One that is being answered may yet be let go.
+        let used = !app.claims.is_held(&outer.otk) && once.is_consumed(STEP, outer.otk.as_bytes()).await?
             || once.is_consumed(JOURNEY, progress.id.as_bytes()).await?;
         let place = Place::Client { otk: outer.otk, id: progress.id.clone(), ends: outer.exp };
         // A used step says so whether or not steps are used up now.
@@ -103,7 +107,7 @@ pub(crate) async fn open(app: &App, realm: &str, auth_id: &str) -> Result<Opened
     if !current && app.settings().realm(realm).journey.allowlisting {
         return Err(JourneyError::AuthId(AuthIdError::Used));
     }
-    Ok(Opened { progress, place, auth_id: auth_id.to_owned() })
+    Ok(Opened { progress, place, ends: outer.exp, auth_id: auth_id.to_owned() })
 }
 
 /// Keeps a journey's next step, in the place of the one that was answered, and gives its `authId`. Of two answers to
@@ -137,12 +141,8 @@ pub(super) async fn keep(
             }
             session_id(MEMORY, reference, version + 1)
         }
-        (Some(Place::Client { otk, ends: until, .. }), _) => {
-            if settings.allowlisting && !app.store.once().consume(STEP, otk.as_bytes(), *until).await? {
-                return Err(used);
-            }
-            return with_client(app, named, keys, progress, ends).await;
-        }
+        // Used up when it was claimed.
+        (Some(Place::Client { .. }), _) => return with_client(app, named, keys, progress, ends).await,
         (None, Scheme::Jwt) => return with_client(app, named, keys, progress, ends).await,
         (None, Scheme::Cts) => in_store(app, realm, keys, progress, ends).await?,
         (None, Scheme::InMemory) => {
@@ -191,21 +191,19 @@ async fn in_store(
 }
 
 /// Ends a journey at the step that was answered. Whoever comes second gets [`AuthIdError::Used`].
-pub(super) async fn finish(app: &App, realm: &str, place: &Place) -> Result<(), JourneyError> {
+pub(super) async fn finish(app: &App, place: &Place, claim: &Claim) -> Result<(), JourneyError> {
     let first = match place {
         Place::Store { reference, version } => app.store.journeys().finish(reference, *version).await?,
         Place::Memory { reference, version } => app.memory.finish(reference, *version),
-        Place::Client { otk, id, ends } => {
-            let (kind, what) =
-                if app.settings().realm(realm).journey.allowlisting { (STEP, otk) } else { (JOURNEY, id) };
-            app.store.once().consume(kind, what.as_bytes(), *ends).await?
+        Place::Client { id, ends, .. } => {
+            claim.uses_up() || app.store.once().consume(JOURNEY, id.as_bytes(), *ends).await?
         }
     };
     if first { Ok(()) } else { Err(JourneyError::AuthId(AuthIdError::Used)) }
 }
 
 /// The row of a suspended journey, whose id is in the link that was sent.
-fn suspended(id: &str) -> Vec<u8> {
+pub(super) fn suspended(id: &str) -> Vec<u8> {
     // An id that nobody made is looked up too, but no more of it than a row can have.
     format!("suspended.{}", id.chars().take(64).collect::<String>()).into_bytes()
 }
@@ -230,7 +228,31 @@ pub(super) async fn find_suspended(app: &App, realm: &str, id: &str) -> Result<(
     let row = app.store.journeys().get(&suspended(id), app.clock.now().seconds()).await?;
     let row = row.filter(|row| row.realm == realm).ok_or(JourneyError::NotSuspended)?;
     let progress = unseal(keys, &row.state).filter(|progress| progress.realm == realm);
-    Ok((progress.ok_or(JourneyError::NotSuspended)?, row.version))
+    let progress = progress.ok_or(JourneyError::NotSuspended)?;
+    if is_outlived(app, realm, &progress).await? {
+        return Err(JourneyError::NotSuspended);
+    }
+    Ok((progress, row.version))
+}
+
+/// The counter of a user that says when the last link was made that was used; by journey.
+fn last_used(journey: &str) -> String {
+    let end = journey.floor_char_boundary(200);
+    format!("link.{}", journey.get(..end).unwrap_or_default().trim_end())
+}
+
+/// Whether a link of the same user and journey was used that is younger, or the password was changed since. Who has only
+/// been named so far and is nobody yet has neither.
+async fn is_outlived(app: &App, realm: &str, progress: &Progress) -> Result<bool, StoreError> {
+    let Some(name) = progress.username() else { return Ok(false) };
+    let Some(known) = app.store.identities().named(realm, name).await? else { return Ok(false) };
+    let counter = last_used(progress.state.journey());
+    let used = app.store.counters().get(realm, &known.username, &counter).await?;
+    if used.is_some_and(|used| i64::try_from(progress.made).unwrap_or(i64::MAX) < used) {
+        return Ok(true);
+    }
+    let changed = app.store.identities().password_state(realm, &known.username).await?;
+    Ok(changed.is_some_and(|state| state.changed_at.0 > progress.made / 1000))
 }
 
 /// Whether a link may still be used.
@@ -242,11 +264,30 @@ pub(crate) async fn is_suspended(app: &App, realm: &str, id: &str) -> Result<boo
     }
 }
 
-/// Uses the link up.
-pub(super) async fn take_suspended(app: &App, id: &str, version: u64) -> Result<(), JourneyError> {
-    match app.store.journeys().finish(&suspended(id), version).await? {
-        true => Ok(()),
-        false => Err(JourneyError::NotSuspended),
+/// A link that was followed.
+pub(super) struct Link {
+    id: Vec<u8>,
+    version: u64,
+    journey: String,
+    username: Option<String>,
+    made: u64,
+}
+
+impl Link {
+    pub(super) fn new(id: &str, version: u64, progress: &Progress) -> Self {
+        let (journey, username) = (progress.state.journey().to_owned(), progress.username().map(str::to_owned));
+        Self { id: suspended(id), version, journey, username, made: progress.made }
+    }
+
+    /// Uses the link up, and with it the older ones of its user and journey.
+    pub(super) async fn take(&self, app: &App, realm: &str) -> Result<(), JourneyError> {
+        if !app.store.journeys().finish(&self.id, self.version).await? {
+            return Err(JourneyError::NotSuspended);
+        }
+        let Some(name) = &self.username else { return Ok(()) };
+        let Some(known) = app.store.identities().named(realm, name).await? else { return Ok(()) };
+        let made = i64::try_from(self.made).unwrap_or(i64::MAX);
+        Ok(app.store.counters().raise(realm, &known.username, &last_used(&self.journey), made).await?)
     }
 }
 

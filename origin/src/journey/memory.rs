@@ -26,6 +26,8 @@ struct Entries {
 
 struct Entry {
     version: u64,
+    /// Somebody answers the step of this version.
+    claimed: bool,
     ends: UnixSeconds,
     state: Zeroizing<Vec<u8>>,
 }
@@ -33,7 +35,7 @@ struct Entry {
 impl Memory {
     pub(super) fn create(&self, reference: Reference, state: Vec<u8>, ends: UnixSeconds, now: UnixSeconds) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.insert(reference, Entry { version: 1, ends, state: Zeroizing::new(state) });
+        entries.insert(reference, Entry { version: 1, claimed: false, ends, state: Zeroizing::new(state) });
         entries.make_room(now);
     }
 
@@ -44,13 +46,32 @@ impl Memory {
         Some((entry.version, entry.state.clone()))
     }
 
+    /// Whether whoever asks may answer the step: nobody else does, until it is released.
+    pub(super) fn claim(&self, reference: &Reference, version: u64) -> bool {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.by_reference.get_mut(reference).filter(|entry| entry.version == version && !entry.claimed);
+        entry.map(|entry| entry.claimed = true).is_some()
+    }
+
+    pub(super) fn is_claimed(&self, reference: &Reference, version: u64) -> bool {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.by_reference.get(reference).is_some_and(|entry| entry.version == version && entry.claimed)
+    }
+
+    pub(super) fn release(&self, reference: &Reference, version: u64) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.by_reference.get_mut(reference).filter(|entry| entry.version == version) {
+            entry.claimed = false;
+        }
+    }
+
     /// The next step, on the version that it was made from; `false` when another one was faster.
     pub(super) fn step(&self, reference: &Reference, from: u64, state: Vec<u8>, ends: UnixSeconds) -> bool {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.by_reference.get(reference).is_none_or(|entry| entry.version != from) {
             return false;
         }
-        entries.insert(*reference, Entry { version: from + 1, ends, state: Zeroizing::new(state) });
+        entries.insert(*reference, Entry { version: from + 1, claimed: false, ends, state: Zeroizing::new(state) });
         true
     }
 

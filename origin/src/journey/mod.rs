@@ -4,12 +4,17 @@
 //! until the next one, with the client, in the store or in memory.
 
 mod auth_id;
+mod claim;
 mod credentials;
 pub(crate) mod documents;
 mod journey_sessions;
 pub(crate) mod library;
 mod memory;
 mod methods;
+#[cfg(test)]
+mod names_tests;
+#[cfg(test)]
+mod once_tests;
 mod outcome;
 mod progress;
 mod run;
@@ -17,7 +22,7 @@ mod run;
 mod second_factor_tests;
 pub(crate) mod services;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use countersign_core::token::mint::MintError;
 use countersign_journey::StepError;
@@ -27,6 +32,7 @@ use countersign_store::StoreError;
 use crate::rate_limits::Quota;
 
 pub(crate) use auth_id::AuthIdError;
+pub(crate) use claim::Claims;
 pub(crate) use credentials::Credentials;
 pub(crate) use journey_sessions::{Opened, is_suspended, open, park, unpark};
 pub(crate) use library::Libraries;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_core::time::UnixSeconds;
 use countersign_journey::{JourneyState, Limits, Page, Success};
+use countersign_store::name_key;
 use serde::{Deserialize, Serialize};
 
 /// It holds what was typed, so it is sealed wherever it is kept; there is no `Debug`.
@@ -18,6 +19,9 @@ pub(crate) struct Progress {
     /// How the user has shown who it is (RFC 8176).
     methods: BTreeSet<String>,
     pub(crate) to: Destinations,
+    /// When it was suspended, in milliseconds since 1970; 0 while it is not.
+    #[serde(default)]
+    pub(super) made: u64,
 }
 
 /// Where the login shall lead, as its start said. Both were checked.
@@ -71,10 +75,14 @@ impl Before {
             None => state.shared().get("username").and_then(|name| name.as_str()).map(|name| (name.to_owned(), false)),
         };
         let since = who.map(|(username, identified)| match since {
-            Some(since) if renewed.is_none() && since.username == username && since.identified == identified => since,
+            Some(since)
+                if renewed.is_none() && is_same(&since.username, &username) && since.identified == identified =>
+            {
+                since
+            }
             _ => Since { username, identified, rvs: renewed.unwrap_or(head) },
         });
-        Progress { id, realm: realm.to_owned(), state: *state, page, since, methods, to }
+        Progress { id, realm: realm.to_owned(), state: *state, page, since, methods, to, made: 0 }
     }
 
     /// A changed password ends all sessions of the user, but not the one that this journey leads to.
@@ -88,16 +96,28 @@ impl Before {
             return renewed;
         }
         let known = self.since.as_ref().filter(|since| {
-            since.identified == success.identified && Some(&since.username) == success.username.as_ref()
+            let same = success.username.as_ref().is_some_and(|username| is_same(&since.username, username));
+            since.identified == success.identified && same
         });
         known.map_or(head, |since| since.rvs)
     }
+}
+
+/// What was typed and what its user is called may be two spellings.
+fn is_same(one: &str, other: &str) -> bool {
+    one == other || name_key(one) == name_key(other)
 }
 
 impl Progress {
     pub(super) fn split(self, later: &Destinations) -> (JourneyState, Before) {
         let Self { id, state, since, methods, to, .. } = self;
         (state, Before { id, since, renewed: None, methods, to: to.or(later) })
+    }
+
+    /// Who logs in, or wants to.
+    pub(super) fn username(&self) -> Option<&str> {
+        let identified = self.state.identified().map(|identified| identified.username.as_str());
+        identified.or_else(|| self.state.shared().get("username")?.as_str()).filter(|name| !name.is_empty())
     }
 
     /// When the journey ends by itself.

@@ -12,7 +12,8 @@ use countersign_journey::{
 use serde_json::Value;
 
 use super::auth_id::AuthIdError;
-use super::journey_sessions::{self, Opened, Place};
+use super::claim::Claim;
+use super::journey_sessions::{self, Link, Opened, Place};
 use super::methods::Methods;
 use super::progress::{Before, Destinations, Progress};
 use super::services::Services;
@@ -37,7 +38,7 @@ pub(crate) async fn begin(
     let methods = turn.methods();
     let engine = turn.engine(&methods);
     let answer = engine.start(tree, request).await?;
-    let answer = fill_up(&engine, answer, credentials, request).await?;
+    let answer = fill_up(&engine, answer, credentials, request).await;
     turn.settle(answer, Before::new(id, to), &methods, None).await
 }
 
@@ -53,13 +54,15 @@ pub(crate) async fn advance(
         return Ok(shown_again(opened));
     }
     let callbacks = callbacks.ok_or(StepError::Callbacks(CallbackError::Count))?;
-    let Opened { progress, place, .. } = opened;
+    opened.progress.state.check_answers(callbacks).map_err(StepError::Callbacks)?;
+    let Opened { progress, place, ends, .. } = opened;
     let realm = progress.realm.clone();
     let turn = Turn::new(app, &realm, &progress.id).await?;
+    let claim = Claim::step(app, &realm, &place, ends).await?;
     let methods = turn.methods();
     let (state, before) = progress.split(to);
-    let answer = turn.engine(&methods).step(state, callbacks, request).await?;
-    turn.settle(answer, before, &methods, Some(From::Step(place))).await
+    let answer = turn.engine(&methods).step(state, callbacks, request).await;
+    turn.settle(answer, before, &methods, Some(From { claim, what: What::Step(place) })).await
 }
 
 /// The same with credentials, where they answer the step in full; else the step is asked again.
@@ -74,15 +77,19 @@ pub(crate) async fn fill(
     let Some(callbacks) = callbacks.filter(|_| !opened.progress.state.is_suspended()) else {
         return Ok(shown_again(opened));
     };
-    let Opened { progress, place, .. } = opened;
+    opened.progress.state.check_answers(&callbacks).map_err(StepError::Callbacks)?;
+    let Opened { progress, place, ends, .. } = opened;
     let realm = progress.realm.clone();
     let turn = Turn::new(app, &realm, &progress.id).await?;
+    let claim = Claim::step(app, &realm, &place, ends).await?;
     let methods = turn.methods();
     let engine = turn.engine(&methods);
     let (state, before) = progress.split(to);
-    let answer = engine.step(state, &callbacks, request).await?;
-    let answer = fill_up(&engine, answer, Some(credentials), request).await?;
-    turn.settle(answer, before, &methods, Some(From::Step(place))).await
+    let answer = match engine.step(state, &callbacks, request).await {
+        Ok(answer) => fill_up(&engine, answer, Some(credentials), request).await,
+        Err(error) => Err(error),
+    };
+    turn.settle(answer, before, &methods, Some(From { claim, what: What::Step(place) })).await
 }
 
 /// Takes a suspended journey further, whose link was opened: once.
@@ -95,10 +102,12 @@ pub(crate) async fn resume(
 ) -> Result<Outcome, JourneyError> {
     let (progress, version) = journey_sessions::find_suspended(app, realm, id).await?;
     let turn = Turn::new(app, realm, &progress.id).await?;
+    let claim = Claim::link(app, &journey_sessions::suspended(id), progress.ends(&turn.limits)).await?;
+    let what = What::Link(Link::new(id, version, &progress));
     let methods = turn.methods();
     let (state, before) = progress.split(to);
-    let answer = turn.engine(&methods).resume(state, request).await?;
-    turn.settle(answer, before, &methods, Some(From::Link { id, version })).await
+    let answer = turn.engine(&methods).resume(state, request).await;
+    turn.settle(answer, before, &methods, Some(From { claim, what })).await
 }
 
 /// Nothing was done, so nothing is used up.
@@ -125,10 +134,15 @@ async fn fill_up(
     Ok(answer)
 }
 
-/// What the request answers.
-enum From<'a> {
+/// What the request answers, and that nobody else does.
+struct From {
+    claim: Claim,
+    what: What,
+}
+
+enum What {
     Step(Place),
-    Link { id: &'a str, version: u64 },
+    Link(Link),
 }
 
 /// Whom the request concerns, as far as that is known.
@@ -186,14 +200,36 @@ impl<'a> Turn<'a> {
         Engine { library: &self.library, host, limits: self.limits }
     }
 
-    /// Keeps or ends what the engine has come to. What was answered is used up only here, so that trouble of ours leaves
-    /// the journey where it was; of those who answer it at the same time all but one lose.
+    /// Keeps or ends what the engine has come to. Trouble of ours leaves the journey where it was, and what was answered
+    /// may be answered again.
     async fn settle(
+        &self,
+        answer: Result<Answer, StepError>,
+        before: Before,
+        methods: &Methods<'_>,
+        mut from: Option<From>,
+    ) -> Result<Outcome, JourneyError> {
+        if let Some(from) = &mut from {
+            from.claim.done();
+        }
+        let outcome = match answer {
+            Ok(answer) => self.settled(answer, before, methods, from.as_ref()).await,
+            Err(error) => Err(error.into()),
+        };
+        if let (Err(error), Some(from)) = (&outcome, from)
+            && !matches!(error, JourneyError::AuthId(_) | JourneyError::NotSuspended)
+        {
+            from.claim.release().await;
+        }
+        outcome
+    }
+
+    async fn settled(
         &self,
         answer: Answer,
         mut before: Before,
         methods: &Methods<'_>,
-        from: Option<From<'_>>,
+        from: Option<&From>,
     ) -> Result<Outcome, JourneyError> {
         before.methods.extend(methods.take());
         if let Some(seq) = self.services.renewed() {
@@ -206,7 +242,8 @@ impl<'a> Turn<'a> {
                 self.step(progress, from).await
             }
             Answer::Suspended { state, id, .. } => {
-                let progress = before.then(self.realm, state, Page::default(), self.head);
+                let mut progress = before.then(self.realm, state, Page::default(), self.head);
+                progress.made = self.app.clock.now().0;
                 journey_sessions::suspend(self.app, self.realm, &progress, &id, &self.limits).await?;
                 self.step(progress, from).await
             }
@@ -247,11 +284,11 @@ impl<'a> Turn<'a> {
         }
     }
 
-    async fn step(&self, progress: Progress, from: Option<From<'_>>) -> Result<Outcome, JourneyError> {
-        let place = match &from {
-            Some(From::Step(place)) => Some(place),
-            Some(From::Link { id, version }) => {
-                journey_sessions::take_suspended(self.app, id, *version).await?;
+    async fn step(&self, progress: Progress, from: Option<&From>) -> Result<Outcome, JourneyError> {
+        let place = match from.map(|from| &from.what) {
+            Some(What::Step(place)) => Some(place),
+            Some(What::Link(link)) => {
+                link.take(self.app, self.realm).await?;
                 None
             }
             None => None,
@@ -260,10 +297,10 @@ impl<'a> Turn<'a> {
         Ok(Outcome::Step(Box::new(Shown { auth_id, progress })))
     }
 
-    async fn finish(&self, from: Option<From<'_>>) -> Result<(), JourneyError> {
+    async fn finish(&self, from: Option<&From>) -> Result<(), JourneyError> {
         match from {
-            Some(From::Step(place)) => journey_sessions::finish(self.app, self.realm, &place).await,
-            Some(From::Link { id, version }) => journey_sessions::take_suspended(self.app, id, version).await,
+            Some(From { what: What::Step(place), claim }) => journey_sessions::finish(self.app, place, claim).await,
+            Some(From { what: What::Link(link), .. }) => link.take(self.app, self.realm).await,
             None => Ok(()),
         }
     }

@@ -192,7 +192,9 @@ pub(crate) struct RateLimits {
     pub(crate) address: Option<Rate>,
     /// Wrong passwords for one user.
     pub(crate) user: Option<Rate>,
-    /// Addresses and users that are kept in mind at once, each.
+    /// Mails to one address.
+    pub(crate) mail: Option<Rate>,
+    /// Addresses of either kind and users that are kept in mind at once, each.
     pub(crate) tracked: usize,
 }
 
@@ -209,12 +211,22 @@ pub(super) struct RateLimitsSection {
     address_seconds: u64,
     user_failures: u64,
     user_seconds: u64,
+    mails: u64,
+    mail_seconds: u64,
     tracked: u64,
 }
 
 impl Default for RateLimitsSection {
     fn default() -> Self {
-        Self { address_requests: 300, address_seconds: 60, user_failures: 30, user_seconds: 60, tracked: 65536 }
+        Self {
+            address_requests: 300,
+            address_seconds: 60,
+            user_failures: 30,
+            user_seconds: 60,
+            mails: 10,
+            mail_seconds: 3600,
+            tracked: 65536,
+        }
     }
 }
 
@@ -234,6 +246,7 @@ impl RateLimitsSection {
                 self.address_seconds,
             )?,
             user: rate(["rate_limits.user_failures", "rate_limits.user_seconds"], failures, self.user_seconds)?,
+            mail: rate(["rate_limits.mails", "rate_limits.mail_seconds"], self.mails, self.mail_seconds)?,
             tracked: usize::try_from(self.tracked).unwrap_or(65536),
         })
     }

@@ -126,12 +126,14 @@ public_url = {public_url}
 # lockoutWarnUserCount = 0
 
 [rate_limits]
-# Requests to log in from one address (of IPv6, from one /64), and wrong passwords for one user, in so many seconds; 0 for
-# no limit. Each origin counts by itself.
+# Requests to log in from one address (of IPv6, from one /64), wrong passwords for one user, and mails of journeys to one
+# address, in so many seconds; 0 for no limit. Each origin counts by itself.
 # address_requests = 300
 # address_seconds = 60
 # user_failures = 30
 # user_seconds = 60
+# mails = 10
+# mail_seconds = 3600
 # tracked = 65536
 
 [identities]
@@ -229,8 +231,9 @@ public_url = {public_url}
 # jwks_max_age_seconds = 60
 
 [validation]
-# Where a login may lead beside public_url: origins, or origins with a path that ends in /*.
-# valid_goto_destinations = ["https://app.example.com", "https://www.example.com/shop/*"]
+# Where a login may lead beside public_url, by goto or by its journey: origins, or origins with a path that ends in /*; and
+# apps, by a scheme with a dot in it.
+# valid_goto_destinations = ["https://app.example.com", "https://www.example.com/shop/*", "com.example.app:/*"]
 
 [log]
 # format = "text"    # "json"

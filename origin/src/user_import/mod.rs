@@ -13,14 +13,16 @@ use std::io::BufRead;
 
 use argon2::Argon2;
 use countersign_core::time::UnixSeconds;
-use countersign_store::{Attributes, IdentityStatus, NewIdentity, Store, StoreError};
+use countersign_store::{Attributes, IdentityStatus, NewIdentity, Store, StoreError, name_key, normal_name};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 pub(crate) use record::Record;
 
 use crate::ambient::{Entropy, random};
+use crate::journey::services::password_refusal;
 use crate::passwords::{self, MAX_PASSWORD};
+use crate::settings::PasswordPolicy;
 
 /// Longest line, and longest record of several lines.
 const MAX_LINE: usize = 64 * 1024;
@@ -68,6 +70,8 @@ pub(crate) struct Target<'a> {
     pub(crate) argon2: &'a Argon2<'static>,
     pub(crate) entropy: &'a dyn Entropy,
     pub(crate) now: UnixSeconds,
+    /// What passwords in clear are held to; a hash does not say what it is of.
+    pub(crate) policy: &'a PasswordPolicy,
     /// What a user must be like beside the store's rules; says what is wrong.
     pub(crate) fits: &'a dyn Fn(&NewIdentity<'_>) -> Result<(), String>,
 }
@@ -93,7 +97,7 @@ const PLACEHOLDER: &str = "$";
 impl User {
     fn of(record: Record) -> Result<Self, String> {
         let Record { username, hash, password, status, attributes } = record;
-        let username = username.ok_or("there is no user name")?;
+        let username = normal_name(&username.ok_or("there is no user name")?).into_owned();
         let secret = match (hash, password) {
             (Some(hash), None) => {
                 Secret::Hash(crate::password_schemes::kept(&hash).map_err(|error| error.to_string())?)
@@ -136,7 +140,7 @@ struct Seen(HashSet<[u8; 16]>);
 
 impl Seen {
     fn is_new(&mut self, username: &str) -> bool {
-        let hash: [u8; 32] = Sha256::digest(username).into();
+        let hash: [u8; 32] = Sha256::digest(name_key(username)).into();
         let mut half = [0; 16];
         half.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
         self.0.insert(half)
@@ -182,13 +186,19 @@ async fn check(user: &User, seen: &mut Seen, target: &Target<'_>) -> Result<Resu
     if let Err(error) = new.check() {
         return Ok(Err(error.to_string()));
     }
+    if let Secret::Clear(password) = &user.secret
+        && let Some(why) = password_refusal(password, &user.username, target.policy)
+    {
+        return Ok(Err(why));
+    }
     if let Err(why) = (target.fits)(&new) {
         return Ok(Err(why));
     }
     if !seen.is_new(&user.username) {
         return Ok(Err(format!("{:?} comes twice in this file", user.username)));
     }
-    let known = target.store.identities().get(target.realm, &user.username).await.map_err(|error| error.to_string())?;
+    let known =
+        target.store.identities().named(target.realm, &user.username).await.map_err(|error| error.to_string())?;
     Ok(if known.is_some() { Err(format!("{:?} exists already", user.username)) } else { Ok(()) })
 }
 

@@ -10,13 +10,14 @@ const CHEAP: settings::Argon2 = settings::Argon2 { memory_kib: 8, iterations: 1,
 
 /// What came of a file: of looking at it and of importing it, with the lines that were refused.
 async fn run(origin: &Origin, format: Format, text: &[u8], write: bool) -> Result<(Counts, Vec<String>), String> {
-    let argon2 = passwords::hasher(&CHEAP).unwrap();
+    let (argon2, settings) = (passwords::hasher(&CHEAP).unwrap(), origin.app.settings());
     let target = Target {
         store: &origin.app.store,
         realm: "/alpha",
         argon2: &argon2,
         entropy: &SystemEntropy,
         now: origin.app.clock.now().seconds(),
+        policy: &settings.realm("/alpha").passwords,
         fits: &|new| if new.username == "unfit" { Err("does not fit".to_owned()) } else { Ok(()) },
     };
     let mut refused = Vec::new();
@@ -87,9 +88,16 @@ async fn what_is_refused_is_told_by_line_and_nothing_of_it_is_written() {
         ("[]", Some("it is no JSON object")),
         ("{\"mail\":\"x@example.com\"}", Some("there is no user name")),
         ("{\"userName\":\" x\"}", Some("username must not begin or end with white space")),
-        ("{\"userName\":\"demo\"}", Some("\"demo\" exists already")),
+        ("{\"userName\":\"Demo\"}", Some("\"Demo\" exists already")),
         ("{\"userName\":\"new1\"}", Some("\"new1\" comes twice in this file")),
+        ("{\"userName\":\"NEW1\"}", Some("\"NEW1\" comes twice in this file")),
         ("{\"userName\":\"unfit\"}", Some("does not fit")),
+        ("{\"userName\":\"a\",\"password\":\"short\"}", Some("the password fails MIN_LENGTH")),
+        (
+            "{\"userName\":\"adalovelace\",\"password\":\"AdaLovelace1\"}",
+            Some("the password fails CANNOT_CONTAIN_OTHERS"),
+        ),
+        ("{\"userName\":\"a/b\"}", Some("username must have neither white space nor /")),
         (
             "{\"userName\":\"a\",\"password\":\"x\",\"password_hash\":\"$x\"}",
             Some("there are both a password and a hash of one"),

@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Limits, Page};
-use crate::callback::Callback;
+use crate::callback::{Callback, CallbackError, submit};
 use crate::journey::Journey;
 use crate::node::NodeError;
 
@@ -22,6 +24,12 @@ pub struct JourneyState {
     pub(crate) started: u64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) suspended: Option<Suspended>,
+    /// How often nodes have asked, by the beginning of their ids.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub(crate) asked: BTreeMap<String, u16>,
+    /// What is being answered wants to know what it would come to, and no more.
+    #[serde(skip)]
+    pub(crate) only_validated: bool,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -149,6 +157,8 @@ impl JourneyState {
             page: false,
             started,
             suspended: None,
+            asked: BTreeMap::new(),
+            only_validated: false,
         }
     }
 
@@ -169,6 +179,11 @@ impl JourneyState {
     /// The `callbacks` of the answer to the client.
     pub fn callbacks_json(&self) -> Vec<Value> {
         self.pending.iter().enumerate().map(|(position, callback)| callback.to_wire(position, self.page)).collect()
+    }
+
+    /// Whether these are answers to what was asked, before anything is done with them.
+    pub fn check_answers(&self, callbacks: &[Value]) -> Result<(), CallbackError> {
+        submit(&self.pending, callbacks).map(drop)
     }
 
     pub fn shared(&self) -> &Map<String, Value> {

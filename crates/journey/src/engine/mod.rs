@@ -22,6 +22,8 @@ use journey_state::Frame;
 pub struct Limits {
     /// Nodes that run in one request, children of pages included: what ends a loop without questions.
     pub nodes: u32,
+    /// How often one node may ask in one login, whatever is answered.
+    pub asks: u16,
     /// Inner trees in inner trees.
     pub depth: usize,
     /// The state as JSON.
@@ -34,7 +36,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { nodes: 200, depth: 16, state_bytes: 64 * 1024, journey_minutes: 5, suspended_minutes: 5 }
+        Self { nodes: 200, asks: 50, depth: 16, state_bytes: 64 * 1024, journey_minutes: 5, suspended_minutes: 5 }
     }
 }
 

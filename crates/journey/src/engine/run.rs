@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::answer::text;
 use super::journey_state::{CookieOf, Frame, JourneyState, Suspended, minutes};
 use super::{Answer, Engine, Failure, FailureCause, Page, PersistentCookie, Success};
-use crate::callback::Callback;
+use crate::callback::{Callback, CallbackType};
 use crate::config::NodeConfig as _;
 use crate::host::NodeEvent;
 use crate::journey::{FAILURE_NODE, Journey, NodeSpec, SUCCESS_NODE};
@@ -63,6 +63,7 @@ impl Engine<'_> {
     ) -> Answer {
         let mut budget = self.limits.nodes;
         state.pending = Vec::new();
+        state.only_validated = answers.iter().any(|answer| answer.flag("validateOnly"));
         loop {
             state.effects.page = Page::default();
             let action = self.process(&mut state, &answers, resumed, request, &mut budget).await;
@@ -246,6 +247,8 @@ impl Engine<'_> {
         if callbacks.is_empty() {
             return Err(NodeError::State("a node asked for nothing".to_owned()));
         }
+        self.check_redirects(&callbacks)?;
+        self.count(state, &callbacks)?;
         state.page = self.current(state)?.1.is_page();
         for frame in &mut state.frames {
             let Some(journey) = self.library.journey(&frame.journey) else { continue };
@@ -263,6 +266,44 @@ impl Engine<'_> {
         let counted = serde_json::to_writer(&mut counter, state);
         if counted.is_err() || counter.0 > self.limits.state_bytes {
             return Err(NodeError::Limit("the journey's state is too large"));
+        }
+        Ok(())
+    }
+
+    /// A browser is sent to http, to https, to a path, or to an app that is listed: an address of another kind is one
+    /// that the browser runs or shows itself.
+    fn check_redirects(&self, callbacks: &[Callback]) -> Result<(), NodeError> {
+        for callback in callbacks.iter().filter(|callback| callback.is(CallbackType::RedirectCallback)) {
+            let url = callback.output("redirectUrl").and_then(Value::as_str).unwrap_or_default();
+            let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+            let listed = |scheme: &str| self.host.realm.app_schemes.iter().any(|known| known == scheme);
+            let fine = match &scheme {
+                _ if url.chars().any(|letter| letter.is_control() || letter == '\\') => false,
+                _ if url.starts_with('/') => !url.starts_with("//"),
+                Some(scheme) => matches!(scheme.as_str(), "http" | "https") || listed(scheme),
+                None => false,
+            };
+            if !fine {
+                return Err(NodeError::Config(
+                    "a redirect leads to no address of the web and to no listed app".to_owned(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What ends guessing in a journey that has no limit of its own. Waiting is no guess, nor is what a page asks while
+    /// somebody types.
+    fn count(&self, state: &mut JourneyState, callbacks: &[Callback]) -> Result<(), NodeError> {
+        let waits = callbacks.iter().any(|callback| callback.is(CallbackType::PollingWaitCallback));
+        if waits || state.only_validated {
+            return Ok(());
+        }
+        let node: String = state.position().1.chars().take(8).collect();
+        let asked = state.asked.entry(node).or_insert(0);
+        *asked = asked.saturating_add(1);
+        if *asked > self.limits.asks {
+            return Err(NodeError::Limit("a node asked too often in one login"));
         }
         Ok(())
     }

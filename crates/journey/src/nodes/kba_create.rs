@@ -10,6 +10,8 @@ config! {
     allowUserDefinedQuestions: bool = true;
 }
 
+const TWICE: &str = "This question was chosen before. Select another one.";
+
 pub(crate) struct This;
 
 impl Node for This {
@@ -29,13 +31,17 @@ impl Node for This {
         let part = |callback: &Callback, suffix: &str| {
             callback.input(suffix).and_then(Value::as_str).unwrap_or_default().trim().to_owned()
         };
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut twice) = (BTreeSet::new(), None);
         let mut entries = Vec::new();
         for callback in &answered {
             let (question, answer) = (part(callback, "question"), part(callback, "answer"));
             let id = kba.questions.iter().find(|(_, text)| **text == question).map(|(id, _)| id);
             let allowed = id.is_some() || config.allowUserDefinedQuestions;
-            if question.is_empty() || answer.is_empty() || !allowed || !seen.insert(plain(&question)) {
+            if question.is_empty() || answer.is_empty() || !allowed {
+                break;
+            }
+            if !seen.insert(plain(&question)) {
+                twice = Some(entries.len());
                 break;
             }
             entries.push(match id {
@@ -50,7 +56,9 @@ impl Node for This {
                     .get(position)
                     .map(|callback| (part(callback, "question"), part(callback, "answer")))
                     .unwrap_or_default();
-                Callback::kba_create(&message, &texts, config.allowUserDefinedQuestions, &question, &answer)
+                // The callback has no other place for it.
+                let message = if twice == Some(position) { TWICE } else { &message };
+                Callback::kba_create(message, &texts, config.allowUserDefinedQuestions, &question, &answer)
             };
             return send((0..count).map(ask).collect::<Vec<_>>());
         }

@@ -10,7 +10,7 @@ impl Node for This {
     const TYPE: &'static str = "RecoveryCodeDisplayNode";
     const NAME: &'static str = "Recovery Code Display";
     const ABOUT: &'static str = "Shows recovery codes once.";
-    const CALLBACKS: &'static [CallbackType] = &[CallbackType::TextOutputCallback];
+    const CALLBACKS: &'static [CallbackType] = &[CallbackType::TextOutputCallback, CallbackType::MetadataCallback];
     const INPUTS: &'static [Key] = &[Key::Named(CODES), Key::Named(DEVICE)];
     const OUTPUTS: &'static [Key] = &[Key::Named(CODES), Key::Named(DEVICE)];
     type Config = Config;
@@ -27,9 +27,9 @@ impl Node for This {
         }
         let device = step.state.text(DEVICE).unwrap_or("New Security Key").to_owned();
         if step.request.without_scripts {
-            let intro = format!("Each of these recovery codes for {device} works once. Keep them where you find them.");
-            let texts = std::iter::once(intro).chain(codes);
-            return send(texts.map(|text| Callback::text_output(&text, MessageType::Information)).collect::<Vec<_>>());
+            let data = [("_type", json!("RecoveryCodes")), ("device", json!(device)), ("codes", json!(codes))];
+            let data = data.map(|(name, value)| (name.to_owned(), value));
+            return send([Callback::metadata(data.into_iter().collect())]);
         }
         send([Callback::script(&script(&codes, &device))])
     }

@@ -167,6 +167,41 @@ fn a_state_that_grows_too_large_ends_the_journey() {
     assert_eq!(error(world.start("Grow")), NodeError::Limit("the journey's state is too large"));
 }
 
+/// Browsers are sent to the web, to a path, or to an app that is listed.
+#[test]
+fn s13_a_redirect_leads_to_nothing_that_a_browser_runs_itself() {
+    let node = json!({"script": "away", "outcomes": ["x"]});
+    let mut export = journey("Away", &[("away", "ScriptedDecisionNode", node, &[("x", "away")])]);
+    export["trees"]["Away"]["scripts"] = json!({"away": dummy_script("away")});
+    for (url, fine) in [
+        ("https://idp.example.com/authorize?a=b:c", true),
+        ("HTTP://idp.example.com/", true),
+        ("/am/XUI/", true),
+        ("com.example.app:/done", true),
+        ("Com.Example.App:/done", true),
+        ("com.example.evil:/done", false),
+        ("javascript:alert(1)", false),
+        (" javascript:alert(1)", false),
+        ("java\nscript:alert(1)", false),
+        ("data:text/html,x", false),
+        ("//evil.example", false),
+        ("/\\evil.example", false),
+        ("nowhere", false),
+        ("", false),
+    ] {
+        let world = World::new()
+            .with(&export)
+            .script("away", move |_| Ok(ScriptAction::Send(vec![Callback::redirect(url, true)])));
+        let answer = world.start("Away");
+        if fine {
+            asked(answer);
+        } else {
+            let why = "a redirect leads to no address of the web and to no listed app".to_owned();
+            assert_eq!(error(answer), NodeError::Config(why), "{url:?}");
+        }
+    }
+}
+
 fn outer(displays_error: bool) -> Value {
     let config = json!({"tree": "Inner", "displayErrorOutcome": displays_error});
     let connections: &[_] = &[("true", "bye"), ("false", "FAILURE"), ("error", "bye")];

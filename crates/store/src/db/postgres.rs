@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 
 use super::{Db, Tx};
+use crate::identities::fill_keys;
 use crate::store::{Patience, check_master_key, migration_error, open_error};
 use crate::{Location, MasterKey, StoreError};
 
@@ -86,6 +87,7 @@ async fn prepare(options: &PgConnectOptions, at: &Location, master: &MasterKey) 
     let mut tx = Tx::Postgres(conn.begin().await?);
     tx.lock(&["master key check"]).await?;
     check_master_key(&mut tx, master, at).await?;
+    fill_keys(&mut tx).await?;
     tx.commit().await?;
     conn.close().await?;
     Ok(())

@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::{Db, Tx};
+use crate::identities::fill_keys;
 use crate::store::{Patience, check_master_key, migration_error, open_error};
 use crate::{Location, MasterKey, StoreError};
 
@@ -114,6 +115,7 @@ async fn prepare(
     MIGRATOR.run_direct(None, &mut *tx, false).await.map_err(|error| migration_error(at, &MIGRATOR, error))?;
     let mut tx = Tx::Sqlite(tx);
     check_master_key(&mut tx, master, at).await?;
+    fill_keys(&mut tx).await?;
     tx.commit().await?;
     conn.close().await?;
     Ok(())

@@ -28,7 +28,7 @@ async fn filled(site: &Site) -> Store {
     let attributes: Attributes = BTreeMap::from([("mail".into(), vec!["ä\u{0}@example.com".into()])]);
     for n in 0..3 {
         let status = IdentityStatus::Active;
-        let username = format!("user {n}");
+        let username = format!("user-{n}");
         let new =
             NewIdentity { realm: "/alpha", username: &username, password_hash: "$x", status, attributes: &attributes };
         store.identities().create(new, NOW).await.unwrap();
@@ -79,7 +79,7 @@ async fn filled(site: &Site) -> Store {
     for (kind, credential_id) in [("oath", None), ("webauthn", Some("abc"))] {
         let new = NewDevice {
             realm: "/alpha",
-            username: "user 1",
+            username: "user-1",
             kind,
             id: "1",
             credential_id,
@@ -88,7 +88,7 @@ async fn filled(site: &Site) -> Store {
         };
         store.devices().add(new, NOW).await.unwrap();
     }
-    store.administrators().grant("/alpha", "user 1", NOW).await.unwrap();
+    store.administrators().grant("/alpha", "user-1", NOW).await.unwrap();
     store.attempts().fail("/alpha", "demo", "lockout", 60, NOW).await.unwrap();
     store.settings().put(Some("/alpha"), &json!({"a": 1}), 0, "admin", NOW).await.unwrap();
     let key = DocumentKey { kind: DocumentKind::Tree, journey: String::new(), id: "Login".into() };
@@ -153,7 +153,7 @@ async fn a_copy_comes_back_the_same(site: Site) {
         moved.keys().set_state(&kid, KeyState::Retired).await.unwrap();
         assert!(moved.keys().generation().await.unwrap() > before);
         assert_eq!(moved.once().consume("journey", b"id", NOW).await, Ok(false));
-        assert_eq!(moved.devices().owner("/alpha", "webauthn", "abc").await, Ok(Some("user 1".to_owned())));
+        assert_eq!(moved.devices().owner("/alpha", "webauthn", "abc").await, Ok(Some("user-1".to_owned())));
     }
 }
 
@@ -176,7 +176,7 @@ async fn a_damaged_copy_is_refused_whole(site: Site) {
         ("the end is missing", joined(&lines[..lines.len() - 1])),
         ("a line is missing", joined(&[&lines[..50], &lines[51..]].concat())),
         ("two lines are swapped", swapped),
-        ("a letter is another", text.replacen("user 1", "user 7", 1)),
+        ("a letter is another", text.replacen("user-1", "user-7", 1)),
         ("something follows", format!("{text}[]\n")),
         ("an endless line", "[".repeat(3 << 20)),
         ("no text", "\u{0}\n".repeat(10)),

@@ -87,7 +87,7 @@ async fn handle(call: &Call) -> Answer {
     match outcome.map_err(refused)? {
         Outcome::Step(shown) => Ok(Json(step(&shown)).into_response()),
         Outcome::Success(succeeded) => succeed(call, &realm, &request, existing.as_ref(), &succeeded).await,
-        Outcome::Failure(failed) => Err(failure(*failed)),
+        Outcome::Failure(failed) => Err(failure(call, *failed)),
     }
 }
 
@@ -123,7 +123,8 @@ async fn succeed(
         EndError::Issue(IssueError::TooLarge) => Crest::new(StatusCode::INTERNAL_SERVER_ERROR, TOO_LARGE),
         EndError::Issue(error) => Crest::internal(error),
     })?;
-    let own = succeeded.success.success_url.as_deref().unwrap_or(SUCCESS_URL);
+    let own = succeeded.success.success_url.as_deref().and_then(|url| own_destination(call, url));
+    let own = own.as_deref().unwrap_or(SUCCESS_URL);
     let shown = end.token.as_deref().map(|token| if existing.is_some() { "" } else { token });
     let mut body = success(own, realm, &succeeded.to, shown);
     if let Some(members) = body.as_object_mut() {
@@ -138,6 +139,15 @@ async fn succeed(
     Ok(response)
 }
 
+/// Where the journey itself leads: held to the same as `goto`.
+fn own_destination(call: &Call, url: &str) -> Option<String> {
+    let checked = call.app.settings().destinations.check_own(url);
+    if checked.is_none() {
+        tracing::warn!(realm = call.realm, "a journey leads to where validation.valid_goto_destinations does not");
+    }
+    checked
+}
+
 fn success(own: &str, realm: &str, to: &Destinations, token: Option<&str>) -> Value {
     let success_url = to.goto.as_deref().unwrap_or(own);
     match token {
@@ -150,7 +160,7 @@ fn unauthorized(message: &str) -> Crest {
     Crest::new(StatusCode::UNAUTHORIZED, message)
 }
 
-fn failure(failed: Failed) -> Crest {
+fn failure(call: &Call, failed: Failed) -> Crest {
     let Failed { failure, to } = failed;
     let locked = failure.cause == FailureCause::LockedOut;
     let mut error = match failure.message {
@@ -158,7 +168,8 @@ fn failure(failed: Failed) -> Crest {
         None => unauthorized(if locked { "User Locked Out." } else { FAILURE }),
     };
     *error.detail = failure.details;
-    match to.goto_on_fail.or(failure.failure_url) {
+    let own = || failure.failure_url.as_deref().and_then(|url| own_destination(call, url));
+    match to.goto_on_fail.or_else(own) {
         Some(url) => error.with_detail("failureUrl", url),
         None if locked => error.with_detail("failureUrl", ""),
         None => error,

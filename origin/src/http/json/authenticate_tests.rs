@@ -116,7 +116,7 @@ async fn every_failed_login_looks_the_same() {
         ("demo", "wrong"),
         ("nobody", PASSWORD),
         ("gone", PASSWORD),
-        ("Demo", PASSWORD),
+        ("dеmo", PASSWORD), // a Cyrillic е
         (long_name.as_str(), PASSWORD),
         ("demo", long_password.as_str()),
         ("a\0b", PASSWORD),

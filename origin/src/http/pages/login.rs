@@ -27,7 +27,7 @@ use super::render::{Scripts, page, page_with, see_other};
 use super::step::{self, Part, View};
 use super::{LOGIN, LOGOUT, address, csrf, realm, waiting};
 use crate::app::App;
-use crate::journey::{self, Destinations, Failed, JourneyError, Opened, Outcome, Shown, Succeeded};
+use crate::journey::{self, AuthIdError, Destinations, Failed, JourneyError, Opened, Outcome, Shown, Succeeded};
 use crate::rate_limits::Quota;
 use crate::session_cookie::Presented;
 use crate::sessions::{self, IssueError};
@@ -36,9 +36,14 @@ use crate::sessions::{self, IssueError};
 const FORCE_AUTH: &str = "ForceAuth";
 
 const SIGN_IN: &str = "Sign in";
+/// A journey that goes on where its link is opened.
+const ELSEWHERE: &str = "Check your messages";
 const SIGNED_OUT: &str = "You are signed out.";
 const AGAIN: &str = "Please sign in again.";
 const TOO_SLOW: &str = "The sign-in took too long. Please sign in again.";
+const ANSWERED: &str =
+    "This form was sent before, by a second click perhaps, or from another window. Please sign in again.";
+const STALE: &str = "This page was used before, or it is too old. Please sign in again.";
 const WRONG: &str = "User name or password is wrong.";
 const FAILED: &str = "The sign-in did not succeed.";
 const LOCKED: &str = "This account is locked.";
@@ -145,7 +150,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, RawQuery(query): RawQuery,
     let auth_id = form.first("authId").unwrap_or_default();
     match journey::open(app, &visit.realm, auth_id).await {
         Ok(opened) => visit.advance(opened, Some(&form), to).await,
-        Err(JourneyError::AuthId(_)) => visit.late(to).await,
+        Err(JourneyError::AuthId(error)) => visit.late(Some(&error), to).await,
         Err(error) => visit.trouble(&error),
     }
 }
@@ -206,8 +211,8 @@ impl Visit {
             Ok(Outcome::Success(succeeded)) => self.succeeded(&succeeded).await,
             // It failed before it asked anything: to begin it again would do the same.
             Ok(Outcome::Failure(failed)) => {
-                if let Some(url) = away(&failed) {
-                    return see_other(url);
+                if let Some(url) = away(&self.app, &failed) {
+                    return see_other(&url);
                 }
                 let text = failed.failure.message.as_deref().or(says.error).unwrap_or(FAILED);
                 let link = Link { href: &self.action(), label: "Try again" };
@@ -232,8 +237,21 @@ impl Visit {
         response
     }
 
-    async fn late(&self, to: Destinations) -> Response {
-        let says = Says { notice: Some(TOO_SLOW), ..Says::default() };
+    /// The step can no longer be answered.
+    async fn late(&self, error: Option<&AuthIdError>, to: Destinations) -> Response {
+        if let (Some(AuthIdError::Used), Some(session)) = (error, &self.session)
+            && !self.forced
+        {
+            // What was sent first has led to this.
+            return signed_in(&self.app, session, to.goto.as_deref());
+        }
+        let notice = match error {
+            Some(AuthIdError::Used) => ANSWERED,
+            Some(AuthIdError::Expired) => TOO_SLOW,
+            Some(AuthIdError::Format(_) | AuthIdError::Signature | AuthIdError::Elsewhere) => AGAIN,
+            None => STALE,
+        };
+        let says = Says { notice: Some(notice), ..Says::default() };
         self.begin(&self.tree(), to, StatusCode::OK, says).await
     }
 
@@ -259,8 +277,8 @@ impl Visit {
             }
             Ok(Outcome::Success(succeeded)) => self.succeeded(&succeeded).await,
             Ok(Outcome::Failure(failed)) => {
-                if let Some(url) = away(&failed) {
-                    return see_other(url);
+                if let Some(url) = away(&self.app, &failed) {
+                    return see_other(&url);
                 }
                 let default = match failed.failure.cause {
                     countersign_journey::FailureCause::LockedOut => LOCKED,
@@ -271,7 +289,7 @@ impl Visit {
                 let error = says(text.as_deref().unwrap_or(default));
                 self.begin(&tree, failed.to, StatusCode::UNAUTHORIZED, error).await
             }
-            Err(JourneyError::AuthId(_)) => self.late(to).await,
+            Err(JourneyError::AuthId(error)) => self.late(Some(&error), to).await,
             // The journey is where it was, and so is what was typed.
             Err(JourneyError::Step(StepError::Callbacks(_))) => {
                 self.show(StatusCode::BAD_REQUEST, &again, says(UNFIT)).await
@@ -290,12 +308,12 @@ impl Visit {
         let to = Destinations::default();
         let auth_id = match journey::unpark(&self.app, &self.realm, reference).await {
             Ok(Some(auth_id)) => auth_id,
-            Ok(None) => return self.late(to).await,
+            Ok(None) => return self.late(None, to).await,
             Err(error) => return self.trouble(&error),
         };
         let mut response = match journey::open(&self.app, &self.realm, &auth_id).await {
             Ok(opened) => self.advance(opened, None, to).await,
-            Err(JourneyError::AuthId(_)) => self.late(to).await,
+            Err(JourneyError::AuthId(error)) => self.late(Some(&error), to).await,
             Err(error) => return self.trouble(&error),
         };
         let cookies = response.headers_mut();
@@ -330,8 +348,8 @@ impl Visit {
             Ok(Outcome::Step(shown)) => self.show(StatusCode::OK, &shown, Says::default()).await,
             Ok(Outcome::Success(succeeded)) => self.succeeded(&succeeded).await,
             Ok(Outcome::Failure(failed)) => {
-                if let Some(url) = away(&failed) {
-                    return see_other(url);
+                if let Some(url) = away(&self.app, &failed) {
+                    return see_other(&url);
                 }
                 let text = failed.failure.message.as_deref().map(reduced::plain);
                 let link = Link { href: &self.action(), label: SIGN_IN };
@@ -359,8 +377,8 @@ impl Visit {
                 return self.ask_again(tree, succeeded.to.clone(), status, says).await;
             }
         };
-        let own = succeeded.success.success_url.as_deref().filter(|url| is_destination(url));
-        let goto = succeeded.to.goto.as_deref().or(own);
+        let own = succeeded.success.success_url.as_deref().and_then(|url| own_destination(&self.app, url));
+        let goto = succeeded.to.goto.as_deref().or(own.as_deref());
         let mut response = match (goto, &end.token) {
             (Some(goto), _) => see_other(goto),
             // The page itself says who is signed in: as a redirect, so that it can be reloaded.
@@ -398,7 +416,7 @@ impl Visit {
         };
         let again = format!("{action}&{}=true", waiting::CONTINUE);
         let template = Login {
-            header: header.as_deref().unwrap_or(SIGN_IN),
+            header: header.as_deref().unwrap_or(if state.is_suspended() { ELSEWHERE } else { SIGN_IN }),
             realm_name: realm_name(&self.realm),
             description: description.as_deref().unwrap_or_default(),
             notice: says.notice,
@@ -417,14 +435,18 @@ impl Visit {
 }
 
 /// Where a failure leads, when somebody said so.
-fn away(failed: &Failed) -> Option<&str> {
-    let own = failed.failure.failure_url.as_deref().filter(|url| is_destination(url));
-    failed.to.goto_on_fail.as_deref().or(own)
+fn away(app: &App, failed: &Failed) -> Option<String> {
+    let own = || failed.failure.failure_url.as_deref().and_then(|url| own_destination(app, url));
+    failed.to.goto_on_fail.clone().or_else(own)
 }
 
-/// What a node of the operator's sends browsers to.
-fn is_destination(url: &str) -> bool {
-    reduced::is_web(url) || url.starts_with('/') && !url.starts_with("//") && !url.contains('\\')
+/// Where the journey itself leads: held to the same as `goto`.
+fn own_destination(app: &App, url: &str) -> Option<String> {
+    let checked = app.settings().destinations.check_own(url);
+    if checked.is_none() {
+        tracing::warn!("a journey leads to where validation.valid_goto_destinations does not");
+    }
+    checked
 }
 
 fn signed_in(app: &App, session: &Session, goto: Option<&str>) -> Response {

@@ -14,6 +14,8 @@ use crate::passwords::MAX_PASSWORD;
 /// For everything that is neither a name nor a password.
 const MAX_TEXT: usize = 4096;
 const USE_KEY: &str = "Use your security key or passkey";
+/// The field beside a list of security questions.
+const OWN_QUESTION: &str = "ownQuestion";
 /// More options than these are a list to choose from.
 const MAX_RADIOS: usize = 5;
 
@@ -52,6 +54,23 @@ pub(super) enum Part {
         answer: String,
     },
     App(App),
+    Question(Question),
+    /// Recovery codes, which are shown this once.
+    Codes {
+        device: String,
+        /// One in each line.
+        list: String,
+    },
+}
+
+/// A security question: one of the realm's, or the user's own where that is allowed.
+pub(super) struct Question {
+    pub(super) id: String,
+    pub(super) label: String,
+    pub(super) questions: Vec<String>,
+    pub(super) chosen: String,
+    /// The field of the user's own, with what was typed.
+    pub(super) own: Option<Text>,
 }
 
 /// What an app for one-time passwords is given: in three ways, for apps on another device, on this one, and for typing.
@@ -73,8 +92,6 @@ pub(super) struct Text {
     pub(super) required: bool,
     /// What the last answer failed.
     pub(super) failed: Vec<String>,
-    /// To choose from, beside what may be typed.
-    pub(super) suggestions: Vec<String>,
     pub(super) autofocus: bool,
 }
 
@@ -146,7 +163,6 @@ impl View {
             max,
             required: true,
             failed: failed(callback),
-            suggestions: Vec::new(),
             autofocus: false,
         };
         let list = |name: &str| {
@@ -232,17 +248,34 @@ impl View {
                 }));
             }
             CallbackType::KbaCreateCallback => {
-                let field = |suffix: &str, label: String, suggestions| {
-                    Part::Text(Text {
-                        id: format!("{id}{suffix}"),
-                        label,
-                        value: shown(suffix, MAX_TEXT),
-                        suggestions,
-                        ..plain("text", "off", MAX_TEXT)
-                    })
+                let field = |suffix: &str, label: &str, value: String| Text {
+                    id: format!("{id}{suffix}"),
+                    label: label.to_owned(),
+                    value,
+                    ..plain("text", "off", MAX_TEXT)
                 };
-                self.parts.push(field("question", reduced::plain(text("prompt")), list("predefinedQuestions")));
-                self.parts.push(field("answer", "Answer".to_owned(), Vec::new()));
+                let (questions, label) = (list("predefinedQuestions"), reduced::plain(text("prompt")));
+                let own = callback.output("allowUserDefinedQuestions").and_then(Value::as_bool).unwrap_or(true);
+                let (chosen, typed) = (shown("question", MAX_TEXT), shown(OWN_QUESTION, MAX_TEXT));
+                if questions.is_empty() {
+                    self.parts.push(Part::Text(field("question", &label, chosen)));
+                } else {
+                    // REST and a step that comes back have one value for both.
+                    let typed = if typed.is_empty() && !questions.contains(&chosen) { chosen.clone() } else { typed };
+                    let own = own.then(|| {
+                        let label = "Your own question, in place of one above";
+                        Text { required: false, ..field(OWN_QUESTION, label, typed) }
+                    });
+                    self.parts.push(Part::Question(Question {
+                        id: format!("{id}question"),
+                        label,
+                        questions,
+                        chosen,
+                        own,
+                    }));
+                }
+                let answer = shown("answer", MAX_TEXT);
+                self.parts.push(Part::Text(field("answer", "Answer", answer)));
             }
             CallbackType::TextOutputCallback | CallbackType::SuspendedTextOutputCallback => {
                 let kind = match text("messageType") {
@@ -262,7 +295,8 @@ impl View {
             }
             CallbackType::RedirectCallback => {
                 let href = text("redirectUrl");
-                if reduced::is_web(href) {
+                // The engine lets apps through that the settings list; from a page, browsers open only the web.
+                if reduced::is_web(href) || href.starts_with('/') && !href.starts_with("//") {
                     self.parts.push(Part::Away { href: href.to_owned() });
                 }
             }
@@ -274,6 +308,12 @@ impl View {
                 self.parts.push(Part::Hidden { name: id.to_owned(), value: plain_value(callback.input("")) });
             }
             CallbackType::MetadataCallback => match callback.output("data") {
+                Some(data) if data.get("_type") == Some(&json!("RecoveryCodes")) => {
+                    let codes = data.get("codes").and_then(Value::as_array).into_iter().flatten();
+                    let list = codes.filter_map(Value::as_str).collect::<Vec<_>>().join("\n");
+                    let device = data.get("device").and_then(Value::as_str).unwrap_or_default().to_owned();
+                    self.parts.push(Part::Codes { device, list });
+                }
                 Some(data) if data.get("_type") == Some(&json!("WebAuthn")) => {
                     self.parts.push(Part::WebAuthn { options: data.to_string(), answer: String::new() });
                 }
@@ -301,13 +341,16 @@ impl View {
         }
     }
 
-    /// The first field that is empty.
+    /// The first field that is wrong, else the first that is empty.
     fn focus(&mut self) {
-        let first = self.parts.iter_mut().find_map(|part| match part {
-            Part::Text(text) if text.value.is_empty() => Some(text),
+        let texts = self.parts.iter_mut().filter_map(|part| match part {
+            Part::Text(text) => Some(text),
             _ => None,
         });
-        if let Some(text) = first {
+        let mut texts: Vec<&mut Text> = texts.collect();
+        let wrong = texts.iter().position(|text| !text.failed.is_empty());
+        let place = wrong.or_else(|| texts.iter().position(|text| text.value.is_empty()));
+        if let Some(text) = place.and_then(|place| texts.get_mut(place)) {
             text.autofocus = true;
         }
     }
@@ -369,6 +412,9 @@ fn policy(text: &str) -> String {
         "VALID_EMAIL_ADDRESS_FORMAT" => "This is not an e-mail address.".to_owned(),
         "AT_LEAST_X_CAPITAL_LETTERS" => format!("At least {} capital letters are needed.", number("numCaps")),
         "AT_LEAST_X_NUMBERS" => format!("At least {} digits are needed.", number("numNums")),
+        "CANNOT_CONTAIN_CHARACTERS" => {
+            "This has a space, a slash, or another character that is not possible.".to_owned()
+        }
         "CANNOT_CONTAIN_OTHERS" => "This must not contain what the other fields have.".to_owned(),
         "IS_NEW" => "This was used before.".to_owned(),
         "" => "This is not possible.".to_owned(),
@@ -383,7 +429,12 @@ pub(super) fn answers(asked: &[Callback], form: &Query) -> Vec<Value> {
             .inputs()
             .map(|(suffix, current)| {
                 let name = format!("IDToken{}{suffix}", position + 1);
+                let own = || form.filled(&format!("IDToken{}{OWN_QUESTION}", position + 1));
                 let value = match (form.first(&name), current) {
+                    // None of the realm's was chosen.
+                    (Some(""), _) if callback.is(CallbackType::KbaCreateCallback) && suffix == "question" => {
+                        json!(own().unwrap_or_default())
+                    }
                     // A check box that is not ticked is not sent.
                     (sent, Value::Bool(_)) => json!(sent == Some("true")),
                     (Some(sent), _) => json!(sent),

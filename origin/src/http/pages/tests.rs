@@ -1,6 +1,8 @@
 use axum::http::Method;
 use countersign_store::{Attributes, IdentityStatus};
+use serde_json::json;
 
+use crate::journey::tests::{import, journey};
 use crate::testing::{Answer, COOKIE, Origin, PASSWORD};
 
 const LOGIN: &str = "/am/UI/Login?realm=/alpha";
@@ -81,6 +83,127 @@ async fn a_wrong_password_keeps_the_name_and_a_late_form_begins_anew() {
     assert!(hidden(&late, "authId").unwrap() != old);
     let none = origin.send(Method::POST, LOGIN, &OWN, "").await;
     assert!(none.status == 200 && hidden(&none, "authId").is_some());
+}
+
+/// A second click, the back button, another window.
+#[tokio::test]
+async fn a_form_that_was_sent_before_says_so() {
+    let origin = Origin::new().await;
+    let page = origin.get(LOGIN).await;
+    let auth_id = hidden(&page, "authId").unwrap();
+    let fields = form(&[("authId", &auth_id), ("IDToken1", "demo"), ("IDToken2", PASSWORD)]);
+    let done = origin.send(Method::POST, LOGIN, &OWN, &fields).await;
+    let cookie = format!("{COOKIE}={}", done.cookie().unwrap());
+    let again = origin.send(Method::POST, LOGIN, &OWN, &fields).await;
+    let text = again.text();
+    assert!(again.status == 200 && text.contains("was sent before") && !text.contains("took too long"), "{text}");
+    assert!(hidden(&again, "authId").unwrap() != auth_id);
+    // Whoever is signed in by the first one is told that.
+    let headers = [OWN[0], OWN[1], ("cookie", cookie.as_str())];
+    let signed_in = origin.send(Method::POST, LOGIN, &headers, &fields).await;
+    assert!(signed_in.text().contains("signed in to alpha as demo"), "{}", signed_in.text());
+    let onwards = format!("{fields}&goto=/app");
+    let onwards = origin.send(Method::POST, LOGIN, &headers, &onwards).await;
+    assert_eq!((onwards.status, onwards.header("location")), (303, "http://localhost:8787/app"));
+}
+
+const OUT: &[&str] = &["outcome"];
+
+/// What stands between two texts.
+fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+    let (_, after) = text.split_once(from).unwrap_or_else(|| panic!("{from} is not in {text}"));
+    after.split(to).next().unwrap()
+}
+
+#[tokio::test]
+async fn security_questions_are_chosen_from_a_list_or_are_the_users_own() {
+    let origin = Origin::with("[identities.kba]\nquestions = { a = \"Colour?\", b = \"Town?\" }\n").await;
+    let own =
+        [("KbaCreateNode", json!({"message": {"en": "Pick"}}), OUT), ("MessageNode", json!({}), &["true", "false"])];
+    let only = [("KbaCreateNode", json!({"allowUserDefinedQuestions": false}), OUT)];
+    import(&origin, &[journey("Own", json!({}), &own), journey("Only", json!({}), &only)]).await;
+    let path = "/am/UI/Login?realm=/alpha&service=Own";
+    let page = origin.get(path).await;
+    let select = between(&page.text(), "<select id=\"IDToken1question\"", "</select>").to_owned();
+    assert!(
+        select.contains("<option value=\"Town?\">Town?</option>") && select.contains("My own question"),
+        "{select}"
+    );
+    assert!(page.text().contains("name=\"IDToken1ownQuestion\"") && !page.text().contains("datalist"));
+    let send = async |page: &Answer, questions: [(&str, &str); 2]| {
+        let auth_id = hidden(page, "authId").unwrap();
+        let fields = form(&[
+            ("authId", &auth_id),
+            ("IDToken1question", questions[0].0),
+            ("IDToken1ownQuestion", questions[0].1),
+            ("IDToken1answer", "x"),
+            ("IDToken2question", questions[1].0),
+            ("IDToken2ownQuestion", questions[1].1),
+            ("IDToken2answer", "y"),
+        ]);
+        origin.send(Method::POST, path, &OWN, &fields).await
+    };
+    let twice = send(&page, [("Town?", ""), ("", "town")]).await;
+    let text = twice.text();
+    assert!(text.contains("This question was chosen before."), "{text}");
+    assert!(text.contains("<option value=\"Town?\" selected>") && text.contains("value=\"town\""), "{text}");
+    let done = send(&twice, [("Town?", "ignored"), ("", "Pet?")]).await;
+    assert!(!done.text().contains("IDToken1question"), "{}", done.text());
+
+    let page = origin.get("/am/UI/Login?realm=/alpha&service=Only").await.text();
+    assert!(
+        page.contains("id=\"IDToken1question\" name=\"IDToken1question\" required") && !page.contains("ownQuestion")
+    );
+}
+
+#[tokio::test]
+async fn the_first_wrong_field_has_the_focus() {
+    let origin = Origin::new().await;
+    let page = json!({"nodes": [
+        {"_id": "c0", "nodeType": "ValidatedUsernameNode", "displayName": "x"},
+        {"_id": "c1", "nodeType": "ValidatedPasswordNode", "displayName": "x"},
+        {"_id": "c2", "nodeType": "AttributeCollectorNode", "displayName": "x"},
+    ]});
+    let mut all = journey("All", json!({}), &[("PageNode", page, OUT)]);
+    let of = |kind: &str| {
+        json!({"_type": {"_id": kind}, "validateInput": true, "validateInputs": true,
+        "attributesToCollect": ["givenName", "mail"], "identityAttribute": "userName"})
+    };
+    all["innerNodes"] = json!({"c0": of("ValidatedUsernameNode"), "c1": of("ValidatedPasswordNode"), "c2": of("AttributeCollectorNode")});
+    import(&origin, &[all]).await;
+    let path = "/am/UI/Login?realm=/alpha&service=All";
+    let focused = |page: &Answer| {
+        let text = page.text();
+        let fields = text.split("<input ").filter(|field| field.split('>').next().unwrap().contains(" autofocus"));
+        fields.map(|field| between(field, "name=\"", "\"").to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    let page = origin.get(path).await;
+    assert_eq!(focused(&page), "IDToken1");
+    let auth_id = hidden(&page, "authId").unwrap();
+    let fields = [("IDToken1", "new"), ("IDToken2", "L0ngEnough"), ("IDToken3", ""), ("IDToken4", "nowhere")];
+    let fields = form(&[&[("authId", auth_id.as_str())], &fields[..]].concat());
+    let wrong = origin.send(Method::POST, path, &OWN, &fields).await;
+    assert!(wrong.text().contains("not an e-mail address"), "{}", wrong.text());
+    assert_eq!(focused(&wrong), "IDToken4");
+}
+
+#[tokio::test]
+async fn a_suspended_journey_does_not_ask_to_sign_in() {
+    let origin = Origin::new().await;
+    let nodes = [
+        ("UsernameCollectorNode", json!({}), OUT),
+        ("EmailSuspendNode", json!({"objectLookup": true, "emailTemplateName": "none"}), OUT),
+    ];
+    import(&origin, &[journey("Link", json!({}), &nodes)]).await;
+    let path = "/am/UI/Login?realm=/alpha&service=Link";
+    let page = origin.get(path).await;
+    assert!(page.text().contains("<title>Sign in"));
+    let fields = form(&[("authId", &hidden(&page, "authId").unwrap()), ("IDToken1", "demo")]);
+    let waiting = origin.send(Method::POST, path, &OWN, &fields).await.text();
+    assert!(
+        waiting.contains("<title>Check your messages") && waiting.contains("<h1>Check your messages</h1>"),
+        "{waiting}"
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 use countersign_journey::host::{HostError, Identities, Identity, PasswordCheck, Pending, Question, Realm, Schema};
-use countersign_store::{AcceptedTerms, Answer, IdentityStatus, NewIdentity, StoreError};
+use countersign_store::{AcceptedTerms, Answer, IdentityStatus, NewIdentity, StoreError, name_key, normal_name};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -11,8 +11,12 @@ const PASSWORD: &str = "password";
 const KBA: &str = "kbaInfo";
 /// Its value is the account's status.
 const STATUS: &str = "accountStatus";
+/// Several users may give one address: whose it was first, is found by it.
+const MAIL: &str = "mail";
 /// Names by which a user is found directly.
 const NAMES: [&str; 2] = ["userName", "_id"];
+
+const USER_EXISTS: &str = "User already exists.";
 
 /// Longest answer to a security question.
 const MAX_ANSWER: usize = 255;
@@ -42,7 +46,12 @@ impl Services<'_> {
         if !is_plausible(username) {
             return Ok(None);
         }
-        self.app.store.identities().get(&self.realm_name, username).await.map_err(|error| self.store_error(error))
+        self.app.store.identities().named(&self.realm_name, username).await.map_err(|error| self.store_error(error))
+    }
+
+    /// The name as its user has it, for what is kept under it; nobody's stays as it is.
+    async fn own_name(&self, name: &str) -> Result<String, HostError> {
+        Ok(self.known(name).await?.map_or_else(|| name.to_owned(), |known| known.username))
     }
 
     /// The user of a name that was typed in; the store is asked whatever the name is like.
@@ -64,6 +73,8 @@ impl Services<'_> {
         match found.map_err(|error| self.store_error(error))?.as_slice() {
             [one] => Ok(Some(self.seen(one))),
             [] => Ok(None),
+            // Whoever enters another's address must not keep mail from whom it has found so far.
+            [first, ..] if attribute == MAIL => Ok(Some(self.seen(first))),
             _ => {
                 // To take any of them would let one user's journey go on as another's.
                 tracing::warn!(
@@ -88,6 +99,7 @@ impl Services<'_> {
         let Some(Value::String(username)) = object.remove("userName") else {
             return Ok(Err("userName is missing".to_owned()));
         };
+        let username = normal_name(&username).into_owned();
         let password = match object.remove(PASSWORD) {
             Some(Value::String(password)) => Some(Zeroizing::new(password)),
             None | Some(Value::Null) => None,
@@ -133,6 +145,8 @@ impl Services<'_> {
         };
         match self.app.store.identities().create(new, self.app.clock.now().seconds()).await {
             Ok(()) => {}
+            // Somebody else was quicker.
+            Err(StoreError::Conflict { .. }) => return Ok(Err(USER_EXISTS.to_owned())),
             Err(error) => return self.refused(error).map(Err),
         }
         if let Some(answers) = answers {
@@ -190,7 +204,7 @@ impl Services<'_> {
         }
         for name in NAMES {
             match changes.remove(name) {
-                Some(Value::String(same)) if same == *username => {}
+                Some(Value::String(same)) if name_key(&same) == name_key(username) => {}
                 None => {}
                 Some(_) => return Ok(Err(format!("{name} cannot be changed"))),
             }
@@ -224,7 +238,8 @@ impl Services<'_> {
             Err(why) => return Ok(Err(why)),
         };
         if !attributes.is_empty() {
-            match self.app.store.identities().update_attributes(&self.realm_name, username, &attributes).await {
+            let now = self.app.clock.now().seconds();
+            match self.app.store.identities().update_attributes(&self.realm_name, username, &attributes, now).await {
                 Ok(_) => {}
                 Err(error) => return self.refused(error).map(Err),
             }
@@ -259,7 +274,8 @@ impl Services<'_> {
         replaced.map_err(|error| self.store_error(error))
     }
 
-    async fn activated(&self, username: &str, active: bool) -> Result<bool, HostError> {
+    async fn activated(&self, name: &str, active: bool) -> Result<bool, HostError> {
+        let username = &self.own_name(name).await?;
         let status = if active { IdentityStatus::Active } else { IdentityStatus::Inactive };
         match self.app.store.identities().set_status(&self.realm_name, username, status).await {
             Ok(()) => {}
@@ -396,20 +412,19 @@ impl Identities for Services<'_> {
 
     fn counter<'a>(&'a self, username: &'a str, name: &'a str) -> Pending<'a, Option<i64>> {
         Box::pin(async move {
-            let value = self.app.store.counters().get(&self.realm_name, username, name).await;
+            let username = self.own_name(username).await?;
+            let value = self.app.store.counters().get(&self.realm_name, &username, name).await;
             value.map_err(|error| self.store_error(error))
         })
     }
 
     fn set_counter<'a>(&'a self, username: &'a str, name: &'a str, value: Option<i64>) -> Pending<'a, bool> {
         Box::pin(async move {
+            let Some(known) = self.known(username).await? else { return Ok(false) };
             let counters = self.app.store.counters();
             let done = match value {
-                Some(value) => counters.set(&self.realm_name, username, name, value).await,
-                None => match counters.remove(&self.realm_name, username, name).await {
-                    Ok(()) => return Ok(self.known(username).await?.is_some()),
-                    Err(error) => Err(error),
-                },
+                Some(value) => counters.set(&self.realm_name, &known.username, name, value).await,
+                None => counters.remove(&self.realm_name, &known.username, name).await.map(|()| true),
             };
             done.map_err(|error| self.store_error(error))
         })
@@ -452,7 +467,11 @@ impl Identities for Services<'_> {
 
     fn use_recovery_code<'a>(&'a self, username: &'a str, kind: &'a str, code: &'a str) -> Pending<'a, bool> {
         Box::pin(async move {
-            let used = self.app.store.recovery_codes().consume(&self.realm_name, username, kind, code).await;
+            let username = self.own_name(username).await?;
+            // They are made of small letters and digits, and typed from paper.
+            let plain = code.chars().filter(|letter| !letter.is_whitespace() && *letter != '-');
+            let code = plain.flat_map(char::to_lowercase).collect::<String>();
+            let used = self.app.store.recovery_codes().consume(&self.realm_name, &username, kind, &code).await;
             used.map_err(|error| self.store_error(error))
         })
     }

@@ -28,6 +28,7 @@ use crate::app::App;
 use crate::passwords::HashError;
 use crate::rate_limits::Quota;
 pub(crate) use lockout::COUNTER as LOCKOUT;
+pub(crate) use passwords::password_refusal;
 pub(crate) use profile::flattened;
 pub(crate) use push_answers::keep as keep_push_answer;
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use countersign_journey::host::{HostError, Identity, PasswordChange, PasswordCheck};
-use countersign_store::{IdentityStatus, NewPassword, StoreError};
+use countersign_store::{IdentityStatus, NewPassword, StoreError, name_key};
 use serde_json::Map;
 use zeroize::Zeroizing;
 
@@ -12,6 +12,7 @@ use super::lockout::Admission;
 use super::policies::of_password;
 use crate::endings::{self, Order, Scope};
 use crate::journey::MAX_USERNAME;
+use crate::settings::PasswordPolicy;
 use crate::universal_id::universal_id_of_agent;
 
 const DAY: u64 = 24 * 3600;
@@ -21,15 +22,24 @@ pub(super) fn is_plausible(username: &str) -> bool {
     !username.is_empty() && username.len() <= MAX_USERNAME
 }
 
+/// What is wrong with a new password, in one line.
+pub(crate) fn password_refusal(password: &str, username: &str, policy: &PasswordPolicy) -> Option<String> {
+    let failures = of_password(password, Some(username), policy);
+    let names: Vec<&str> = failures.iter().filter_map(|failure| failure.get("policyRequirement")?.as_str()).collect();
+    (!names.is_empty()).then(|| format!("the password fails {}", names.join(", ")))
+}
+
 impl Services<'_> {
     /// An unknown name, an inactive user, an overlong name, a locked one and a wrong password cost the same.
     pub(super) async fn check(&self, username: &str, password: &str) -> Result<PasswordCheck, HostError> {
         let plausible = is_plausible(username);
+        let known = self.plausible(username).await?;
+        // One name has one counter, however it is spelled.
+        let username = &known.as_ref().map_or_else(|| name_key(username), |known| known.username.clone());
         let admission = match plausible {
             true => self.admit(username).await?,
             false => Admission::Admitted(None),
         };
-        let known = self.plausible(username).await?;
         let (locked, counted) = match admission {
             Admission::Locked => (true, None),
             Admission::Admitted(counted) => (false, counted),
@@ -123,7 +133,7 @@ impl Services<'_> {
         let right = self.app.passwords.verify(Zeroizing::new(old.to_owned()), stored, &*self.app.entropy).await;
         let right = right.map_err(|error| self.hash_error(error))?.right;
         let Some(known) = known.filter(|_| right) else { return Ok(false) };
-        if old == new || !self.failures(Some(username), "password", &new.into()).await?.is_empty() {
+        if old == new || !self.failures(Some(&known.username), "password", &new.into()).await?.is_empty() {
             return Ok(false);
         }
         self.set_password(&known.username, new, Some(&known.password_hash)).await
@@ -131,10 +141,7 @@ impl Services<'_> {
 
     /// What is wrong with a new password, in one line.
     pub(super) fn refusal(&self, username: &str, password: &str) -> Option<String> {
-        let failures = of_password(password, Some(username), &self.policy());
-        let names: Vec<&str> =
-            failures.iter().filter_map(|failure| failure.get("policyRequirement")?.as_str()).collect();
-        (!names.is_empty()).then(|| format!("the password fails {}", names.join(", ")))
+        password_refusal(password, username, &self.policy())
     }
 
     pub(super) async fn hashed(&self, secret: &str) -> Result<String, HostError> {

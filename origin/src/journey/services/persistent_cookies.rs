@@ -108,7 +108,9 @@ impl Services<'_> {
         request: &Request,
     ) -> Result<Option<Identity>, HostError> {
         let Some(claims) = self.read(value, cookie, request).await? else { return Ok(None) };
-        let known = self.known(&claims.sub).await?.map(|known| self.seen(&known));
+        // Whoever has a name that is the same is somebody else.
+        let known = self.known(&claims.sub).await?.filter(|known| known.username == claims.sub);
+        let known = known.map(|known| self.seen(&known));
         Ok(known.filter(|identity| identity.active))
     }
 

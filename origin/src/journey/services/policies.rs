@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use countersign_journey::host::HostError;
+use countersign_store::{check_new_name, normal_name};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -27,6 +28,7 @@ pub(super) fn shown(name: &str, required: bool, policy: &PasswordPolicy) -> Valu
         "userName" => {
             add("unique", "UNIQUE", json!({}));
             add("maximum-length", "MAX_LENGTH", json!({"maxLength": MAX_USERNAME}));
+            add("cannot-contain-characters", "CANNOT_CONTAIN_CHARACTERS", forbidden());
         }
         "password" => {
             add("minimum-length", "MIN_LENGTH", json!({"minLength": policy.min_length}));
@@ -50,6 +52,11 @@ pub(super) fn shown(name: &str, required: bool, policy: &PasswordPolicy) -> Valu
         policies.iter().filter_map(|policy| policy.get("policyRequirements")?.get(0)).collect();
     json!({"policyRequirements": requirements, "fallbackPolicies": null, "name": name, "policies": policies,
            "conditionalPolicies": null})
+}
+
+/// What no user name has: white space of any kind, and what separates names in addresses.
+fn forbidden() -> Value {
+    json!({"forbiddenChars": ["/", " "]})
 }
 
 fn failed(requirement: &str, params: Value) -> Value {
@@ -126,10 +133,13 @@ impl Services<'_> {
             "userName" if !blank => {
                 if text.len() > MAX_USERNAME {
                     out.push(failed("MAX_LENGTH", json!({"maxLength": MAX_USERNAME})));
-                } else if text.trim() != text || text.chars().any(char::is_control) {
-                    out.push(failed("CANNOT_CONTAIN_CHARACTERS", json!({"forbiddenChars": [" "]})));
-                } else if object != Some(text) && self.known(text).await?.is_some() {
-                    out.push(failed("UNIQUE", json!({})));
+                } else if object != Some(text) {
+                    let name = normal_name(text);
+                    if self.known(&name).await?.is_some_and(|known| Some(known.username.as_str()) != object) {
+                        out.push(failed("UNIQUE", json!({})));
+                    } else if check_new_name(&name).is_err() {
+                        out.push(failed("CANNOT_CONTAIN_CHARACTERS", forbidden()));
+                    }
                 }
             }
             "mail" if !blank && !is_address(text) => {

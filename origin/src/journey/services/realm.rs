@@ -61,6 +61,7 @@ pub(super) fn of(settings: &Settings, name: &str) -> Realm {
         kba: own.kba.clone(),
         resume_uri: format!("{}/am/XUI/?{parameter}suspendedId=", settings.public_url.origin()),
         relying_party: RelyingParty { id: party.id.clone(), origins: party.origins.clone() },
+        app_schemes: settings.destinations.app_schemes().map(str::to_owned).collect(),
         secrets: nodes.secrets.clone(),
         push: PushSettings {
             gateway: nodes.push_gateway.clone(),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use countersign_core::time::UnixSeconds;
 use countersign_script::{AllowList, FoundIdentity, Host, HostError, HttpRequest, HttpResponse};
 use countersign_store::{Attributes, Identity, IdentityStatus, Store, StoreError};
 use tokio::runtime::Handle;
@@ -23,6 +24,8 @@ pub(super) struct ScriptHost {
     timeout: Duration,
     journeys: Arc<RealmJourneys>,
     runtime: Handle,
+    /// When the script began.
+    now: UnixSeconds,
 }
 
 /// What is not for scripts to write: names, and what has an operation of its own.
@@ -39,6 +42,7 @@ impl ScriptHost {
             timeout: settings.scripts.http_timeout,
             journeys: app.journeys(realm),
             runtime: Handle::current(),
+            now: app.clock.now().seconds(),
         }
     }
 
@@ -56,7 +60,7 @@ impl ScriptHost {
         if name.is_empty() || name.len() > 255 {
             return Ok(None);
         }
-        self.wait(self.store.identities().get(&self.realm, &name))
+        self.wait(self.store.identities().named(&self.realm, &name))
     }
 
     fn write(&self, universal_id: &str, name: &str, values: Vec<String>) -> Result<(), HostError> {
@@ -68,7 +72,7 @@ impl ScriptHost {
         }
         let user = self.user(universal_id)?.ok_or_else(|| HostError::Failed("there is no such user".to_owned()))?;
         let change = Attributes::from([(name.to_owned(), values)]);
-        self.wait(self.store.identities().update_attributes(&self.realm, &user.username, &change)).map(drop)
+        self.wait(self.store.identities().update_attributes(&self.realm, &user.username, &change, self.now)).map(drop)
     }
 }
 

@@ -167,6 +167,8 @@ fn security_questions() {
     let colour = json!("What's your favourite colour?");
     let same = asked.answer(&[colour.clone(), json!("blue"), json!("whats your favourite COLOUR"), json!("red")]);
     assert_eq!(same.types().len(), 2, "the questions must differ");
+    assert_eq!(same.output(0, "prompt"), "Choose");
+    assert_eq!(same.output(1, "prompt"), "This question was chosen before. Select another one.");
     assert_eq!(same.asked()[0]["input"][1]["value"], "blue", "what was typed is kept");
     let done = same.answer(&[Value::Null, Value::Null, json!("Pet?"), json!(" Rex ")]);
     assert_eq!(done.outcome(), "outcome");

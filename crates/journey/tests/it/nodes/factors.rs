@@ -244,12 +244,13 @@ fn codes_by_counter() {
 }
 
 #[test]
-fn a_page_without_scripts_shows_recovery_codes_as_text() {
+fn a_page_without_scripts_is_given_recovery_codes_as_a_list() {
     let transient = json!({"recoveryCodes": ["abc123", "def456"], "recoveryCodeDeviceName": "Key"});
     let mut asked = Trial::of("RecoveryCodeDisplayNode", json!({}), Value::Null, transient, World::new());
     asked.request.without_scripts = true;
     let asked = asked.run();
-    assert_eq!(asked.types(), ["TextOutputCallback"; 3]);
-    assert_eq!((asked.output(1, "message"), asked.output(1, "messageType")), (json!("abc123"), json!("0")));
+    assert_eq!(asked.types(), ["MetadataCallback"]);
+    let data = json!({"_type": "RecoveryCodes", "device": "Key", "codes": ["abc123", "def456"]});
+    assert_eq!(asked.output(0, "data"), data);
     assert_eq!(asked.answer(&[]).outcome(), "outcome");
 }

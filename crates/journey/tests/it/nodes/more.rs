@@ -160,11 +160,12 @@ fn decisions() {
     assert_eq!(outcome("FlowControlNode", json!({"percentageA": 0}), Value::Null), "B");
     let mut trial = Trial::new("FlowControlNode", json!({})).run();
     let mut count = 0;
-    for _ in 0..100 {
+    // One login asks 50 times at the most.
+    for _ in 0..40 {
         count += i32::from(trial.outcome() == "A");
         trial = trial.again();
     }
-    assert!((30..=70).contains(&count), "{count}");
+    assert!((10..=30).contains(&count), "{count}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(in super::super) async fn answer(call: &Call) -> Answer {
     if let Verb::Update(asked) = configuration::verb(call, &resource)? {
         configuration::unchanged(&asked, &groups, &[("security", "sharedSecret"), ("core", "orgConfig")], in_file)?;
         if let Some(name) = asked.get("core").and_then(|core| core.get("orgConfig")) {
-            super::trees::make_default(call, name.as_str().unwrap_or_default()).await?;
+            super::trees::make_default(call, &caller.claims().sub, name.as_str().unwrap_or_default()).await?;
             groups = self::groups(call);
             resource = configuration::resource(&groups, KIND);
         }

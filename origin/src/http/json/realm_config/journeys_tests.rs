@@ -109,6 +109,65 @@ async fn a_journey_is_imported_node_by_node_and_runs() {
     assert!(second.app.library("/alpha").script(SCRIPT).is_some());
 }
 
+/// Who changed what, over REST.
+#[tokio::test]
+async fn changes_are_lines_of_the_audit() {
+    let admin = Admin::new().await;
+    admin.import().await;
+    let told = async || {
+        let filter = countersign_store::AuditFilter { topic: Some("config"), ..Default::default() };
+        let line = admin.origin.app.store.audit().find(filter, 1).await.unwrap().remove(0).event;
+        assert_eq!(
+            (line.actor.as_str(), line.realm.as_str(), line.event.as_str()),
+            ("ada", "/alpha", "AM-CONFIG-CHANGE")
+        );
+        line.detail
+    };
+    let of = |put: &[&str], deleted: &[&str]| json!({"object": "journeys", "put": put, "deleted": deleted, "more": 0});
+    assert_eq!(told().await, of(&["tree Log in"], &[]));
+    assert_eq!(admin.put("nodes/InnerTreeEvaluatorNode/x", &json!({"tree": "Log in"})).await.status, 201);
+    assert_eq!(told().await, of(&["node InnerTreeEvaluatorNode/x"], &[]));
+    assert_eq!(admin.delete("nodes/InnerTreeEvaluatorNode/x").await.status, 200);
+    assert_eq!(told().await, of(&[], &["node InnerTreeEvaluatorNode/x"]));
+    assert_eq!(admin.delete("trees/Log%20in").await.status, 200);
+    assert_eq!(told().await, of(&[], &["tree Log in"]));
+    assert_eq!(admin.delete(&format!("nodes/ScriptedDecisionNode/{SCRIPTED}")).await.status, 200);
+    assert_eq!(admin.delete(&format!("scripts/{SCRIPT}")).await.status, 200);
+    assert_eq!(told().await, of(&[], &[&format!("script {SCRIPT}")]));
+}
+
+#[tokio::test]
+async fn pages_in_pages_and_odd_names_are_refused() {
+    let admin = Admin::new().await;
+    admin.import().await;
+    let page = |children: Value| json!({ "nodes": children });
+    let child = |id: &str, kind: &str| json!({"_id": id, "nodeType": kind, "displayName": "x"});
+    for (children, status) in [
+        (json!([child(PAGE, "PageNode")]), 400),
+        (json!([child("p", "UsernameCollectorNode")]), 400),
+        (json!([child("other", "PageNode")]), 400),
+        (json!([child(NAME, "UsernameCollectorNode")]), 201),
+    ] {
+        let answer = admin.put("nodes/PageNode/p", &page(children.clone())).await;
+        assert_eq!(answer.status, status, "{children}: {}", answer.text());
+    }
+    let end = |id: &str| json!({"_id": id, "entryNodeId": SUCCESS_NODE, "nodes": {}});
+    let name = json!({});
+    for odd in ["%2E%2E", ".%2e", "a%2Fb", "a%5Cb", "%20a", "a%0Ab", "a%00", &"x".repeat(256)] {
+        assert_eq!(admin.put(&format!("nodes/UsernameCollectorNode/{odd}"), &name).await.error().0, 400, "{odd}");
+        assert_eq!(admin.put(&format!("trees/{odd}"), &end(odd)).await.error().0, 400, "{odd}");
+    }
+    let script = json!({"_id": "../x", "name": "x", "script": "b3V0Y29tZSA9ICJ0cnVlIjs=", "language": "JAVASCRIPT",
+                        "context": "AUTHENTICATION_TREE_DECISION_NODE"});
+    assert_eq!(admin.action("scripts?_action=create", &script).await.error().0, 400);
+    let create = admin.action("nodes/UsernameCollectorNode?_action=create", &json!({"_id": "a/b"})).await;
+    assert_eq!(create.error().0, 400);
+    let mut inside = end("Inside");
+    inside["nodes"] = json!({"a/b": {"nodeType": "UsernameCollectorNode", "displayName": "x", "connections": {}}});
+    assert_eq!(admin.put("trees/Inside", &inside).await.error().0, 400);
+    assert_eq!(admin.put("trees/Fine%20one", &end("Fine one")).await.status, 201);
+}
+
 #[tokio::test]
 async fn resources_are_shown_in_ams_shape() {
     let admin = Admin::new().await;

@@ -22,10 +22,22 @@ use crate::journey::library::built_in;
 
 type Object = Map<String, Value>;
 
+/// Longest name, in bytes: that of a journey in the store.
+const MAX_ID: usize = 255;
+
 /// The id of a path, as it is meant.
 fn decoded(segment: &str) -> Result<String, Crest> {
     let text = percent_decode_str(segment).decode_utf8().map_err(|_| Crest::not_found())?;
     Ok(text.into_owned())
+}
+
+/// Whether something new may have this name: one that is the same in a path, in a log and for the eye.
+fn plain_id(id: &str) -> Result<(), Crest> {
+    let odd = |letter: char| letter.is_control() || matches!(letter, '/' | '\\');
+    if id.is_empty() || id.len() > MAX_ID || id.trim() != id || matches!(id, "." | "..") || id.chars().any(odd) {
+        return Err(Crest::bad_request("Invalid attribute specified: the name cannot be used"));
+    }
+    Ok(())
 }
 
 /// The realm's documents as they are now, and the built-in journey where there is none of its name.

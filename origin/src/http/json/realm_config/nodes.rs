@@ -14,6 +14,8 @@ use crate::journey::documents::{Change, Documents, key, node_id, page_children};
 
 const PATH: &str = "realm-config/authentication/authenticationtrees/nodes";
 
+const PAGE: &str = "PageNode";
+
 /// Only definitions make types of it.
 const DESIGNER: &str = "designer";
 
@@ -197,9 +199,17 @@ async fn put(call: &Call, actor: &str, kind: &str, id: &str, body: Object, only_
 
 /// The configuration of a PUT as it is kept: with what AM would have put in for what is not there.
 fn checked(kind: &str, id: &str, mut config: Object) -> Result<Object, Crest> {
+    super::plain_id(kind)?;
+    super::plain_id(id)?;
     config.remove("_rev");
     config.insert("_id".to_owned(), json!(id));
     config.insert("_type".to_owned(), type_of(kind, &config));
+    // A page has nodes and no pages, least of all itself.
+    if kind == PAGE
+        && page_children(&config).iter().any(|(child, kind)| *kind == PAGE || child.eq_ignore_ascii_case(id))
+    {
+        return Err(Crest::bad_request("Data validation failed for the attribute, Nodes"));
+    }
     let Some(known) = node_type(kind) else { return Ok(config) };
     config.remove("_outcomes");
     // Nothing where the default is nothing: that is not always AM's.

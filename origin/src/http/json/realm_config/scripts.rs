@@ -113,6 +113,7 @@ fn equality(text: &str) -> Option<(&str, String)> {
 }
 
 async fn put(call: &Call, actor: &str, id: &str, mut body: Object) -> Answer {
+    super::plain_id(id)?;
     body.remove("_rev");
     body.insert("_id".to_owned(), json!(id));
     let name = body.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());

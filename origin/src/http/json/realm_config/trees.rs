@@ -71,7 +71,12 @@ fn shown(documents: &Documents, name: &str) -> Option<Value> {
 }
 
 async fn put(call: &Call, actor: &str, name: &str) -> Answer {
+    super::plain_id(name)?;
     let body = tree(object(call)?, name)?;
+    if let Some((id, _)) = nodes(&body).find(|(id, kind)| super::plain_id(id).and(super::plain_id(kind)).is_err()) {
+        tracing::debug!(id, "a tree has a node of an odd name");
+        return Err(Crest::bad_request("Data validation failed for the attribute, Nodes"));
+    }
     let decide = |documents: &Documents| {
         let current = shown(documents, name);
         put_allowed(call, current.as_ref())?;
@@ -169,7 +174,7 @@ async fn validated(call: &Call) -> Answer {
 }
 
 /// `core.orgConfig`: the journey of logins that name none.
-pub(super) async fn make_default(call: &Call, name: &str) -> Result<(), Crest> {
+pub(super) async fn make_default(call: &Call, actor: &str, name: &str) -> Result<(), Crest> {
     let journeys = call.app.journeys_current(&call.realm).await?;
     if journeys.default == name {
         return Ok(());
@@ -182,7 +187,7 @@ pub(super) async fn make_default(call: &Call, name: &str) -> Result<(), Crest> {
         return Err(Crest::bad_request("core.orgConfig must be the name of a journey that can be started"));
     }
     let now = call.app.clock.now().seconds();
-    let editor = Editor { store: &call.app.store, realm: &call.realm, actor: "REST", now };
+    let editor = Editor { store: &call.app.store, realm: &call.realm, actor, now };
     let stored: Result<(), StoreError> = editor.set_default(name).await;
     stored?;
     call.app.journeys_current(&call.realm).await?;

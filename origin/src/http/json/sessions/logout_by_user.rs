@@ -16,6 +16,8 @@ pub(super) async fn post(call: &Call) -> Answer {
         username.ok_or_else(|| Crest::bad_request("The \"username\" field is not defined in the request"))?;
     let caller = administrator::caller(call, &call.realm).await?;
     let claims = caller.claims();
+    let known = call.app.store.identities().named(&call.realm, username).await?;
+    let username = known.as_ref().map_or(username, |known| known.username.as_str());
     if claims.realm != call.realm || claims.sub != username {
         administrator::require(call, &call.realm).await?;
     }

@@ -22,7 +22,14 @@ pub(super) async fn get(call: &Call) -> Answer {
     let filter = read(text)?;
     let realm = filter.realm.unwrap_or_else(|| call.realm.clone());
     administrator::require(call, &realm).await?;
-    let sessions = server_side::list(&call.app, &realm, filter.username.as_deref(), MAX_RESULTS).await?;
+    let username = match filter.username {
+        None => None,
+        Some(name) => Some(match call.app.store.identities().named(&realm, &name).await? {
+            Some(known) => known.username,
+            None => name,
+        }),
+    };
+    let sessions = server_side::list(&call.app, &realm, username.as_deref(), MAX_RESULTS).await?;
     let items: Vec<_> = sessions
         .iter()
         .map(|session| {

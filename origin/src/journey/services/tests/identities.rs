@@ -8,9 +8,13 @@ use crate::testing::{Origin, PASSWORD};
 async fn a_user_is_found_by_name_and_by_the_value_of_an_attribute() {
     let origin = Origin::new().await;
     let services = services(&origin);
-    for (attribute, value) in
-        [("userName", "demo"), ("_id", "demo"), ("mail", "demo@example.com"), ("mail", "DEMO@example.com")]
-    {
+    for (attribute, value) in [
+        ("userName", "demo"),
+        ("userName", "DEMO"),
+        ("_id", "demo"),
+        ("mail", "demo@example.com"),
+        ("mail", "DEMO@example.com"),
+    ] {
         let found = services.find(USER, attribute, value).await.unwrap().unwrap();
         assert_eq!((found.id.as_str(), found.username.as_str()), ("demo", "demo"), "{attribute}");
         assert_eq!(found.universal_id, "id=demo,ou=user,o=alpha,ou=services,ou=am-config");
@@ -22,7 +26,7 @@ async fn a_user_is_found_by_name_and_by_the_value_of_an_attribute() {
     for (resource, attribute, value) in [
         ("managed/organization", "userName", "demo"),
         ("managed/beta_user", "userName", "demo"),
-        (USER, "userName", "Demo"),
+        (USER, "userName", "dеmo"), // a Cyrillic е
         (USER, "userName", ""),
         (USER, "mail", "demo@example.org"),
         (USER, "password", PASSWORD),
@@ -31,9 +35,15 @@ async fn a_user_is_found_by_name_and_by_the_value_of_an_attribute() {
     }
     let long = "x".repeat(300);
     assert!(services.find(USER, "userName", &long).await.unwrap().is_none());
-    // Of two users with one address neither is it.
-    services.create(USER, &object(json!({"userName": "twin", "mail": "demo@example.com"}))).await.unwrap().unwrap();
-    assert!(services.find(USER, "mail", "demo@example.com").await.unwrap().is_none());
+    origin.clock.advance(1);
+    // Whoever comes with another's address, before it in the alphabet or not, does not take its place.
+    for twin in ["aaa", "zzz"] {
+        let given = json!({"userName": twin, "mail": "demo@example.com", "sn": "Demo"});
+        services.create(USER, &object(given)).await.unwrap().unwrap();
+        assert_eq!(services.find(USER, "mail", "Demo@example.com").await.unwrap().unwrap().username, "demo");
+    }
+    // Of what is no address, nobody's value stands for one user.
+    assert!(services.find(USER, "sn", "Demo").await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -74,6 +84,12 @@ async fn what_policies_forbid_is_not_created() {
     for given in [
         json!({}),
         json!({"userName": "demo"}),
+        json!({"userName": "Demo"}),
+        json!({"userName": "ｄemo"}),
+        json!({"userName": ".."}),
+        json!({"userName": "a/b"}),
+        json!({"userName": "a b"}),
+        json!({"userName": "a\u{200b}b"}),
         json!({"userName": ""}),
         json!({"userName": " x"}),
         json!({"userName": "x".repeat(256)}),
@@ -89,6 +105,8 @@ async fn what_policies_forbid_is_not_created() {
     ] {
         assert!(services.create(USER, &object(given.clone())).await.unwrap().is_err(), "{given}");
     }
+    let again = services.create(USER, &object(json!({"userName": "DEMO"}))).await.unwrap();
+    assert_eq!(again.err().as_deref(), Some("User already exists."));
     assert!(services.create("managed/role", &object(json!({"userName": "ada"}))).await.unwrap().is_err());
     assert!(services.find(USER, "userName", "ada").await.unwrap().is_none());
     let failed = async |attribute: &str, value: &str| {
@@ -96,6 +114,10 @@ async fn what_policies_forbid_is_not_created() {
         failed.iter().map(|one| one["policyRequirement"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(failed("userName", "demo").await, "UNIQUE");
+    assert_eq!(failed("userName", "DEMO").await, "UNIQUE");
+    for name in ["..", "a/b", "a b", " a", "a\u{202e}b", "a\tb"] {
+        assert_eq!(failed("userName", name).await, "CANNOT_CONTAIN_CHARACTERS", "{name:?}");
+    }
     assert_eq!(failed("userName", "").await, "REQUIRED");
     assert_eq!(failed("userName", "new").await, "");
     assert_eq!(failed("password", "x").await, "MIN_LENGTH");
@@ -124,6 +146,23 @@ async fn a_profile_is_changed_within_what_its_user_may() {
 }
 
 #[tokio::test]
+async fn what_is_kept_of_a_user_is_found_by_every_spelling_of_the_name() {
+    let origin = Origin::new().await;
+    let services = services(&origin);
+    let given = object(json!({"userName": "Ａnna", "password": "An4lytical"}));
+    assert_eq!(services.create(USER, &given).await.unwrap().unwrap().username, "Anna");
+    assert_eq!(services.set_counter("anna", "loginCount", Some(3)).await, Ok(true));
+    assert_eq!(services.counter("ANNA", "loginCount").await, Ok(Some(3)));
+    assert_eq!(services.counter("Anna", "loginCount").await, Ok(Some(3)));
+    origin.app.store.recovery_codes().replace("/alpha", "Anna", "OATH", &["abcd1234"]).await.unwrap();
+    assert_eq!(services.use_recovery_code("anna", "OATH", "abcd1234").await, Ok(true));
+    assert_eq!(check(&services, "aNNa", "An4lytical").await, "right");
+    assert!(services.set_active("anna", false).await.unwrap());
+    assert!(!user(&services, "Anna").await.active);
+    assert_eq!(check(&services, "anna", "An4lytical").await, "locked");
+}
+
+#[tokio::test]
 async fn counters_terms_and_recovery_codes_are_of_a_user() {
     let origin = Origin::new().await;
     let services = services(&origin);
@@ -141,6 +180,10 @@ async fn counters_terms_and_recovery_codes_are_of_a_user() {
     assert_eq!(services.use_recovery_code("demo", "PUSH", "abcd1234").await, Ok(false));
     assert_eq!(services.use_recovery_code("demo", "OATH", "abcd1234").await, Ok(true));
     assert_eq!(services.use_recovery_code("demo", "OATH", "abcd1234").await, Ok(false));
+    origin.app.store.recovery_codes().replace("/alpha", "demo", "OATH", &["abcd1234", "efgh5678"]).await.unwrap();
+    assert_eq!(services.use_recovery_code("demo", "OATH", " ABCD-1234\t").await, Ok(true));
+    assert_eq!(services.use_recovery_code("demo", "OATH", "Efgh 5678").await, Ok(true));
+    assert_eq!(services.use_recovery_code("demo", "OATH", "efgh5678").await, Ok(false));
 }
 
 #[tokio::test]

@@ -154,6 +154,27 @@ async fn s14_a_lock_tells_nothing_and_lasts_longer_each_time() {
     assert_eq!(attempts.failures, 0);
 }
 
+/// However a name is spelled, it is one: also nobody's.
+#[tokio::test]
+async fn another_spelling_dodges_neither_a_lock_nor_a_limit() {
+    let origin = Origin::with(&format!("{LOCKOUT}[rate_limits]\nuser_failures = 9\nuser_seconds = 60\n")).await;
+    for spellings in [["demo", "DEMO", "ｄemo"], ["nobody", "NOBODY", "Nobody"]] {
+        let services = services(&origin);
+        for name in spellings {
+            assert_eq!(check(&services, name, "x").await, "wrong", "{name}");
+        }
+        for name in spellings {
+            assert_eq!(check(&services, name, PASSWORD).await, "locked", "{name}");
+        }
+        for name in spellings {
+            assert_eq!(check(&services, name, PASSWORD).await, "locked", "{name}");
+        }
+        for name in spellings {
+            assert!(services.check_password(name, PASSWORD).await.is_err(), "{name}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn failures_out_of_the_window_do_not_lock() {
     let origin = Origin::with(LOCKOUT).await;
