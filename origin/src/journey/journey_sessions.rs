@@ -86,9 +86,8 @@ pub(crate) async fn open(app: &App, realm: &str, auth_id: &str) -> Result<Opened
         (Place::Memory { reference, version }, progress, version == asked)
     } else {
         let progress = unseal(keys, outer.session_id.as_bytes()).ok_or_else(foreign)?;
-        let once = app.store.once();
-        let used = once.is_consumed(STEP, outer.otk.as_bytes()).await?
-            || once.is_consumed(JOURNEY, progress.id.as_bytes()).await?;
+        let (step, journey) = ((STEP, outer.otk.as_bytes()), (JOURNEY, progress.id.as_bytes()));
+        let used = app.store.once().is_one_consumed(step, journey).await?;
         let place = Place::Client { otk: outer.otk, id: progress.id.clone(), ends: outer.exp };
         // A used step says so whether or not steps are used up now.
         if used {

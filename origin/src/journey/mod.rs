@@ -6,6 +6,8 @@
 mod auth_id;
 mod credentials;
 pub(crate) mod documents;
+#[cfg(test)]
+mod hostile_tests;
 mod journey_sessions;
 pub(crate) mod library;
 mod memory;

@@ -230,7 +230,9 @@ impl<'a> Turn<'a> {
                 }
                 match &failure.cause {
                     FailureCause::TimedOut => return Err(JourneyError::AuthId(AuthIdError::Expired)),
-                    FailureCause::Exception { error: NodeError::Host(_), .. } if self.services.overloaded() => {
+                    FailureCause::Exception { error: NodeError::Host(_) | NodeError::Script(_), .. }
+                        if self.services.overloaded() =>
+                    {
                         return Err(JourneyError::Overloaded);
                     }
                     FailureCause::Exception { error: NodeError::Host(error), .. } => {
