@@ -153,7 +153,7 @@ pub(super) async fn keep(
     Ok(auth_id::sign(app, named, keys, session_id, ends)?)
 }
 
-async fn with_client(
+pub(super) async fn with_client(
     app: &App,
     named: (&str, &str),
     keys: &RealmKeys,
@@ -254,7 +254,7 @@ fn seal(app: &App, keys: &RealmKeys, progress: &Progress) -> Result<String, Mint
 }
 
 /// Nobody but an origin of this installation makes these, so what does not open is of a key that is gone.
-fn unseal(keys: &RealmKeys, sealed: &[u8]) -> Option<Progress> {
+pub(super) fn unseal(keys: &RealmKeys, sealed: &[u8]) -> Option<Progress> {
     let mut scratch = Scratch::default();
     let opened = token::open(sealed, Kind::Journey, &keys.journey.verifying, &mut scratch);
     opened.map(token::Verified::into_claims).ok()

@@ -10,6 +10,7 @@ pub(crate) mod documents;
 mod hostile_tests;
 mod journey_sessions;
 pub(crate) mod library;
+pub(crate) mod measure;
 mod memory;
 mod methods;
 mod outcome;
