@@ -193,7 +193,8 @@ mod tests {
         let once = stores[0].once();
         assert_eq!(once.is_consumed("journey", b"id").await, Ok(true));
         assert_eq!(once.is_consumed("journe", b"yid").await, Ok(false));
-        for (one, other, consumed) in [("id", "no", true), ("no", "id", true), ("id", "id", true), ("no", "no", false)] {
+        for (one, other, consumed) in [("id", "no", true), ("no", "id", true), ("id", "id", true), ("no", "no", false)]
+        {
             let (one, other) = (("journey", one.as_bytes()), ("journey", other.as_bytes()));
             assert_eq!(once.is_one_consumed(one, other).await, Ok(consumed));
         }

@@ -65,7 +65,8 @@ impl Step {
             "scripts": {}, "emailTemplates": {}});
         let export = import::from_json(&json!({"trees": {JOURNEY: whole}}).to_string()).map_err(text)?;
         let editor = Editor { store: &store, realm: REALM, actor: "bench", now };
-        let decide = |journeys: &RealmJourneys| Ok::<_, StoreError>((journeys.documents.plan(&export, true).changes, ()));
+        let decide =
+            |journeys: &RealmJourneys| Ok::<_, StoreError>((journeys.documents.plan(&export, true).changes, ()));
         editor.change(decide).await?;
         let app = App::new(settings, store, Box::new(SystemClock), Box::new(entropy)).await?;
         let request = Request::default();
@@ -83,8 +84,10 @@ impl Step {
         let begun = Instant::now();
         let ring = app.keys();
         let keys = ring.realms.get(REALM).ok_or("no keys")?;
-        let outer = auth_id::check(app, REALM, keys, &self.auth_id).map_err(|error| text(JourneyError::AuthId(error)))?;
-        let progress = journey_sessions::unseal(keys, outer.session_id.as_bytes()).ok_or("not sealed by this origin")?;
+        let outer =
+            auth_id::check(app, REALM, keys, &self.auth_id).map_err(|error| text(JourneyError::AuthId(error)))?;
+        let progress =
+            journey_sessions::unseal(keys, outer.session_id.as_bytes()).ok_or("not sealed by this origin")?;
         let opened = Instant::now();
         let turn = Turn::at(app, REALM, &progress.id).map_err(text)?;
         let methods = turn.methods();

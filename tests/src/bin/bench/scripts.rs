@@ -10,7 +10,7 @@ use serde_json::json;
 use xtask::say;
 
 use crate::journeys::SCRIPT;
-use crate::load::cpu_of;
+use crate::load::{Stopwatch, cpu_of};
 use crate::report::{Goal, Quartiles, figure, rounded};
 
 const REPEATS: usize = 21;
@@ -32,34 +32,29 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Opening the `authId`, the engine, and sealing the next one: of 200 the mean, of 21 such the median.
+/// Opening the `authId`, the engine, and sealing the next one: a mean over 200 on the processor's clock, of 21 such the
+/// median; the parts are medians of single ones.
 fn step() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| anyhow!(error);
-    let samples = runtime.block_on(async {
+    let (whole, [open, run, seal], bytes) = runtime.block_on(async {
         let step = MeasuredStep::new(dir.path()).await.map_err(failed)?;
         let (mut wholes, mut parts, mut bytes) = (Vec::new(), [Vec::new(), Vec::new(), Vec::new()], 0);
         for repeat in 0..=REPEATS {
-            let mut took = [Duration::ZERO; 3];
+            let clock = Stopwatch::start();
             for _ in 0..TURNS {
                 let one = step.take().await.map_err(failed)?;
-                for (sum, part) in took.iter_mut().zip([one.open, one.run, one.seal]) {
-                    *sum += part;
-                }
+                let took = [one.open, one.run, one.seal].map(|part| part.as_secs_f64() * 1e6);
+                parts.iter_mut().zip(took).for_each(|(samples, part)| samples.push(part));
                 bytes = one.bytes;
             }
-            if repeat > 0 {
-                let mean = |sum: Duration| sum.as_secs_f64() * 1e6 / f64::from(TURNS);
-                wholes.push(mean(took.iter().sum()));
-                parts.iter_mut().zip(took).for_each(|(samples, sum)| samples.push(mean(sum)));
-            }
+            let mean = clock.seconds() * 1e6 / f64::from(TURNS);
+            wholes.extend((repeat > 0).then_some(mean));
         }
         anyhow::Ok((Quartiles::of(wholes), parts.map(|part| rounded(Quartiles::of(part).median)), bytes))
     })?;
-    let (whole, [open, run, seal], bytes) = samples;
-    let detail =
-        json!({"open": open, "run": run, "seal": seal, "auth_id_bytes": bytes, "quartiles": whole.to_json()});
+    let detail = json!({"open": open, "run": run, "seal": seal, "auth_id_bytes": bytes, "quartiles": whole.to_json()});
     figure("journeys.step", whole.median, "us", Some(Goal::AtMost(60.0)), detail);
     Ok(())
 }
