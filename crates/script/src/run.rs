@@ -38,6 +38,9 @@ pub enum Level {
     Error,
 }
 
+/// Time after which a run steps back behind all else: many times what a decision takes.
+const LONG: Duration = Duration::from_millis(10);
+
 /// When a run has to end. Time that it waits for its host is added to its own, up to the total. Shared with the watch of
 /// the sandbox.
 pub(crate) struct Deadline {
@@ -46,6 +49,7 @@ pub(crate) struct Deadline {
     total: Duration,
     waited: AtomicU64,
     waiting: AtomicBool,
+    long: AtomicBool,
     /// It has ended the run, which the engine's error does not say for sure.
     over: AtomicBool,
 }
@@ -58,6 +62,7 @@ impl Deadline {
             total: limits.total,
             waited: AtomicU64::new(0),
             waiting: AtomicBool::new(false),
+            long: AtomicBool::new(false),
             over: AtomicBool::new(false),
         })
     }
@@ -96,10 +101,30 @@ impl Deadline {
         done
     }
 
+    /// What the engine asks at every so many steps, on the thread of the run.
     pub(crate) fn handler(self: &Arc<Self>) -> Box<dyn FnMut() -> bool> {
         let deadline = self.clone();
-        Box::new(move || deadline.passed())
+        Box::new(move || {
+            let own = deadline.started.elapsed().saturating_sub(Duration::from_nanos(deadline.waited.load(Relaxed)));
+            if own >= LONG && !deadline.long.swap(true, Relaxed) {
+                step_back();
+            }
+            deadline.passed()
+        })
     }
+
+    /// Whether its thread has stepped back, from where it cannot return.
+    pub(crate) fn is_long(&self) -> bool {
+        self.long.load(Relaxed)
+    }
+}
+
+/// Leaves the processor to whoever else wants it: a script that computes for long must not hold up those that do not.
+fn step_back() {
+    // Of this thread alone, on Linux; elsewhere it would be the process. Where it is refused, all go on as equals. Not the
+    // lowest, so that a long script that means well still ends on a busy machine.
+    #[cfg(target_os = "linux")]
+    let _: rustix::io::Result<()> = rustix::process::setpriority_process(None, 15);
 }
 
 /// What a run works with beside its script.

@@ -47,6 +47,8 @@ struct State {
     /// Threads that take work, and those that were given up and still run.
     workers: usize,
     lost: usize,
+    /// Of those that take work, the ones that have ended because they stepped back.
+    stepped_back: usize,
     closed: bool,
 }
 
@@ -296,6 +298,14 @@ fn work(shared: &Arc<Shared>) {
         // Taking a heap apart is long work beside a small script, and nobody waits for it.
         drop(engine);
         state = lock(&shared.state);
+        // A thread that has stepped back cannot return from there: another one takes its place. It is the watch that
+        // makes it, since threads begin where the one stands that makes them.
+        if deadline.is_long() {
+            state.stepped_back += 1;
+            drop(state);
+            shared.watch.notify_all();
+            return;
+        }
     }
 }
 
@@ -303,6 +313,16 @@ fn work(shared: &Arc<Shared>) {
 fn watch(shared: &Arc<Shared>) {
     let mut state = lock(&shared.state);
     while !state.closed {
+        let stepped_back = std::mem::take(&mut state.stepped_back);
+        if stepped_back > 0 {
+            drop(state);
+            for _ in 0..stepped_back {
+                let _: Result<(), ScriptError> = spawn_worker(shared);
+            }
+            state = lock(&shared.state);
+            state.workers -= stepped_back;
+            continue;
+        }
         let now = Instant::now();
         let late = |deadline: &Deadline| deadline.look_at(now) + GRACE <= now;
         let gone: Vec<_> = state.running.extract_if(.., |(deadline, _)| late(deadline)).collect();
