@@ -12,6 +12,7 @@ use countersign_store::{Store, StoreError};
 use crate::ambient::{Clock, Entropy};
 use crate::audit_log::AuditLog;
 use crate::http::News;
+use crate::journey::services::Realms;
 use crate::journey::{Claims, Libraries, Memory};
 use crate::key_plan::Times;
 use crate::key_upkeep::Issued;
@@ -53,6 +54,7 @@ pub struct App {
     pub(crate) limiter: Limiter,
     pub(crate) audit_log: AuditLog,
     pub(crate) libraries: Libraries,
+    pub(crate) realms: Realms,
     /// Logins in progress that are kept here.
     pub(crate) memory: Arc<Memory>,
     pub(crate) claims: Arc<Claims>,
@@ -151,6 +153,7 @@ impl App {
             limiter,
             audit_log: AuditLog::default(),
             libraries,
+            realms: Realms::default(),
             memory: Arc::default(),
             claims: Arc::default(),
             snapshots: Snapshots::default(),

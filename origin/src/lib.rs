@@ -53,4 +53,6 @@ pub use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use app::{App, AppError};
 pub use explain::{Explanation, Key, Layer, explain};
 pub use http::router;
+#[doc(hidden)]
+pub use journey::measure::{Step as MeasuredStep, Took};
 pub use settings::{Settings, SettingsError};

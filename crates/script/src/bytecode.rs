@@ -17,8 +17,9 @@ impl Bytecode {
     }
 }
 
-/// Compiles a source for the global scope. On `Error::Exception` the context holds what was wrong.
-pub(crate) fn compile(ctx: &Ctx<'_>, source: &str, file: &CStr) -> Result<Bytecode> {
+/// Compiles a source for the global scope. On `Error::Exception` the context holds what was wrong. Without `lines`
+/// errors do not say where they come from, and it loads faster.
+pub(crate) fn compile(ctx: &Ctx<'_>, source: &str, file: &CStr, lines: bool) -> Result<Bytecode> {
     let length = source.len();
     let source = CString::new(source)?;
     let context = ctx.as_raw().as_ptr();
@@ -33,7 +34,8 @@ pub(crate) fn compile(ctx: &Ctx<'_>, source: &str, file: &CStr) -> Result<Byteco
         return Err(Error::Exception);
     }
     let mut written = MaybeUninit::uninit();
-    let flags = (qjs::JS_WRITE_OBJ_BYTECODE | qjs::JS_WRITE_OBJ_STRIP_SOURCE).cast_signed();
+    let lineless = if lines { 0 } else { qjs::JS_WRITE_OBJ_STRIP_DEBUG };
+    let flags = (qjs::JS_WRITE_OBJ_BYTECODE | qjs::JS_WRITE_OBJ_STRIP_SOURCE | lineless).cast_signed();
     // SAFETY: `function` is what `JS_Eval` compiled; the engine writes the length before it returns a pointer.
     let buffer = unsafe { qjs::JS_WriteObject(context, written.as_mut_ptr(), function.as_raw(), flags) };
     if buffer.is_null() {

@@ -20,15 +20,16 @@ use crate::run::{Deadline, Level, LogLine};
 /// decided on this side, since a script that got hold of the shim's own functions could ask for anything.
 pub(crate) struct Door {
     programs: Arc<Programs>,
-    host: Arc<dyn Host>,
     limits: Limits,
-    deadline: Arc<Deadline>,
+    /// For whom it is open, and until when; nobody while the engine is built ahead, and when the run is over.
+    run: RefCell<Option<Open>>,
     log: RefCell<Vec<LogLine>>,
     exchanges: Cell<usize>,
     panicked: Cell<bool>,
 }
 
 type Answer = Result<Value, String>;
+type Open = (Arc<dyn Host>, Arc<Deadline>);
 
 #[derive(Deserialize)]
 struct Line {
@@ -59,16 +60,28 @@ struct Idm {
 }
 
 impl Door {
-    pub(crate) fn new(programs: Arc<Programs>, host: Arc<dyn Host>, limits: Limits, deadline: Arc<Deadline>) -> Self {
+    pub(crate) fn new(programs: Arc<Programs>, limits: Limits) -> Self {
         Self {
             programs,
-            host,
             limits,
-            deadline,
+            run: RefCell::default(),
             log: RefCell::default(),
             exchanges: Cell::new(0),
             panicked: Cell::new(false),
         }
+    }
+
+    pub(crate) fn open(&self, host: Arc<dyn Host>, deadline: Arc<Deadline>) {
+        self.run.replace(Some((host, deadline)));
+    }
+
+    /// Lets go of the host, whatever becomes of the engine.
+    pub(crate) fn close(&self) {
+        self.run.take();
+    }
+
+    fn run(&self) -> Option<Open> {
+        self.run.borrow().clone()
     }
 
     pub(crate) fn log(&self) -> Vec<LogLine> {
@@ -82,7 +95,7 @@ impl Door {
 
     pub(crate) fn answer(&self, what: &str, details: &str) -> String {
         // The engine looks at the clock at every so many steps; a step through here may be a long one.
-        if self.deadline.passed() {
+        if self.run().is_some_and(|(_, deadline)| deadline.passed()) {
             return json!({ "error": "the time is over" }).to_string();
         }
         let answer = serde_json::from_str(details).map_err(|error| error.to_string());
@@ -144,7 +157,8 @@ impl Door {
     }
 
     fn outside<T>(&self, ask: impl FnOnce(&dyn Host) -> Result<T, HostError>) -> Result<T, HostError> {
-        let asked = self.deadline.waiting(|| catch_unwind(AssertUnwindSafe(|| ask(&*self.host))));
+        let (host, deadline) = self.run().ok_or(HostError::Absent("the host"))?;
+        let asked = deadline.waiting(|| catch_unwind(AssertUnwindSafe(|| ask(&*host))));
         asked.unwrap_or_else(|_| {
             self.panicked.set(true);
             Err(HostError::Failed("the host failed".to_owned()))
@@ -171,7 +185,8 @@ impl Door {
     /// The allow-list is asked about the very URL that is sent to.
     fn exchange(&self, Exchange { method, uri, headers, body }: Exchange) -> Answer {
         let url = Url::parse(&uri).map_err(|error| format!("{uri:?} is no URL: {error}"))?;
-        if !self.host.reachable().is_some_and(|list| list.allows(&url)) {
+        let host = self.run().map(|(host, _)| host);
+        if !host.as_deref().and_then(Host::reachable).is_some_and(|list| list.allows(&url)) {
             return Err(format!("scripts may not send requests to {}", url.origin().ascii_serialization()));
         }
         if body.as_ref().is_some_and(|body| body.len() > self.limits.body) {

@@ -1,9 +1,9 @@
 //! Scripts of Scripted Decision nodes, in a sandbox. A script gets what its node may see by value, reaches the world
 //! only through [`Host`], and ends within [`Limits`] whatever it does; what it decided comes back as a [`Decision`].
 //!
-//! Every run has an engine of its own (a few hundred kilobytes, built in about a millisecond), so that nothing of one run
-//! is there in another. Sources are compiled once and kept as bytecode. [`Sandbox`] is the pool of threads
-//! for asynchronous hosts; it needs no runtime.
+//! Every run has an engine of its own (a few hundred kilobytes), so that nothing of one run is there in another; a thread
+//! that has nothing to do builds the next one ahead. Sources are compiled once and kept as bytecode. [`Sandbox`] is the
+//! pool of threads for asynchronous hosts; it needs no runtime.
 //!
 //! What legacy scripts find different from AM: texts are JavaScript's, with Java's methods beside their own, and
 //! `length()` in a source is read as `length`; `for each`, E4X and the `JavaAdapter` of Rhino are no JavaScript and fail
@@ -14,6 +14,7 @@
 mod bytecode;
 mod decision;
 mod door;
+mod engine;
 mod error;
 mod host;
 mod http;

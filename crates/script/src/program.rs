@@ -19,11 +19,16 @@ const KEPT: usize = 16 << 20;
 /// The file that lines of errors are of; also how lines of a script are told from those of the shim.
 pub(crate) const FILE: &CStr = c"script";
 
-const SHIM: [(&str, &str); 10] = [
+const SHIM: [(&str, &str); 15] = [
     ("core", include_str!("shim/core.js")),
     ("callbacks", include_str!("shim/callbacks.js")),
     ("common", include_str!("shim/common.js")),
+    ("bytes", include_str!("shim/bytes.js")),
+    ("logger", include_str!("shim/logger.js")),
+    ("world", include_str!("shim/world.js")),
     ("next", include_str!("shim/next.js")),
+    ("asking", include_str!("shim/asking.js")),
+    ("tools", include_str!("shim/tools.js")),
     ("values", include_str!("shim/values.js")),
     ("classes", include_str!("shim/classes.js")),
     ("legacy", include_str!("shim/legacy.js")),
@@ -121,9 +126,11 @@ fn compiled(source: &str, file: &CStr, limits: &Limits) -> Result<Bytecode, Scri
     runtime.set_interrupt_handler(Some(deadline.handler()));
     let context = Context::custom::<(Eval, RegExpCompiler, RegExp)>(&runtime).map_err(engine)?;
     context.with(|ctx| {
-        bytecode::compile(&ctx, source, file).map_err(|error| match caught(&ctx, &error, &deadline) {
-            ScriptError::Threw { message, line } => ScriptError::Syntax { message, line },
-            other => other,
+        bytecode::compile(&ctx, source, file, file == FILE).map_err(|error| {
+            match caught(&ctx, &error, || deadline.passed()) {
+                ScriptError::Threw { message, line } => ScriptError::Syntax { message, line },
+                other => other,
+            }
         })
     })
 }

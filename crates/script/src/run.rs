@@ -1,19 +1,15 @@
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
 
-use rquickjs::context::intrinsic::{Date, Json, MapSet, Promise, Proxy, RegExp, RegExpCompiler, TypedArrays};
-use rquickjs::function::Func;
-use rquickjs::{Context, Ctx, Error, Exception, FromJs, Function, Object, Runtime, Type, Value};
+use rquickjs::{Ctx, Error, Type};
 
-use crate::bytecode;
 use crate::decision::Decision;
-use crate::door::Door;
+use crate::engine::Engine;
 use crate::error::ScriptError;
 use crate::host::Host;
-use crate::input::{Generation, Input, Script};
+use crate::input::{Input, Script};
 use crate::limits::Limits;
 use crate::program::{FILE, Programs};
 
@@ -42,6 +38,9 @@ pub enum Level {
     Error,
 }
 
+/// Time after which a run steps back behind all else: many times what a decision takes.
+const LONG: Duration = Duration::from_millis(10);
+
 /// When a run has to end. Time that it waits for its host is added to its own, up to the total. Shared with the watch of
 /// the sandbox.
 pub(crate) struct Deadline {
@@ -50,6 +49,7 @@ pub(crate) struct Deadline {
     total: Duration,
     waited: AtomicU64,
     waiting: AtomicBool,
+    long: AtomicBool,
     /// It has ended the run, which the engine's error does not say for sure.
     over: AtomicBool,
 }
@@ -62,6 +62,7 @@ impl Deadline {
             total: limits.total,
             waited: AtomicU64::new(0),
             waiting: AtomicBool::new(false),
+            long: AtomicBool::new(false),
             over: AtomicBool::new(false),
         })
     }
@@ -100,98 +101,76 @@ impl Deadline {
         done
     }
 
+    /// What the engine asks at every so many steps, on the thread of the run.
     pub(crate) fn handler(self: &Arc<Self>) -> Box<dyn FnMut() -> bool> {
         let deadline = self.clone();
-        Box::new(move || deadline.passed())
+        Box::new(move || {
+            let own = deadline.started.elapsed().saturating_sub(Duration::from_nanos(deadline.waited.load(Relaxed)));
+            if own >= LONG && !deadline.long.swap(true, Relaxed) {
+                step_back();
+            }
+            deadline.passed()
+        })
+    }
+
+    /// Whether its thread has stepped back, from where it cannot return.
+    pub(crate) fn is_long(&self) -> bool {
+        self.long.load(Relaxed)
     }
 }
 
-/// Runs a script on this thread, in an engine of its own.
+/// Leaves the processor to whoever else wants it: a script that computes for long must not hold up those that do not.
+fn step_back() {
+    // Of this thread alone, on Linux; elsewhere it would be the process. Where it is refused, all go on as equals. Not the
+    // lowest, so that a long script that means well still ends on a busy machine.
+    #[cfg(target_os = "linux")]
+    let _: rustix::io::Result<()> = rustix::process::setpriority_process(None, 15);
+}
+
+/// What a run works with beside its script.
+pub(crate) struct Setting {
+    pub(crate) programs: Arc<Programs>,
+    pub(crate) limits: Limits,
+}
+
+/// Runs a script on this thread. The engine must not have run another one; where there is none, one is made. It is given
+/// back, of no use to any run, so that whoever waits for the report does not wait for its end.
 pub(crate) fn run(
-    programs: &Arc<Programs>,
+    setting: &Setting,
     script: &Script,
     input: Input,
     host: Arc<dyn Host>,
-    limits: &Limits,
     deadline: &Arc<Deadline>,
-) -> Report {
-    let door = Rc::new(Door::new(programs.clone(), host, *limits, deadline.clone()));
-    let result = decide(programs, script, input, &door, limits, deadline);
-    let result = if door.panicked() { Err(ScriptError::Engine("the host panicked".to_owned())) } else { result };
-    Report { result, log: door.log(), spent: deadline.spent() }
-}
-
-fn decide(
-    programs: &Programs,
-    script: &Script,
-    input: Input,
-    door: &Rc<Door>,
-    limits: &Limits,
-    deadline: &Arc<Deadline>,
-) -> Result<Decision, ScriptError> {
-    let code = programs.script(script, limits)?;
-    let engine = |error: Error| ScriptError::Engine(error.to_string());
-    let runtime = Runtime::new().map_err(engine)?;
-    runtime.set_memory_limit(limits.memory);
-    runtime.set_max_stack_size(limits.stack);
-    // Most runs end before there is anything to collect; all of it goes with the engine.
-    runtime.set_gc_threshold(limits.memory / 4);
-    runtime.set_interrupt_handler(Some(deadline.handler()));
-    // Without `Eval`: nothing in here can make code of a text.
-    type Intrinsics = (Date, RegExpCompiler, RegExp, Json, Proxy, MapSet, TypedArrays, Promise);
-    let context = Context::custom::<Intrinsics>(&runtime).map_err(engine)?;
-    let told = input.json(&script.name);
-    let left = context.with(|ctx| {
-        let left = begin(&ctx, programs, script.generation, told, door).and_then(|finish| {
-            bytecode::run(&ctx, &code)?;
-            // What is left to do is done now or never; jobs that make jobs meet the deadline here.
-            while !deadline.passed() && ctx.execute_pending_job() {}
-            finish.call::<_, String>(())
-        });
-        match left {
-            Ok(left) if !deadline.passed() => Ok(left),
-            Ok(_) => Err(ScriptError::Time),
-            Err(error) => Err(caught(&ctx, &error, deadline)),
+    engine: Option<Engine>,
+) -> (Report, Option<Engine>) {
+    let report = |result, log| Report { result, log, spent: deadline.spent() };
+    let ready = setting.programs.script(script, &setting.limits).and_then(|code| {
+        let engine = match engine.filter(|engine| engine.generation() == script.generation) {
+            Some(engine) => engine,
+            None => Engine::new(setting, script.generation)?,
+        };
+        Ok((code, engine))
+    });
+    match ready {
+        Ok((code, mut engine)) => {
+            let (result, log) = engine.run(&code, input.json(&script.name), host, deadline);
+            (report(result, log), Some(engine))
         }
-    })?;
-    Decision::read(&left, limits.output)
-}
-
-/// Builds the bindings; gives the function that says what the script left.
-fn begin<'js>(
-    ctx: &Ctx<'js>,
-    programs: &Programs,
-    generation: Generation,
-    told: String,
-    door: &Rc<Door>,
-) -> rquickjs::Result<Function<'js>> {
-    let missing = || Exception::throw_message(ctx, "a part of the shim is missing");
-    let core = bytecode::run(ctx, programs.shim("core").ok_or_else(missing)?)?;
-    let asked = door.clone();
-    let answer = Func::from(move |what: String, details: String| asked.answer(&what, &details));
-    let door = door.clone();
-    let part =
-        Function::new(ctx.clone(), move |ctx: Ctx<'js>, kind: String, name: String| door.part(&ctx, &kind, &name))?;
-    let kit: Object<'js> = Function::from_js(ctx, core)?.call((answer, part, told))?;
-    let load: Function<'js> = kit.get("part")?;
-    load.call::<_, Value<'js>>((match generation {
-        Generation::Legacy => "legacy",
-        Generation::Next => "next",
-    },))?;
-    kit.get("finish")
+        Err(error) => (report(Err(error), Vec::new()), None),
+    }
 }
 
 /// Longest message of an error that is kept.
 const MESSAGE: usize = 1000;
 
-/// What an error of the engine is for us. Takes the exception from the context.
-pub(crate) fn caught(ctx: &Ctx<'_>, error: &Error, deadline: &Deadline) -> ScriptError {
+/// What an error of the engine is for us. Takes the exception from the context. `late` says whether the time is over.
+pub(crate) fn caught(ctx: &Ctx<'_>, error: &Error, late: impl Fn() -> bool) -> ScriptError {
     let value = match error {
         Error::Exception => ctx.catch(),
         Error::Allocation => return ScriptError::Memory,
         other => return ScriptError::Threw { message: cut(other.to_string()), line: None },
     };
-    if deadline.passed() {
+    if late() {
         return ScriptError::Time;
     }
     let (message, line) = match value.as_exception() {
@@ -214,7 +193,7 @@ pub(crate) fn caught(ctx: &Ctx<'_>, error: &Error, deadline: &Deadline) -> Scrip
         }
     };
     // Reading the error may have run code of the script.
-    if deadline.passed() { ScriptError::Time } else { ScriptError::Threw { message: cut(message), line } }
+    if late() { ScriptError::Time } else { ScriptError::Threw { message: cut(message), line } }
 }
 
 /// The first line of the script in a stack trace such as `at f (script:3:7)`.

@@ -7,12 +7,13 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::engine::Engine;
 use crate::error::ScriptError;
 use crate::host::Host;
-use crate::input::{Input, Script};
+use crate::input::{Generation, Input, Script};
 use crate::limits::Limits;
 use crate::program::Programs;
-use crate::run::{Deadline, Report, run};
+use crate::run::{Deadline, Report, Setting, run};
 
 /// How long a run may overstay before its thread is given up. The engine looks at the clock at every so many steps, and
 /// one step on a long text may take a while.
@@ -29,8 +30,7 @@ pub struct Sandbox {
 }
 
 struct Shared {
-    programs: Arc<Programs>,
-    limits: Limits,
+    setting: Setting,
     threads: usize,
     queue: usize,
     state: Mutex<State>,
@@ -47,6 +47,8 @@ struct State {
     /// Threads that take work, and those that were given up and still run.
     workers: usize,
     lost: usize,
+    /// Of those that take work, the ones that have ended because they stepped back.
+    stepped_back: usize,
     closed: bool,
 }
 
@@ -150,8 +152,7 @@ impl Sandbox {
     pub fn new(limits: Limits, threads: usize, queue: usize) -> Result<Self, ScriptError> {
         let threads = threads.max(1);
         let shared = Arc::new(Shared {
-            programs: Arc::new(Programs::new()?),
-            limits,
+            setting: Setting { programs: Arc::new(Programs::new()?), limits },
             threads,
             queue,
             state: Mutex::default(),
@@ -185,8 +186,9 @@ impl Sandbox {
     pub fn check(&self, script: &Script) -> Result<(), ScriptError> {
         // On a thread of its own, since how deep a parser goes is up to the source.
         let checked = thread::scope(|scope| {
-            let stack = self.shared.limits.stack + OWN_STACK;
-            let compile = || self.shared.programs.script(script, &self.shared.limits).map(|_| ());
+            let Setting { programs, limits } = &self.shared.setting;
+            let stack = limits.stack + OWN_STACK;
+            let compile = || programs.script(script, limits).map(|_| ());
             let thread =
                 thread::Builder::new().name("script-check".to_owned()).stack_size(stack).spawn_scoped(scope, compile);
             thread.map(|thread| thread.join().unwrap_or_else(|_| Err(panicked())))
@@ -224,25 +226,51 @@ fn spawn(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> Resu
 fn spawn_worker(shared: &Arc<Shared>) -> Result<(), ScriptError> {
     let worker = shared.clone();
     lock(&shared.state).workers += 1;
-    spawn("script", shared.limits.stack + OWN_STACK, move || work(&worker))
+    spawn("script", shared.setting.limits.stack + OWN_STACK, move || work(&worker))
         .inspect_err(|_| lock(&shared.state).workers -= 1)
 }
 
+/// Engines that a thread has built ahead, of the generations that it has run.
+#[derive(Default)]
+struct Ahead {
+    next: Option<Engine>,
+    legacy: Option<Engine>,
+}
+
+impl Ahead {
+    fn of(&mut self, generation: Generation) -> &mut Option<Engine> {
+        match generation {
+            Generation::Next => &mut self.next,
+            Generation::Legacy => &mut self.legacy,
+        }
+    }
+}
+
 fn work(shared: &Arc<Shared>) {
+    let mut ahead = Ahead::default();
+    // What the last run has used up.
+    let mut missing = None;
     let mut state = lock(&shared.state);
     loop {
         if state.closed {
             return;
         }
         let Some(job) = state.waiting.pop_front() else {
-            state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if let Some(generation) = missing.take() {
+                drop(state);
+                // Where there is no memory for one, the run that needs it says so.
+                *ahead.of(generation) = Engine::new(&shared.setting, generation).ok();
+                state = lock(&shared.state);
+            } else {
+                state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
             continue;
         };
         // Nobody waits for it any more.
         if lock(&job.slot.held).settled {
             continue;
         }
-        let deadline = Deadline::new(&shared.limits);
+        let deadline = Deadline::new(&shared.setting.limits);
         state.running.push((deadline.clone(), job.slot.clone()));
         let first = state.running.len() == 1;
         drop(state);
@@ -250,17 +278,33 @@ fn work(shared: &Arc<Shared>) {
             shared.watch.notify_all();
         }
         let Job { script, input, host, slot } = job;
-        let report =
-            catch_unwind(AssertUnwindSafe(|| run(&shared.programs, &script, input, host, &shared.limits, &deadline)));
-        slot.settle(report.unwrap_or_else(|_| failed(panicked())));
+        let generation = script.generation;
+        let engine = ahead.of(generation).take();
+        missing = Some(generation);
+        let done = catch_unwind(AssertUnwindSafe(|| run(&shared.setting, &script, input, host, &deadline, engine)));
+        let (report, engine) = done.unwrap_or_else(|_| (failed(panicked()), None));
+        slot.settle(report);
         state = lock(&shared.state);
         match state.running.iter().position(|(one, _)| Arc::ptr_eq(one, &deadline)) {
             Some(at) => drop(state.running.swap_remove(at)),
             // Given up in the meantime, and replaced.
             None => {
                 state.lost -= 1;
+                drop(state);
                 return;
             }
+        }
+        drop(state);
+        // Taking a heap apart is long work beside a small script, and nobody waits for it.
+        drop(engine);
+        state = lock(&shared.state);
+        // A thread that has stepped back cannot return from there: another one takes its place. It is the watch that
+        // makes it, since threads begin where the one stands that makes them.
+        if deadline.is_long() {
+            state.stepped_back += 1;
+            drop(state);
+            shared.watch.notify_all();
+            return;
         }
     }
 }
@@ -269,6 +313,16 @@ fn work(shared: &Arc<Shared>) {
 fn watch(shared: &Arc<Shared>) {
     let mut state = lock(&shared.state);
     while !state.closed {
+        let stepped_back = std::mem::take(&mut state.stepped_back);
+        if stepped_back > 0 {
+            drop(state);
+            for _ in 0..stepped_back {
+                let _: Result<(), ScriptError> = spawn_worker(shared);
+            }
+            state = lock(&shared.state);
+            state.workers -= stepped_back;
+            continue;
+        }
         let now = Instant::now();
         let late = |deadline: &Deadline| deadline.look_at(now) + GRACE <= now;
         let gone: Vec<_> = state.running.extract_if(.., |(deadline, _)| late(deadline)).collect();

@@ -72,6 +72,40 @@ fn what_never_ends_is_ended() {
     assert_eq!(ends(&sandbox, Next, "outcome = 'alive'"), Ok(Action::GoTo("alive".into())));
 }
 
+/// How far a thread of this process has stepped back, by its name.
+#[cfg(target_os = "linux")]
+fn nice_of_scripts() -> Vec<i64> {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let stats = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+    // After the name in brackets: state is the third field, nice the nineteenth.
+    let scripts = stats.filter_map(|stat| stat.split_once("(script) ").map(|(_, rest)| rest.to_owned()));
+    scripts.filter_map(|rest| rest.split(' ').nth(16)?.parse().ok()).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_long_run_steps_back_and_its_place_is_taken_by_another_thread() {
+    let sandbox = Sandbox::new(Limits { time: Duration::from_secs(20), ..limits() }, 1, 4).unwrap();
+    struct Looks(std::sync::Mutex<Vec<Vec<i64>>>);
+    impl Host for Looks {
+        fn property(&self, _: &str) -> Result<Option<String>, HostError> {
+            self.0.lock().unwrap().push(nice_of_scripts());
+            Ok(None)
+        }
+    }
+    let host = Arc::new(Looks(std::sync::Mutex::default()));
+    let run =
+        |source: &str| sandbox.submit(script(Next, source), Input::default(), host.clone()).unwrap().wait().result;
+    let long = "systemEnv.getProperty('before'); for (var end = Date.now() + 100; Date.now() < end;); systemEnv.getProperty('after'); outcome = 'x'";
+    assert!(run(long).is_ok() && run("systemEnv.getProperty('next'); outcome = 'x'").is_ok());
+    let seen = host.0.lock().unwrap();
+    let [before, after, next] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!(before, &[0]);
+    assert_eq!(after, &[15]);
+    // The old thread may still be there.
+    assert!(next.contains(&0), "{next:?}");
+}
+
 #[test]
 fn what_takes_too_much_memory_is_ended() {
     let sandbox = patient();
@@ -86,7 +120,7 @@ fn what_takes_too_much_memory_is_ended() {
         "var m = new Map(); for (var i = 0; ; i++) m.set(i, {});",
         "[...new Array(4294967295)]",
         "JSON.stringify(new Array(1 << 27))",
-        "'a'.repeat(1 << 20).replace(/a/g, 'b'.repeat(1000))",
+        "'a'.repeat(1 << 16).replace(/a/g, 'b'.repeat(1000))",
     ] {
         assert_eq!(ends(&sandbox, Next, bomb), Err(ScriptError::Memory), "{bomb}");
     }

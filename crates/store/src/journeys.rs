@@ -138,6 +138,16 @@ impl Once<'_> {
         Ok(consumed)
     }
 
+    /// Whether one of two was consumed, in one question.
+    pub async fn is_one_consumed(&self, one: (&str, &[u8]), other: (&str, &[u8])) -> Result<bool, StoreError> {
+        let (consumed,): (bool,) = sql("SELECT EXISTS (SELECT 1 FROM once WHERE use_hash IN ($1, $2))")
+            .bind(&use_hash(one.0, one.1))
+            .bind(&use_hash(other.0, other.1))
+            .one(&mut self.0.db().read().await?)
+            .await?;
+        Ok(consumed)
+    }
+
     /// Forgets up to `batch` uses whose time is over; how many.
     pub async fn prune(&self, batch: u32, now: UnixSeconds) -> Result<u64, StoreError> {
         sql("DELETE FROM once WHERE use_hash IN
@@ -192,6 +202,11 @@ mod tests {
         let once = stores[0].once();
         assert_eq!(once.is_consumed("journey", b"id").await, Ok(true));
         assert_eq!(once.is_consumed("journe", b"yid").await, Ok(false));
+        for (one, other, consumed) in [("id", "no", true), ("no", "id", true), ("id", "id", true), ("no", "no", false)]
+        {
+            let (one, other) = (("journey", one.as_bytes()), ("journey", other.as_bytes()));
+            assert_eq!(once.is_one_consumed(one, other).await, Ok(consumed));
+        }
         assert_eq!(once.consume("link", b"id", NOW).await, Ok(true), "another kind is another thing");
     }
 

@@ -90,9 +90,12 @@ pub(crate) async fn open(app: &App, realm: &str, auth_id: &str) -> Result<Opened
     } else {
         let progress = unseal(keys, outer.session_id.as_bytes()).ok_or_else(foreign)?;
         let once = app.store.once();
+        let (step, journey) = ((STEP, outer.otk.as_bytes()), (JOURNEY, progress.id.as_bytes()));
         // One that is being answered may yet be let go.
-        let used = !app.claims.is_held(&outer.otk) && once.is_consumed(STEP, outer.otk.as_bytes()).await?
-            || once.is_consumed(JOURNEY, progress.id.as_bytes()).await?;
+        let used = match app.claims.is_held(&outer.otk) {
+            true => once.is_consumed(journey.0, journey.1).await?,
+            false => once.is_one_consumed(step, journey).await?,
+        };
         let place = Place::Client { otk: outer.otk, id: progress.id.clone(), ends: outer.exp };
         // A used step says so whether or not steps are used up now.
         if used {
@@ -154,7 +157,7 @@ pub(super) async fn keep(
     Ok(auth_id::sign(app, named, keys, session_id, ends)?)
 }
 
-async fn with_client(
+pub(super) async fn with_client(
     app: &App,
     named: (&str, &str),
     keys: &RealmKeys,
@@ -296,7 +299,7 @@ fn seal(app: &App, keys: &RealmKeys, progress: &Progress) -> Result<String, Mint
 }
 
 /// Nobody but an origin of this installation makes these, so what does not open is of a key that is gone.
-fn unseal(keys: &RealmKeys, sealed: &[u8]) -> Option<Progress> {
+pub(super) fn unseal(keys: &RealmKeys, sealed: &[u8]) -> Option<Progress> {
     let mut scratch = Scratch::default();
     let opened = token::open(sealed, Kind::Journey, &keys.journey.verifying, &mut scratch);
     opened.map(token::Verified::into_claims).ok()

@@ -7,8 +7,11 @@ mod auth_id;
 mod claim;
 mod credentials;
 pub(crate) mod documents;
+#[cfg(test)]
+mod hostile_tests;
 mod journey_sessions;
 pub(crate) mod library;
+pub(crate) mod measure;
 mod memory;
 mod methods;
 #[cfg(test)]

@@ -160,12 +160,12 @@ fn who(answer: &Answer) -> String {
 }
 
 /// One request's look at a realm.
-struct Turn<'a> {
+pub(super) struct Turn<'a> {
     app: &'a App,
     realm: &'a str,
     library: Arc<Library>,
     services: Services<'a>,
-    limits: Limits,
+    pub(super) limits: Limits,
     /// Where the denylist log ended before anything was known of the identity: a watermark that comes while a password
     /// is being checked (because it is being changed, say) has a higher number and ends the session, which is the safe
     /// way to be wrong.
@@ -174,6 +174,11 @@ struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     async fn new(app: &'a App, realm: &'a str, id: &str) -> Result<Self, JourneyError> {
+        Ok(Self { head: app.store.denylist().head().await?.seq, ..Self::at(app, realm, id)? })
+    }
+
+    /// At the beginning of the log.
+    pub(super) fn at(app: &'a App, realm: &'a str, id: &str) -> Result<Self, JourneyError> {
         if !app.keys().realms.contains_key(realm) {
             return Err(JourneyError::NoSuchRealm);
         }
@@ -187,15 +192,14 @@ impl<'a> Turn<'a> {
         };
         let library = app.library(realm);
         let services = Services::new(app, realm).in_transaction(id);
-        let head = app.store.denylist().head().await?.seq;
-        Ok(Self { app, realm, library, services, limits, head })
+        Ok(Self { app, realm, library, services, limits, head: 0 })
     }
 
-    fn methods(&self) -> Methods<'_> {
+    pub(super) fn methods(&self) -> Methods<'_> {
         Methods::new(self.services.host().audit)
     }
 
-    fn engine<'b>(&'b self, methods: &'b Methods<'b>) -> Engine<'b> {
+    pub(super) fn engine<'b>(&'b self, methods: &'b Methods<'b>) -> Engine<'b> {
         let host = Host { audit: methods, ..self.services.host() };
         Engine { library: &self.library, host, limits: self.limits }
     }
@@ -267,7 +271,9 @@ impl<'a> Turn<'a> {
                 }
                 match &failure.cause {
                     FailureCause::TimedOut => return Err(JourneyError::AuthId(AuthIdError::Expired)),
-                    FailureCause::Exception { error: NodeError::Host(_), .. } if self.services.overloaded() => {
+                    FailureCause::Exception { error: NodeError::Host(_) | NodeError::Script(_), .. }
+                        if self.services.overloaded() =>
+                    {
                         return Err(JourneyError::Overloaded);
                     }
                     FailureCause::Exception { error: NodeError::Host(error), .. } => {

@@ -24,10 +24,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     npm::ensure("tests")?;
     let chromium = ensure_chromium()?;
     ensure_postgres()?;
-    say("building the origin, the demo application and the edge");
+    say("building the origin, the demo application, the edge and the benchmarks");
     let artifacts = Artifacts::build(Profile::Dev)?;
     // The tests ask for this one by the same options and find it made.
     edge_build::build(&BuildOptions::for_tests()?)?;
+    // Nobody runs the benchmarks here, and nothing else would tell that they no longer build.
+    cargo::build_bins_with(&[("countersign-tests", "bench")], &["countersign-tests/bench"], Profile::Dev)?;
 
     let nextest = which("cargo-nextest").is_some();
     let mut runner = cargo::command();

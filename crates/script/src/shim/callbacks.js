@@ -146,5 +146,11 @@
   };
   const valueOf = (answer) => (Object.hasOwn(value, answer.type) ? value[answer.type](answer) : plain(answer));
 
-  return { build, read, valueOf, answers: kit.told.callbacks.map(read), message: { INFORMATION: 0, WARNING: 1, ERROR: 2 }, hide };
+  let answers = null;
+  return {
+    build, read, valueOf, message: { INFORMATION: 0, WARNING: 1, ERROR: 2 }, hide,
+    get answers() {
+      return (answers ??= kit.told.callbacks.map(read));
+    },
+  };
 })

@@ -198,14 +198,13 @@
   named[`${NODE}.Action`] = Action;
   named[`${NODE}.SharedStateConstants`] = { USERNAME: 'username', PASSWORD: 'password', REALM: 'realm', AUTH_LEVEL: 'authLevel', ONE_TIME_PASSWORD: 'oneTimePassword', EMAIL_ADDRESS: 'emailAddress', OBJECT_ATTRIBUTES: 'objectAttributes' };
   const JAVAX = ['NameCallback', 'PasswordCallback', 'TextInputCallback', 'TextOutputCallback', 'ChoiceCallback', 'ConfirmationCallback', 'LanguageCallback'];
-  const NODE_CALLBACKS = ['SuspendedTextOutputCallback'];
-  const later = (name, type) => Object.defineProperty(named, name, { get: () => classOf(type), enumerable: true });
-  for (const type of Object.keys(callbacks.build)) {
-    // Most live in one of three packages; scripts name the right one, and the others do no harm.
-    if (JAVAX.includes(type)) later(`javax.security.auth.callback.${type}`, type);
-    else for (const from of ['com.sun.identity.authentication.callbacks', 'com.sun.identity.authentication.spi', 'org.forgerock.openam.authentication.callbacks']) later(`${from}.${type}`, type);
-    if (NODE_CALLBACKS.includes(type)) later(`${NODE}.${type}`, type);
-  }
+  const OWN = ['com.sun.identity.authentication.callbacks', 'com.sun.identity.authentication.spi', 'org.forgerock.openam.authentication.callbacks'];
+  // The callbacks of a package. Most live in one of three; scripts name the right one, and the others do no harm.
+  const callbacksOf = (name) => {
+    if (name === 'javax.security.auth.callback') return JAVAX;
+    if (name === NODE) return ['SuspendedTextOutputCallback'];
+    return OWN.includes(name) ? Object.keys(callbacks.build).filter((type) => !JAVAX.includes(type)) : [];
+  };
 
   // Parts that hold classes, each evaluated when one of its packages is first asked for.
   const WHERE = [
@@ -217,6 +216,8 @@
   const lookup = (name) => {
     if (name in named) return named[name];
     if (!isClass(name)) return undefined;
+    const [place, type] = [name.slice(0, name.lastIndexOf('.')), name.slice(name.lastIndexOf('.') + 1)];
+    if (Object.hasOwn(callbacks.build, type) && callbacksOf(place).includes(type)) return classOf(type);
     for (const [pattern, part] of WHERE) {
       if (pattern.test(name)) {
         const found = kit.part(part)[name];
@@ -233,7 +234,7 @@
       ? WHERE.filter(([pattern]) => pattern.test(from) || pattern.test(name)).flatMap(([, part]) => Object.keys(kit.part(part)))
         .filter((one) => one.startsWith(from) && !one.slice(from.length).includes('.'))
       : [];
-    return [...own, ...others];
+    return [...own, ...callbacksOf(name).map((type) => from + type), ...others];
   };
 
   // A package or an unknown class: both are names until they are used. An unknown class says so when it is.

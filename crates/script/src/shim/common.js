@@ -1,111 +1,11 @@
-// What both generations share: the log, HTTP, identities, secrets, variables, bytes, and what is left of the state.
+// What both generations share: the state, what an action carries, and what is left of both.
 (function (kit) {
   'use strict';
-  const { ask, told, text } = kit;
+  const { told, text } = kit;
 
-  const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-  const toBase64 = (bytes) => {
-    let out = '';
-    for (let at = 0; at < bytes.length; at += 3) {
-      const left = bytes.length - at;
-      const three = ((bytes[at] & 255) << 16) | (((bytes[at + 1] ?? 0) & 255) << 8) | ((bytes[at + 2] ?? 0) & 255);
-      out += DIGITS[three >> 18] + DIGITS[(three >> 12) & 63];
-      out += left > 1 ? DIGITS[(three >> 6) & 63] : '=';
-      out += left > 2 ? DIGITS[three & 63] : '=';
-    }
-    return out;
-  };
-  const values = Object.create(null);
-  for (let at = 0; at < 64; at++) values[DIGITS[at]] = at;
-  values['-'] = 62;
-  values._ = 63;
-  // Standard or URL digits, with or without padding; null when it is neither.
-  const fromBase64 = (encoded) => {
-    const digits = text(encoded).replace(/[\r\n]/g, '').replace(/={1,2}$/, '');
-    if (digits.length % 4 === 1) return null;
-    const bytes = new Uint8Array(Math.floor((digits.length * 3) / 4));
-    let [held, bits, at] = [0, 0, 0];
-    for (const digit of digits) {
-      const six = values[digit];
-      if (six === undefined) return null;
-      held = ((held << 6) | six) & 0xffff;
-      bits += 6;
-      if (bits >= 8) {
-        bits -= 8;
-        bytes[at++] = (held >> bits) & 255;
-      }
-    }
-    return bytes;
-  };
-  const utf8 = (string) => fromBase64(ask('utf8', text(string)));
-  const fromUtf8 = (bytes) => ask('fromUtf8', toBase64(bytes));
-  const toBytes = (data) => {
-    if (kit.isText(data)) return utf8(data);
-    if (data instanceof ArrayBuffer) return new Uint8Array(data);
-    if (data !== null && typeof data === 'object' && typeof data.length === 'number') return data;
-    throw new TypeError('neither text nor bytes');
-  };
-  const url = (encoded) => encoded.replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
-
-  // `{}` in the text stands for the values after it, as in slf4j.
-  const line = (level, [message, ...rest]) => {
-    let shown = text(message);
-    for (const value of rest) {
-      if (value instanceof Error) shown += `: ${value}`;
-      else shown = shown.includes('{}') ? shown.replace('{}', () => String(value)) : shown;
-    }
-    ask('log', { level, text: shown });
-  };
-  const logger = {};
-  for (const [name, level] of Object.entries({
-    trace: 'trace', debug: 'debug', message: 'debug', info: 'info', warn: 'warn', warning: 'warn', error: 'error',
-  })) {
-    logger[name] = (...given) => line(level, given);
-    logger[`${name}Enabled`] = () => true;
-    logger[`is${name[0].toUpperCase()}${name.slice(1)}Enabled`] = () => true;
-  }
-
-  const secrets = {
-    getGenericSecret(id) {
-      const bytes = fromBase64(ask('secret', text(id)));
-      return { getAsUtf8: () => fromUtf8(bytes), getAsBytes: () => bytes };
-    },
-  };
-
-  const convert = {
-    Integer: Number, Long: Number, Double: Number, Float: Number, Number, int: Number,
-    Boolean: (value) => value === 'true',
-    String: (value) => value,
-  };
-  const systemEnv = {
-    getProperty(name, preset, kind) {
-      const found = ask('property', text(name));
-      if (found === null) return preset === undefined ? null : preset;
-      const wanted = kind === undefined ? '' : text(kind.name ?? kind).split('.').pop();
-      return Object.hasOwn(convert, wanted) ? convert[wanted](found) : found;
-    },
-  };
-
-  // One exchange. What the allow-list refuses is an error; a server that is away is the status that a gateway gives.
-  const exchange = ({ method, uri, headers, body }) => {
-    const answer = ask('http', { method: text(method || 'GET'), uri: text(uri), headers, body: body ?? null });
-    return answer.failed === undefined ? answer : { status: 502, reason: 'Bad Gateway', headers: [], body: '', failed: answer.failed };
-  };
-
-  const identities = {
-    find: (user) => ask('identity', text(user)),
-    attribute: (user, name) => ask('attribute', { user: text(user), name: text(name) }),
-    set: (user, name, values) => ask('setAttribute', { user: text(user), name: text(name), values: Array.from(values, text) }),
-    add: (user, name, value) => ask('addAttribute', { user: text(user), name: text(name), values: [text(value)] }),
-  };
-
-  const openidm = {};
-  for (const method of ['create', 'read', 'update', 'patch', 'delete', 'query', 'action']) {
-    openidm[method] = (...given) => ask('openidm', { method, arguments: given });
-  }
-
-  const stores = { shared: told.shared, transient: told.transient, secure: told.secure };
-  const order = [stores.transient, stores.secure, stores.shared];
+  const stores = { shared: null, transient: null, secure: null };
+  // In which they are looked through.
+  const order = [];
   const CONTAINER = 'objectAttributes';
   const isMap = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
   const merge = (into, from, depth) => {
@@ -186,7 +86,6 @@
     return target;
   };
 
-  const RESUME = told.resumeUri;
   const audit = () => {
     const detail = kit.global.auditEntryDetail;
     return detail === undefined || detail === null ? null : detail;
@@ -200,13 +99,21 @@
   };
   const left = (action) => kit.stringify({ action, effects, stores, audit: audit() });
 
-  for (const [name, value] of Object.entries({
-    logger, secrets, systemEnv, realm: told.realm, scriptName: told.scriptName, resumedFromSuspend: told.resumed,
-    cookieName: told.cookieName, nodeName: told.node, clientIp: told.clientIp,
-  })) kit.bind(name, value);
+  kit.later('logger', () => kit.part('logger'));
+  for (const name of ['secrets', 'systemEnv', 'openidm']) kit.later(name, () => kit.part('world')[name]);
+  kit.start(() => {
+    [stores.shared, stores.transient, stores.secure] = [told.shared, told.transient, told.secure];
+    order.push(stores.transient, stores.secure, stores.shared);
+    for (const [name, value] of Object.entries({
+      realm: told.realm, scriptName: told.scriptName, resumedFromSuspend: told.resumed, cookieName: told.cookieName,
+      nodeName: told.node, clientIp: told.clientIp,
+    })) kit.bind(name, value);
+  });
 
   return {
-    toBase64, fromBase64, utf8, fromUtf8, toBytes, url, exchange, identities, openidm, state, effects, withEffects, RESUME,
-    outcome, left,
+    state, withEffects, outcome, left,
+    get RESUME() {
+      return told.resumeUri;
+    },
   };
 })

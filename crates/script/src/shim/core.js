@@ -1,7 +1,7 @@
-// The first part of every run. Evaluates to a function that gets the two doors of the sandbox and what the script is
-// told, and returns the kit on which the other parts build. Nothing of the kit is reachable from the script except
-// through what a part defines as a global on purpose.
-(function (door, part, told) {
+// The first part of every engine. Evaluates to a function that gets the two doors of the sandbox and returns the kit on
+// which the other parts build. Nothing of the kit is reachable from the script except through what a part defines as a
+// global on purpose. An engine is built before it is known for what script: what depends on that is done by `begin`.
+(function (door, part) {
   'use strict';
   const { parse, stringify } = JSON;
   const { defineProperty, getOwnPropertyNames, getPrototypeOf } = Object;
@@ -17,8 +17,16 @@
   };
 
   const parts = Object.create(null);
+  const beginnings = [];
   const kit = {
-    told: parse(told),
+    // What the script is told, once it has begun.
+    told: {},
+    // What a part does as soon as that is there.
+    start: (work) => void beginnings.push(work),
+    begin(told) {
+      Object.assign(kit.told, parse(told));
+      for (const work of beginnings) work();
+    },
     global,
     parse,
     stringify,
@@ -33,6 +41,22 @@
     // Bindings are ordinary variables to a script: it may declare and assign them.
     bind(name, value) {
       defineProperty(global, name, { value, writable: true, configurable: true, enumerable: false });
+    },
+    // A binding that is made when it is first looked at.
+    later(name, make) {
+      let made = false;
+      let value;
+      defineProperty(global, name, {
+        get() {
+          if (!made) [made, value] = [true, make()];
+          return value;
+        },
+        set(other) {
+          [made, value] = [true, other];
+        },
+        configurable: true,
+        enumerable: false,
+      });
     },
     // Another part of the shim, by name; evaluated when first asked for.
     part(name) {
@@ -69,20 +93,27 @@
     delete global[name];
   }
 
+  // Setting one of these twice loses the first value inside the engine, which then cannot be taken apart: its assertion
+  // would end the whole process.
+  for (const name of ['prepareStackTrace', 'stackTraceLimit']) delete Error[name];
+
   // Work inside one native call is not interrupted. These bound what could take far longer than the limit of time.
   const MOST = 1000000;
   const few = (list) => {
     if (list.length > MOST) throw new RangeError('the list is too long');
   };
+  const { apply } = Reflect;
   const guard = (prototype, names, check) => {
     for (const name of names) {
       const native = prototype[name];
       if (native === undefined) continue;
-      hide(prototype, { [name](...given) {
+      const guarded = { [name](...given) {
         check(this, given);
-        return Reflect.apply(native, this, given);
-      } });
-      hide(prototype[name], { length: native.length });
+        return apply(native, this, given);
+      } }[name];
+      // What else the property and the function are, they stay.
+      defineProperty(guarded, 'length', { value: native.length });
+      defineProperty(prototype, name, { value: guarded });
     }
   };
   const array = Array.prototype;
@@ -110,7 +141,7 @@
     const native = array[name];
     hide(array, { [name](order) {
       few(this);
-      return Reflect.apply(native, this, [order === undefined ? byText : order]);
+      return apply(native, this, [order === undefined ? byText : order]);
     } });
   }
   const typed = getPrototypeOf(Uint8Array.prototype);
@@ -121,6 +152,12 @@
     if (sized(text) * sized(given[0]) > 1e9) throw new RangeError('the search is too long');
   };
   guard(String.prototype, ['indexOf', 'lastIndexOf', 'includes', 'split', 'replaceAll', 'replace'], search);
+  // Each match costs the length of what takes its place, also when there is no memory left for it.
+  const substitute = (text, by) => {
+    if (typeof by === 'string' && sized(text) * by.length > 1e8) throw new RangeError('the replacement is too long');
+  };
+  guard(String.prototype, ['replaceAll'], (text, given) => substitute(text, given[1]));
+  guard(RegExp.prototype, [Symbol.replace], (_, given) => substitute(given[0], given[1]));
   guard(String.prototype, ['normalize', 'localeCompare'], (text, given) => {
     if (sized(text) > 65536 || sized(given[0]) > 65536) throw new RangeError('the text is too long');
   });

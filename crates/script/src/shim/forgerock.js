@@ -3,7 +3,7 @@
   'use strict';
   const { text, hide } = kit;
   const { javaClass, mapProto, adopt, set, same } = kit.java;
-  const common = kit.part('common');
+  const coding = kit.part('bytes');
   const classes = Object.create(null);
 
   // --- org.forgerock.http.protocol ----------------------------------------------------------------------------
@@ -63,7 +63,7 @@
       this.body = kit.stringify(value);
     }
     setBytes(bytes) {
-      this.body = common.fromUtf8(bytes);
+      this.body = coding.fromUtf8(bytes);
     }
     getString() {
       return text(this.body);
@@ -72,7 +72,7 @@
       return adopt(kit.parse(text(this.body)), 0);
     }
     getBytes() {
-      return [...common.utf8(text(this.body))];
+      return [...coding.utf8(text(this.body))];
     }
     isEmpty() {
       return text(this.body) === '';
@@ -176,7 +176,7 @@
   hide(classes, { send(request) {
     if (!(request instanceof Request)) throw new TypeError('httpClient.send takes a Request');
     const { method, uri, headers, entity } = request.held;
-    return new Answer(common.exchange({ method, uri, headers: headers.pairs, body: entity.body }));
+    return new Answer(kit.part('world').exchange({ method, uri, headers: headers.pairs, body: entity.body }));
   } });
 
   // --- org.forgerock.json.JsonValue ---------------------------------------------------------------------------
@@ -319,10 +319,10 @@
   // --- org.forgerock.util.encode ------------------------------------------------------------------------------
 
   const decode = (value) => {
-    const bytes = common.fromBase64(value);
+    const bytes = coding.fromBase64(value);
     return bytes === null ? null : [...bytes];
   };
-  classes['org.forgerock.util.encode.Base64'] = { encode: (bytes) => common.toBase64(common.toBytes(bytes)), decode };
-  classes['org.forgerock.util.encode.Base64url'] = { encode: (bytes) => common.url(common.toBase64(common.toBytes(bytes))), decode };
+  classes['org.forgerock.util.encode.Base64'] = { encode: (bytes) => coding.toBase64(coding.toBytes(bytes)), decode };
+  classes['org.forgerock.util.encode.Base64url'] = { encode: (bytes) => coding.url(coding.toBase64(coding.toBytes(bytes))), decode };
   return classes;
 })

@@ -3,12 +3,12 @@
   'use strict';
   const { text, hide } = kit;
   const { javaClass, mapProto, same, shown, set } = kit.java;
-  const common = kit.part('common');
+  const coding = kit.part('bytes');
   const classes = Object.create(null);
 
   // Called as a function it gives a text; made with `new`, an object that behaves like one.
-  const asText = (value) => (Array.isArray(value) && value.every((one) => typeof one === 'number') ? common.fromUtf8(value)
-    : value instanceof Uint8Array ? common.fromUtf8(value) : value === undefined ? '' : String(value));
+  const asText = (value) => (Array.isArray(value) && value.every((one) => typeof one === 'number') ? coding.fromUtf8(value)
+    : value instanceof Uint8Array ? coding.fromUtf8(value) : value === undefined ? '' : String(value));
   const JavaString = function (value) {
     return new.target === undefined ? asText(value) : Object(asText(value));
   };
@@ -244,7 +244,7 @@
   }
   classes['java.util.UUID'] = javaClass(UUID);
   classes['java.util.Date'] = Date;
-  const random = (count) => common.fromBase64(kit.ask('random', count));
+  const random = (count) => coding.fromBase64(kit.ask('random', count));
   class Random {
     nextInt(from, to) {
       const [low, high] = to === undefined ? [0, from ?? 4294967296] : [from, to];
@@ -265,10 +265,10 @@
   classes['java.util.Random'] = javaClass(Random);
   classes['java.security.SecureRandom'] = classes['java.util.Random'];
   const coder = (shape) => ({
-    encode: (bytes) => common.utf8(shape(common.toBase64(bytes))),
-    encodeToString: (bytes) => shape(common.toBase64(bytes)),
+    encode: (bytes) => coding.utf8(shape(coding.toBase64(bytes))),
+    encodeToString: (bytes) => shape(coding.toBase64(bytes)),
     decode(value) {
-      const bytes = common.fromBase64(kit.isText(value) ? value : common.fromUtf8(value));
+      const bytes = coding.fromBase64(kit.isText(value) ? value : coding.fromUtf8(value));
       if (bytes === null) throw new Error('IllegalArgumentException: not base64');
       return [...bytes];
     },
@@ -446,7 +446,7 @@
     }
     digest(bytes) {
       const data = [...this.held.splice(0), ...(bytes ?? [])];
-      return [...common.fromBase64(kit.ask('digest', { algorithm: this.algorithm, data: common.toBase64(data) }))];
+      return [...coding.fromBase64(kit.ask('digest', { algorithm: this.algorithm, data: coding.toBase64(data) }))];
     }
   }
   classes['java.security.MessageDigest'] = javaClass(MessageDigest);
@@ -462,7 +462,7 @@
     }
     doFinal(bytes) {
       const hash = this.algorithm.replace(/^Hmac/i, '').replace(/^SHA-?/i, 'SHA-');
-      return [...common.fromBase64(kit.ask('hmac', { algorithm: hash, key: common.toBase64(this.key.getEncoded()), data: common.toBase64(bytes) }))];
+      return [...coding.fromBase64(kit.ask('hmac', { algorithm: hash, key: coding.toBase64(this.key.getEncoded()), data: coding.toBase64(bytes) }))];
     }
   }
   classes['javax.crypto.Mac'] = javaClass(Mac);

@@ -3,7 +3,7 @@
   'use strict';
   const { text, hide } = kit;
   const { javaClass, mapProto, adopt } = kit.java;
-  const common = kit.part('common');
+  const coding = kit.part('bytes');
   const classes = Object.create(null);
   const refuse = (what) => {
     throw new Error(`${what} is not supported`);
@@ -50,7 +50,7 @@
 
   class HmacHandler {
     constructor(key) {
-      hide(this, { key: common.toBase64(Array.isArray(key) ? key : bytesOf(key)) });
+      hide(this, { key: coding.toBase64(Array.isArray(key) ? key : bytesOf(key)) });
     }
   }
   const Hmac = javaClass(HmacHandler);
@@ -181,7 +181,7 @@
     constructor(token) {
       const pieces = text(token).split('.');
       if (pieces.length !== 3) throw new Error('not a right number of dots, 3 expected');
-      const read = (piece) => kit.parse(common.fromUtf8(common.fromBase64(piece) ?? []));
+      const read = (piece) => kit.parse(coding.fromUtf8(coding.fromBase64(piece) ?? []));
       hide(this, { token: text(token), header: adopt(read(pieces[0]), 0), set: classes['org.forgerock.json.jose.jwt.JwtClaimsSet'](read(pieces[1])) });
     }
     verify(handler) {

@@ -9,7 +9,6 @@
   const { answer, builders } = kit.part('classes');
   const { state } = common;
 
-  for (const store of Object.values(state.stores)) adopt(store, 0);
   const json = (value) => new (kit.part('forgerock')['org.forgerock.json.JsonValue'])(value);
   const nodeState = {
     get(key) {
@@ -51,31 +50,33 @@
   };
   const asIs = (name) => name;
 
-  const { identities } = common;
-  const universal = (user) => identities.find(user)?.universalId ?? null;
-  const idRepository = {
-    getAttribute(user, name) {
-      const id = universal(user);
-      return set(id === null ? [] : identities.attribute(id, name));
-    },
-    setAttribute: (user, name, values) => identities.set(universal(user) ?? text(user), name, kit.isText(values) ? [values] : values),
-    addAttribute: (user, name, value) => identities.add(universal(user) ?? text(user), name, value),
-    getIdentity(user) {
-      const found = identities.find(user);
-      if (found === null) return null;
-      const changes = [];
-      return {
-        getName: () => found.name,
-        getUniversalId: () => found.universalId,
-        getAttributeValues: (name) => set(identities.attribute(found.universalId, name)),
-        setAttribute: (name, values) => void changes.push(['set', name, kit.isText(values) ? [values] : values]),
-        addAttribute: (name, value) => void changes.push(['add', name, value]),
-        store() {
-          for (const [how, name, value] of changes.splice(0)) identities[how](found.universalId, name, value);
-        },
-      };
-    },
-  };
+  kit.later('idRepository', () => {
+    const { identities } = kit.part('world');
+    const universal = (user) => identities.find(user)?.universalId ?? null;
+    return {
+      getAttribute(user, name) {
+        const id = universal(user);
+        return set(id === null ? [] : identities.attribute(id, name));
+      },
+      setAttribute: (user, name, values) => identities.set(universal(user) ?? text(user), name, kit.isText(values) ? [values] : values),
+      addAttribute: (user, name, value) => identities.add(universal(user) ?? text(user), name, value),
+      getIdentity(user) {
+        const found = identities.find(user);
+        if (found === null) return null;
+        const changes = [];
+        return {
+          getName: () => found.name,
+          getUniversalId: () => found.universalId,
+          getAttributeValues: (name) => set(identities.attribute(found.universalId, name)),
+          setAttribute: (name, values) => void changes.push(['set', name, kit.isText(values) ? [values] : values]),
+          addAttribute: (name, value) => void changes.push(['add', name, value]),
+          store() {
+            for (const [how, name, value] of changes.splice(0)) identities[how](found.universalId, name, value);
+          },
+        };
+      },
+    };
+  });
 
   const httpClient = {
     send(request) {
@@ -86,13 +87,16 @@
     },
   };
 
-  for (const [name, value] of Object.entries({
-    sharedState: state.stores.shared, transientState: state.stores.transient, nodeState, idRepository, httpClient,
-    callbacks: callbacks.answers.map(answer), openidm: common.openidm,
-    requestHeaders: folded(told.headers, (name) => name.toLowerCase()),
-    requestParameters: folded(told.parameters, asIs), requestCookies: adopt({ ...told.cookies }, 0),
-  })) kit.bind(name, value);
-  if (told.existingSession !== null) kit.bind('existingSession', adopt(told.existingSession, 0));
+  for (const [name, value] of Object.entries({ nodeState, httpClient })) kit.bind(name, value);
+  kit.start(() => {
+    for (const store of Object.values(state.stores)) adopt(store, 0);
+    for (const [name, value] of Object.entries({
+      sharedState: state.stores.shared, transientState: state.stores.transient, callbacks: callbacks.answers.map(answer),
+      requestHeaders: folded(told.headers, (name) => name.toLowerCase()),
+      requestParameters: folded(told.parameters, asIs), requestCookies: adopt({ ...told.cookies }, 0),
+    })) kit.bind(name, value);
+    if (told.existingSession !== null) kit.bind('existingSession', adopt(told.existingSession, 0));
+  });
 
   kit.finish = () => {
     const action = kit.variable('action');

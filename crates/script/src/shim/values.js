@@ -2,7 +2,6 @@
 (function (kit) {
   'use strict';
   const { text, hide } = kit;
-  const common = kit.part('common');
 
   const same = (a, b) => {
     if (a === b) return true;
@@ -182,7 +181,7 @@
       return this.replace(new RegExp(pattern), by);
     },
     getBytes() {
-      return [...common.utf8(this)];
+      return [...kit.part('bytes').utf8(this)];
     },
     toCharArray() {
       return charArray(this);

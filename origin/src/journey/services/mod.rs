@@ -31,6 +31,7 @@ pub(crate) use lockout::COUNTER as LOCKOUT;
 pub(crate) use passwords::password_refusal;
 pub(crate) use profile::flattened;
 pub(crate) use push_answers::keep as keep_push_answer;
+pub(crate) use realm::Realms;
 
 /// The services of one realm, for one step of a journey.
 ///
@@ -58,7 +59,7 @@ impl<'a> Services<'a> {
         Self {
             app,
             realm_name: realm.to_owned(),
-            realm: Arc::new(realm::of(&app.settings(), realm)),
+            realm: app.realms.get(&app.settings(), realm),
             transaction: String::new(),
             overloaded: AtomicBool::new(false),
             renewed: AtomicU64::new(0),

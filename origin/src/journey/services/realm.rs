@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_journey::host::{Property, PropertyKind, PushSettings, Realm, RelyingParty, Schema};
 
@@ -26,8 +27,33 @@ const USER: [(&str, &str, PropertyKind, bool, bool); 17] = [
     ("preferences/marketing", "Send me special offers and services", PropertyKind::Boolean, false, true),
 ];
 
-/// What nodes look at.
-pub(super) fn of(settings: &Settings, name: &str) -> Realm {
+/// What nodes look at, for each realm; made once for every change of the settings and not for every step.
+#[derive(Default)]
+pub(crate) struct Realms(Mutex<Option<Made>>);
+
+struct Made {
+    from: Arc<Settings>,
+    realms: BTreeMap<String, Arc<Realm>>,
+}
+
+impl Realms {
+    /// Of a realm that exists: one is kept for each name that was asked for.
+    pub(super) fn get(&self, settings: &Arc<Settings>, name: &str) -> Arc<Realm> {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = match &mut *made {
+            Some(made) if Arc::ptr_eq(&made.from, settings) => made,
+            other => other.insert(Made { from: Arc::clone(settings), realms: BTreeMap::new() }),
+        };
+        if let Some(realm) = made.realms.get(name) {
+            return Arc::clone(realm);
+        }
+        let realm = Arc::new(of(settings, name));
+        made.realms.insert(name.to_owned(), Arc::clone(&realm));
+        realm
+    }
+}
+
+fn of(settings: &Settings, name: &str) -> Realm {
     let realm = settings.realm(name);
     let (policy, party, own) = (&realm.passwords, &realm.relying_party, &realm.identities);
     let properties: BTreeMap<String, Property> = USER
@@ -71,5 +97,23 @@ pub(super) fn of(settings: &Settings, name: &str) -> Realm {
         consents: nodes.consents.clone(),
         ping_one_environments: nodes.ping_one_environments.clone(),
         schemas: [(Realm::DEFAULT_RESOURCE.to_owned(), Schema { properties })].into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Origin;
+
+    #[tokio::test]
+    async fn it_is_made_once_and_anew_when_the_settings_change() {
+        let origin = Origin::new().await;
+        let (realms, settings) = (Realms::default(), origin.app.settings());
+        let first = realms.get(&settings, "/alpha");
+        assert!(Arc::ptr_eq(&first, &realms.get(&settings, "/alpha")));
+        assert_eq!(realms.get(&settings, "/beta").name, "/beta");
+        let changed = Arc::new(Settings::clone(&settings));
+        let second = realms.get(&changed, "/alpha");
+        assert!(!Arc::ptr_eq(&first, &second) && second.name == "/alpha");
     }
 }

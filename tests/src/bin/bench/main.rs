@@ -11,6 +11,7 @@ mod log;
 mod native;
 mod peers;
 mod report;
+mod scripts;
 mod sizes;
 mod throughput;
 mod tokens;
@@ -63,7 +64,7 @@ enum Group {
     Visible,
     /// The denylist at scale
     Denylist,
-    /// Steps of journeys per second, and bytes of `authId`
+    /// Steps of journeys per second, microseconds of a step and of a script, and bytes of `authId`
     Journeys,
 }
 
@@ -78,6 +79,7 @@ fn main() -> Result<()> {
         denylist::run()?;
     }
     if wanted(Group::Journeys) {
+        scripts::run()?;
         journeys::run(args.rounds, Duration::from_millis(args.milliseconds))?;
     }
     let alone = [Group::Log, Group::Denylist, Group::Journeys];

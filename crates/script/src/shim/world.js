@@ -1,0 +1,47 @@
+// What a script may ask of the world: identities, HTTP, secrets, variables, IDM.
+(function (kit) {
+  'use strict';
+  const { ask, text } = kit;
+  const { fromBase64, fromUtf8 } = kit.part('bytes');
+
+  const secrets = {
+    getGenericSecret(id) {
+      const bytes = fromBase64(ask('secret', text(id)));
+      return { getAsUtf8: () => fromUtf8(bytes), getAsBytes: () => bytes };
+    },
+  };
+
+  const convert = {
+    Integer: Number, Long: Number, Double: Number, Float: Number, Number, int: Number,
+    Boolean: (value) => value === 'true',
+    String: (value) => value,
+  };
+  const systemEnv = {
+    getProperty(name, preset, kind) {
+      const found = ask('property', text(name));
+      if (found === null) return preset === undefined ? null : preset;
+      const wanted = kind === undefined ? '' : text(kind.name ?? kind).split('.').pop();
+      return Object.hasOwn(convert, wanted) ? convert[wanted](found) : found;
+    },
+  };
+
+  // One exchange. What the allow-list refuses is an error; a server that is away is the status that a gateway gives.
+  const exchange = ({ method, uri, headers, body }) => {
+    const answer = ask('http', { method: text(method || 'GET'), uri: text(uri), headers, body: body ?? null });
+    return answer.failed === undefined ? answer : { status: 502, reason: 'Bad Gateway', headers: [], body: '', failed: answer.failed };
+  };
+
+  const identities = {
+    find: (user) => ask('identity', text(user)),
+    attribute: (user, name) => ask('attribute', { user: text(user), name: text(name) }),
+    set: (user, name, values) => ask('setAttribute', { user: text(user), name: text(name), values: Array.from(values, text) }),
+    add: (user, name, value) => ask('addAttribute', { user: text(user), name: text(name), values: [text(value)] }),
+  };
+
+  const openidm = {};
+  for (const method of ['create', 'read', 'update', 'patch', 'delete', 'query', 'action']) {
+    openidm[method] = (...given) => ask('openidm', { method, arguments: given });
+  }
+
+  return { secrets, systemEnv, exchange, identities, openidm };
+})
