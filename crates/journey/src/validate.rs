@@ -71,6 +71,8 @@ pub enum Problem {
     /// A key or password is written in the export.
     LiteralSecret(String),
     Unreachable(usize),
+    /// Something that it names is left undone.
+    Ignored(String),
 }
 
 impl std::fmt::Display for Problem {
@@ -94,6 +96,7 @@ impl std::fmt::Display for Problem {
             Self::Page(rule) => out.write_str(rule),
             Self::LiteralSecret(field) => write!(out, "{field} holds a secret that stands in the export"),
             Self::Unreachable(count) => write!(out, "{count} nodes cannot be reached"),
+            Self::Ignored(what) => out.write_str(what),
         }
     }
 }
@@ -222,6 +225,20 @@ impl Check<'_> {
             "DeviceBindingNode" if node.config.get("attestation").and_then(Value::as_bool) == Some(true) => {
                 let problem = "setting attestation: attestations of keys are not checked";
                 self.add(Severity::Blocks, Some(node), Problem::Setting(problem.to_owned()));
+            }
+            "RegisterLogoutWebhookNode" => {
+                let name = text("webhookName").unwrap_or_default();
+                let problem = Problem::Ignored(format!("webhook {name:?} is not called at logout: there are none here"));
+                self.add(Severity::Warns, Some(node), problem);
+            }
+            "LdapDecisionNode" => {
+                let servers = node.config.get("primaryServers").and_then(Value::as_array).into_iter().flatten();
+                let servers: Vec<&str> = servers.filter_map(Value::as_str).collect();
+                let what = format!(
+                    "users are checked in the realm's identity store, not in the directory at {}",
+                    if servers.is_empty() { "(no address)".to_owned() } else { servers.join(", ") }
+                );
+                self.add(Severity::Warns, Some(node), Problem::Ignored(what));
             }
             "InnerTreeEvaluatorNode" => {
                 let name = text("tree").unwrap_or_default();

@@ -132,7 +132,13 @@ impl Door {
             "property" => self.host(|host| host.property(text(&details).unwrap_or_default())).map(|value| json!(value)),
             "openidm" => {
                 let Idm { method, arguments } = read(details)?;
-                self.host(|host| host.openidm(&method, &arguments))
+                match self.outside(|host| host.openidm(&method, &arguments)) {
+                    Ok(value) => Ok(json!({ "value": value })),
+                    Err(HostError::Refused { code, why }) => {
+                        Ok(json!({ "failed": { "code": code, "reason": reason(code), "message": why } }))
+                    }
+                    Err(error) => Err(error.to_string()),
+                }
             }
             "http" => self.exchange(read(details)?),
             other => Err(format!("nothing is known of {other:?}")),
@@ -199,7 +205,7 @@ impl Door {
             Ok(answer) => Ok(
                 json!({ "status": answer.status, "reason": answer.reason, "headers": answer.headers, "body": answer.body }),
             ),
-            Err(HostError::Failed(why)) => Ok(json!({ "failed": why })),
+            Err(HostError::Failed(why) | HostError::Refused { why, .. }) => Ok(json!({ "failed": why })),
             Err(absent) => Err(absent.to_string()),
         }
     }
@@ -218,6 +224,20 @@ impl Door {
             .library(&source, &self.limits)
             .map_err(|error| refuse(format!("the library {name:?} {error}")))?;
         bytecode::run(ctx, &code)
+    }
+}
+
+/// As IDM names its statuses.
+fn reason(code: u16) -> &'static str {
+    match code {
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        409 => "Conflict",
+        412 => "Precondition Failed",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        _ => "Internal Server Error",
     }
 }
 

@@ -29,7 +29,7 @@ pub use decision::{Action, Callback, Decision, Identified};
 pub use error::ScriptError;
 pub use host::{FoundIdentity, Host, HostError, HttpRequest, HttpResponse};
 pub use http::AllowList;
-pub use input::{Generation, Input, Script};
+pub use input::{Generation, Input, Journey, Script};
 pub use limits::Limits;
 pub use run::{Level, LogLine, Report};
 pub use sandbox::{Busy, Sandbox, Ticket};

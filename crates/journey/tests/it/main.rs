@@ -7,4 +7,5 @@ mod engine;
 mod golden;
 mod imports;
 mod nodes;
+mod scripts;
 mod support;

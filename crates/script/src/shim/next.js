@@ -6,11 +6,13 @@
   const callbacks = kit.part('callbacks');
   const { state } = common;
 
+  // Maps and lists come with the methods of Java's: scripts use either way.
+  const shaped = (value) => (value !== null && typeof value === 'object' ? kit.part('values').adopt(value, 0) : value);
   const nodeState = {
-    get: (key) => state.get(text(key)),
-    getObject: (key) => state.object(text(key)),
+    get: (key) => shaped(state.get(text(key))),
+    getObject: (key) => shaped(state.object(text(key))),
     isDefined: (key) => state.isDefined(text(key)),
-    keys: () => state.keys(),
+    keys: () => kit.part('values').set(state.keys()),
     putShared(key, value) {
       state.put(state.stores.shared, key, value);
       return nodeState;
@@ -35,7 +37,8 @@
   let chosen = null;
   const action = common.withEffects({
     goTo(outcome) {
-      if (!kit.isText(outcome)) throw new TypeError('an outcome is a text');
+      // A parameter of Java's type for texts: Rhino makes one of whatever is given.
+      if (outcome === undefined || outcome === null) throw new TypeError('an outcome is a text');
       chosen = { goTo: String(outcome) };
       return action;
     },
@@ -64,6 +67,8 @@
     size: () => values.length,
     isEmpty: () => values.length === 0,
     contains: (value) => values.includes(value),
+    toArray: () => [...values],
+    toString: () => `[${values.join(', ')}]`,
   });
   const answered = { isEmpty: () => callbacks.answers.length === 0, size: () => callbacks.answers.length };
   for (const type of Object.keys(callbacks.build)) {
@@ -139,7 +144,7 @@
         json: () => kit.parse(answer.body),
         formData: () => Object.fromEntries(answer.body.split('&').map((pair) => pair.split('=').map((piece) => decodeURIComponent(piece.replace(/\+/g, ' '))))),
       };
-      return { get: () => response };
+      return common.future(response);
     },
   };
 
@@ -215,6 +220,25 @@
     },
   };
 
+  // The best of the languages that the client asked for, else the first text.
+  const locales = {
+    getLocalizedMessage(texts) {
+      const known = Object.keys(texts);
+      const fold = (name) => name.toLowerCase().replace('_', '-');
+      for (const wanted of told.languages.map(fold)) {
+        const found = known.find((name) => fold(name) === wanted) ?? known.find((name) => fold(name).split('-')[0] === wanted.split('-')[0]);
+        if (found !== undefined) return texts[found];
+      }
+      return known.length === 0 ? null : texts[known[0]];
+    },
+  };
+  const journey = {
+    name: () => told.journey.name,
+    identityResource: () => told.journey.resource,
+    innerJourney: () => told.journey.innerOnly,
+    mustRun: () => told.journey.mustRun,
+  };
+
   const libraries = Object.create(null);
   const require = (name) => {
     const key = text(name);
@@ -228,7 +252,7 @@
   };
 
   for (const [name, value] of Object.entries({
-    nodeState, action, callbacksBuilder, callbacks: answered, httpClient, utils, jwtAssertion, jwtValidator, require,
+    nodeState, action, callbacksBuilder, callbacks: answered, httpClient, utils, jwtAssertion, jwtValidator, require, locales, journey,
     openidm: common.openidm, idRepository: { getIdentity: identity },
     requestHeaders: named(told.headers, (name) => name.toLowerCase()),
     requestParameters: named(told.parameters, same), requestCookies: named(told.cookies, same), properties: told.properties,

@@ -5,6 +5,7 @@ mod devices;
 mod identities;
 mod lockout;
 mod mailer;
+mod openidm;
 mod outbound;
 mod passwords;
 mod persistent_cookies;
