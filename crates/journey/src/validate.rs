@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::config::Kind;
 use crate::filter::Filter;
+use crate::host::Realm;
 use crate::journey::{FAILURE_NODE, Journey, NodeSpec, SUCCESS_NODE};
 use crate::library::{Language, Library};
 use crate::nodes::node_type;
@@ -73,6 +74,12 @@ pub enum Problem {
     Unreachable(usize),
     /// Something that it names is left undone.
     Ignored(String),
+    /// The realm has not what the node works with: what is to be set, by its name in the settings.
+    Needs(String),
+    /// The entry is one of the two ends.
+    EndsAtOnce(bool),
+    /// The outcome leads back without a question, and whatever was decided will be decided again.
+    Endless(String),
 }
 
 impl std::fmt::Display for Problem {
@@ -97,6 +104,10 @@ impl std::fmt::Display for Problem {
             Self::LiteralSecret(field) => write!(out, "{field} holds a secret that stands in the export"),
             Self::Unreachable(count) => write!(out, "{count} nodes cannot be reached"),
             Self::Ignored(what) => out.write_str(what),
+            Self::Needs(what) => write!(out, "needs {what} in the settings"),
+            Self::EndsAtOnce(true) => out.write_str("its entry is the success node: nobody is known who could log in"),
+            Self::EndsAtOnce(false) => out.write_str("its entry is the failure node: every login fails"),
+            Self::Endless(id) => write!(out, "outcome {id:?} leads back to it without a question: it never ends"),
         }
     }
 }
@@ -115,9 +126,24 @@ impl Report {
     }
 }
 
-/// Looks at a journey as it would run in this library.
+/// What the realm has for journeys, beside journeys.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    pub realm: &'a Realm,
+    /// Whether mail can be sent.
+    pub mail: bool,
+    /// Whether there are servers that scripts may send requests to.
+    pub http: bool,
+}
+
+/// Looks at a journey as it would run in this library, wherever that is.
 pub fn validate(library: &Library, journey: &Journey) -> Report {
-    let mut check = Check { library, findings: Vec::new() };
+    validate_in(library, journey, None)
+}
+
+/// Looks at a journey as it would run in this library and this realm.
+pub fn validate_in(library: &Library, journey: &Journey, around: Option<Surroundings<'_>>) -> Report {
+    let mut check = Check { library, around, findings: Vec::new() };
     check.journey(journey);
     let mut findings = check.findings;
     findings.sort_by(|a, b| (a.severity, &a.node, &a.problem).cmp(&(b.severity, &b.node, &b.problem)));
@@ -132,6 +158,7 @@ pub fn validate(library: &Library, journey: &Journey) -> Report {
 
 struct Check<'a> {
     library: &'a Library,
+    around: Option<Surroundings<'a>>,
     findings: Vec<Finding>,
 }
 
@@ -150,6 +177,13 @@ impl Check<'_> {
             self.add(Severity::Refuses, None, Problem::NoEntry);
             return;
         }
+        // A journey for others may well be empty; one without a session needs nobody.
+        if is_fixed(&journey.entry) && !journey.inner_only {
+            let success = journey.entry.eq_ignore_ascii_case(SUCCESS_NODE);
+            if !success || !journey.no_session {
+                self.add(Severity::Blocks, None, Problem::EndsAtOnce(success));
+            }
+        }
         for name in &journey.missing_variables {
             self.add(Severity::Warns, None, Problem::MissingVariable(name.clone()));
         }
@@ -166,7 +200,7 @@ impl Check<'_> {
                 continue;
             }
             let Some(inner) = self.library.journey(name) else { continue };
-            let mut check = Check { library: self.library, findings: Vec::new() };
+            let mut check = Check { library: self.library, around: self.around, findings: Vec::new() };
             check.own(inner);
             for finding in check.findings.into_iter().filter(|finding| finding.severity != Severity::Warns) {
                 self.findings.push(Finding { severity: Severity::Blocks, ..finding });
@@ -184,6 +218,85 @@ impl Check<'_> {
             }
             self.page(node);
             self.edges(journey, node);
+            self.circles(journey, node);
+        }
+    }
+
+    /// Ways that lead from a node back to it through nothing that asks, counts or draws lots: whoever takes one takes it
+    /// again and again, until the engine ends it.
+    fn circles(&mut self, journey: &Journey, node: &NodeSpec) {
+        if !is_settled(node) {
+            return;
+        }
+        for (outcome, target) in &node.connections {
+            let mut seen = BTreeSet::new();
+            let mut next = Some(target.as_str());
+            // Only where there is one way on: what decides in between may decide to leave.
+            while let Some(id) = next.filter(|id| seen.insert(*id)) {
+                if id == node.id {
+                    self.add(Severity::Blocks, Some(node), Problem::Endless(outcome.clone()));
+                    break;
+                }
+                let between = journey.nodes.get(id).filter(|between| is_settled(between));
+                let targets: BTreeSet<&str> =
+                    between.into_iter().flat_map(|between| between.connections.values()).map(String::as_str).collect();
+                next = (targets.len() == 1).then(|| targets.first().copied()).flatten();
+            }
+        }
+    }
+
+    /// What the node works with and the realm may not have.
+    fn services(&mut self, node: &NodeSpec) {
+        let Some(around) = self.around else { return };
+        let realm = around.realm;
+        let text = |field: &str| node.config.get(field).and_then(Value::as_str).unwrap_or_default();
+        let mut needs = Vec::new();
+        let mut need = |there: bool, severity, what: &str| {
+            if !there {
+                needs.push((severity, Problem::Needs(what.to_owned())));
+            }
+        };
+        match node.node_type.map_or("", |kind| kind.type_id) {
+            "AcceptTermsAndConditionsNode" | "TermsAndConditionsDecisionNode" => {
+                need(realm.terms.is_some(), Severity::Blocks, "[identities.terms]");
+            }
+            // It sends and goes on, or has an outcome for when it cannot.
+            "EmailTemplateNode" | "EmailNotifyNode" => need(around.mail, Severity::Warns, "[mail]"),
+            "EmailSuspendNode" | "OneTimePasswordSmtpSenderNode" | "OneTimePasswordSmsSenderNode" => {
+                need(around.mail, Severity::Blocks, "[mail]");
+            }
+            "PushRegistrationNode" | "PushRegNode" | "PushAuthenticationSenderNode" => {
+                need(!realm.push.gateway.is_empty(), Severity::Blocks, "nodes.push_gateway");
+            }
+            "KbaCreateNode" => {
+                let own = node.config.get("allowUserDefinedQuestions").and_then(Value::as_bool).unwrap_or(true);
+                need(own || !realm.kba.questions.is_empty(), Severity::Blocks, "questions under [identities.kba]");
+            }
+            "product-CaptchaNode" | "product-CaptchaEnterpriseNode" => {
+                let label = [text("secretLabelIdentifier"), text("secretKeyLabelIdentifier")].concat();
+                let known = label.is_empty() || realm.secrets.contains_key(&label);
+                need(known, Severity::Blocks, &format!("secret {label:?} under [nodes.secrets]"));
+            }
+            "SelectIdPNode" | "SocialProviderHandlerNode" | "SocialProviderHandlerNodeV2" => {
+                let named = node.config.get("filteredProviders").and_then(Value::as_array).into_iter().flatten();
+                let named: Vec<&str> = named.filter_map(Value::as_str).collect();
+                let any = self.library.providers().any(|(name, _)| named.is_empty() || named.contains(&name));
+                if !any {
+                    let which = if named.is_empty() { "any".to_owned() } else { named.join(" or ") };
+                    needs.push((Severity::Blocks, Problem::MissingProvider(which)));
+                }
+            }
+            "ScriptedDecisionNode" | "ConfigProviderNode" => {
+                let script = self.library.script(text("script"));
+                if !around.http && script.is_some_and(|script| script.source.contains("httpClient.send")) {
+                    let what = "a server under scripts.http_allow for the requests that its script sends";
+                    needs.push((Severity::Warns, Problem::Needs(what.to_owned())));
+                }
+            }
+            _ => {}
+        }
+        for (severity, problem) in needs {
+            self.add(severity, Some(node), problem);
         }
     }
 
@@ -202,6 +315,7 @@ impl Check<'_> {
             self.add(Severity::Blocks, Some(node), problem);
             return;
         }
+        self.services(node);
         let text = |field: &str| node.config.get(field).and_then(Value::as_str);
         match node.type_id.as_str() {
             "ScriptedDecisionNode" | "ConfigProviderNode" => {
@@ -228,7 +342,8 @@ impl Check<'_> {
             }
             "RegisterLogoutWebhookNode" => {
                 let name = text("webhookName").unwrap_or_default();
-                let problem = Problem::Ignored(format!("webhook {name:?} is not called at logout: there are none here"));
+                let problem =
+                    Problem::Ignored(format!("webhook {name:?} is not called at logout: there are none here"));
                 self.add(Severity::Warns, Some(node), problem);
             }
             "LdapDecisionNode" => {
@@ -354,6 +469,22 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// Whether a node decides the same when it is processed again: it asks nobody, changes nothing that it looks at, and draws
+/// no lots.
+fn is_settled(node: &NodeSpec) -> bool {
+    const UNSETTLED: [&str; 7] = [
+        "RetryLimitDecisionNode",
+        "FlowControlNode",
+        "InnerTreeEvaluatorNode",
+        "LoginCountDecisionNode",
+        "IncrementLoginCountNode",
+        "ModifyAuthLevelNode",
+        "ConfigProviderNode",
+    ];
+    !node.is_page()
+        && node.node_type.is_some_and(|kind| kind.callbacks.is_empty() && !UNSETTLED.contains(&kind.type_id))
 }
 
 fn is_setting(node: &NodeSpec, name: &str) -> bool {

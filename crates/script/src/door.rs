@@ -11,10 +11,10 @@ use url::Url;
 
 use crate::bytecode;
 use crate::host::{Host, HostError, HttpRequest};
-use crate::jose;
 use crate::limits::Limits;
 use crate::program::Programs;
 use crate::run::{Deadline, Level, LogLine};
+use crate::{jose, jwe};
 
 /// The one way out of the sandbox: the shim asks with a word and JSON, and is answered with JSON. What is allowed is
 /// decided on this side, since a script that got hold of the shim's own functions could ask for anything.
@@ -108,6 +108,8 @@ impl Door {
             "hmac" => jose::hmac(&read(details)?),
             "sign" => jose::sign(&read(details)?),
             "verify" => jose::verify(&read(details)?),
+            "encrypt" => jwe::encrypt(&read(details)?),
+            "decrypt" => jwe::decrypt(&read(details)?),
             "equal" => jose::equal(&read(details)?),
             "identity" => {
                 let found = self.host(|host| host.identity(text(&details).unwrap_or_default()))?;
@@ -253,7 +255,7 @@ pub(crate) fn decoded(text: &str) -> Result<Vec<u8>, String> {
     STANDARD.decode(text).map_err(|error| error.to_string())
 }
 
-fn random(count: usize) -> Result<Vec<u8>, String> {
+pub(crate) fn random(count: usize) -> Result<Vec<u8>, String> {
     let mut bytes = vec![0; count];
     getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
     Ok(bytes)

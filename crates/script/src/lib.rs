@@ -19,6 +19,7 @@ mod host;
 mod http;
 mod input;
 mod jose;
+mod jwe;
 mod limits;
 mod program;
 mod run;

@@ -111,6 +111,15 @@ fn imports_into_the_global_scope_hide_nothing() {
 }
 
 #[test]
+fn classes_that_are_alike_have_their_own_names() {
+    let source =
+        "var fr = JavaImporter(java.util.HashMap, java.util.LinkedHashMap, java.util.ArrayList, java.util.LinkedList);
+        var m = new fr.HashMap(); m.put('a', new fr.LinkedHashMap()); var l = new fr.LinkedList(); l.add(m.size());
+        sharedState.put('it', [new fr.ArrayList(l).get(0), m.get('a').isEmpty(), m instanceof Object]); outcome = 'x'";
+    assert_eq!(decide(Legacy, source, json!({})).shared["it"], json!([1, true, true]));
+}
+
+#[test]
 fn outcomes_are_made_texts_where_java_makes_them() {
     let legacy = "action = org.forgerock.openam.auth.node.api.Action.goTo(true).build()";
     assert_eq!(decide(Legacy, legacy, json!({})).action, Action::GoTo("true".into()));

@@ -229,7 +229,7 @@ fn state_has_the_methods_of_java_beside_its_own() {
             JSON.stringify(o), nodeState.keys().contains('objectAttributes')]); outcome = 'x'";
     assert_eq!(
         decide(Next, source, told).shared["it"],
-        json!(["m", "m", null, true, "b", 2, 2, "{\"mail\":\"m\",\"list\":[\"a\",\"b\"]}", true])
+        json!(["m", "m", null, true, "b", 2, 2, "{\"list\":[\"a\",\"b\"],\"mail\":\"m\"}", true])
     );
     let source = "var none = idRepository.getIdentity('bob').getAttributeValues('none'); var mail = idRepository.getIdentity('bob').getAttributeValues('mail');
         nodeState.putShared('it', [none != '[]', String(mail), mail.toArray()[0], mail.length]); outcome = 'x'";

@@ -34,8 +34,7 @@ pub(crate) struct This;
 impl Node for This {
     const TYPE: &'static str = "MultiFactorRegistrationOptionsNode";
     const NAME: &'static str = "MFA Registration Options";
-    const ABOUT: &'static str =
-        "Asks a user without a second factor whether to register one now, later, or never.";
+    const ABOUT: &'static str = "Asks a user without a second factor whether to register one now, later, or never.";
     const OUTCOMES: Outcomes<Config> =
         Outcomes::Of(|config| offered(config).into_iter().map(|(id, ..)| id.to_owned()).collect());
     const CALLBACKS: &'static [CallbackType] = &[CallbackType::TextOutputCallback, CallbackType::ConfirmationCallback];

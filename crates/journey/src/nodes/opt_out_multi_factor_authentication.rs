@@ -8,8 +8,7 @@ pub(crate) struct This;
 impl Node for This {
     const TYPE: &'static str = "OptOutMultiFactorAuthenticationNode";
     const NAME: &'static str = "Opt-out Multi-Factor Authentication";
-    const ABOUT: &'static str =
-        "Notes that the user wants no second factor of the kind that was found missing: its sender skips the user then.";
+    const ABOUT: &'static str = "Notes that the user wants no second factor of the kind that was found missing: its sender skips the user then.";
     const INPUTS: &'static [Key] = &[Key::Named("username"), Key::Named(MFA_METHOD)];
     type Config = Config;
 

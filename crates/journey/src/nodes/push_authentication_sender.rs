@@ -27,8 +27,7 @@ pub(crate) struct This;
 impl Node for This {
     const TYPE: &'static str = "PushAuthenticationSenderNode";
     const NAME: &'static str = "Push Sender";
-    const ABOUT: &'static str =
-        "Sends a push message to the user's phone. `SKIPPED` is for users who have opted out.";
+    const ABOUT: &'static str = "Sends a push message to the user's phone. `SKIPPED` is for users who have opted out.";
     const OUTCOMES: Outcomes<Config> = Outcomes::Of(|config| {
         let ids = [
             (true, "SENT"),

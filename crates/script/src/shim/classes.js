@@ -255,11 +255,16 @@
     throw new ReferenceError(`the Java class ${name} is not available to scripts`);
   };
   const packages = Object.create(null);
+  // Where one thing stands for several classes, each name has its own, so that each is imported under its name.
+  const aliases = Object.create(null);
   const resolve = (name) => {
+    if (name in aliases) return aliases[name];
     const found = lookup(name);
     if (found !== undefined) {
-      nameOf.set(found, name);
-      return found;
+      const first = nameOf.get(found) ?? name;
+      const one = first === name ? found : (aliases[name] = new kit.Proxy(found, {}));
+      nameOf.set(one, name);
+      return one;
     }
     if (name in packages) return packages[name];
     const proxy = new kit.Proxy(function () {}, {

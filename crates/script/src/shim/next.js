@@ -202,7 +202,14 @@
       const minutes = Number(options.validityMinutes ?? 5);
       const claims = { iss: options.issuer, sub: options.subject, aud: options.audience, iat: now(), exp: now() + minutes * 60, jti: kit.ask('uuid', null), ...options.claims };
       const header = { typ: options.type ?? 'JWT' };
-      return kit.ask('sign', { algorithm: text(options.jwsAlgorithm ?? 'HS256'), key: text(options.signingKey), header, claims });
+      // A private key is a JWK, as an object or as text; a shared secret is base64.
+      const given = options.privateKey ?? options.signingKey;
+      const jwk = kit.isText(given) && String(given).trim().startsWith('{') ? kit.parse(String(given)) : given;
+      if (!kit.isText(jwk) && jwk !== null && typeof jwk === 'object') {
+        if (jwk.kid !== undefined) header.kid = jwk.kid;
+        return kit.ask('sign', { algorithm: text(options.jwsAlgorithm ?? jwk.alg ?? 'RS256'), jwk, header, claims });
+      }
+      return kit.ask('sign', { algorithm: text(options.jwsAlgorithm ?? 'HS256'), key: text(given), header, claims });
     },
   };
   const jwtValidator = {

@@ -13,6 +13,7 @@ mod policies;
 mod profile;
 mod push_answers;
 mod realm;
+mod response_cookies;
 mod script_host;
 mod scripts;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod tests;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use axum::http::HeaderValue;
 use countersign_journey::host::{Clock, Host, HostError, Random, Realm};
 use countersign_store::{AuditEvent, StoreError};
 use serde_json::Value;
@@ -31,6 +33,7 @@ use crate::rate_limits::Quota;
 pub(crate) use lockout::COUNTER as LOCKOUT;
 pub(crate) use profile::flattened;
 pub(crate) use push_answers::keep as keep_push_answer;
+pub(crate) use realm::of as realm_of;
 
 /// The services of one realm, for one step of a journey.
 ///
@@ -51,6 +54,7 @@ pub(crate) struct Services<'a> {
     detail: Mutex<Option<Value>>,
     quota: Mutex<Option<Quota>>,
     warning: Mutex<Option<String>>,
+    cookies: Mutex<Vec<HeaderValue>>,
 }
 
 impl<'a> Services<'a> {
@@ -66,6 +70,7 @@ impl<'a> Services<'a> {
             detail: Mutex::default(),
             quota: Mutex::default(),
             warning: Mutex::default(),
+            cookies: Mutex::default(),
         }
     }
 

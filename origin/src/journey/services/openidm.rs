@@ -86,11 +86,8 @@ impl Services<'_> {
         let filter = Filter::parse(text).ok_or_else(|| refused(400, format!("{text:?} is not a filter")))?;
         let sought = filter.sought().ok_or_else(|| refused(501, "only queries with an equality are answered"))?;
         let found = self.all(resource, sought.0, sought.1).await?;
-        let result: Vec<Value> = found
-            .iter()
-            .filter(|found| filter.matches(&found.attributes))
-            .map(|found| shown(found, fields))
-            .collect();
+        let result: Vec<Value> =
+            found.iter().filter(|found| filter.matches(&found.attributes)).map(|found| shown(found, fields)).collect();
         let count = result.len();
         Ok(
             json!({"result": result, "resultCount": count, "pagedResultsCookie": null, "totalPagedResultsPolicy": "NONE", "totalPagedResults": -1, "remainingPagedResults": -1}),

@@ -27,7 +27,7 @@ const USER: [(&str, &str, PropertyKind, bool, bool); 17] = [
 ];
 
 /// What nodes look at.
-pub(super) fn of(settings: &Settings, name: &str) -> Realm {
+pub(crate) fn of(settings: &Settings, name: &str) -> Realm {
     let realm = settings.realm(name);
     let (policy, party, own) = (&realm.passwords, &realm.relying_party, &realm.identities);
     let properties: BTreeMap<String, Property> = USER
