@@ -36,6 +36,7 @@ pub mod qr;
 mod request;
 mod scripting;
 mod social;
+mod social_settings;
 mod state;
 mod step;
 pub mod validate;
