@@ -91,6 +91,7 @@ nodes! {
     push_wait,
     query_filter_decision,
     query_parameter,
+    re_captcha,
     recovery_code_collector_decision,
     recovery_code_display,
     register_logout_webhook,

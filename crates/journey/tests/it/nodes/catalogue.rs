@@ -184,3 +184,14 @@ fn types_are_known_with_their_prefix_and_without() {
     assert_eq!(node_type("product-MessageNode").unwrap().type_id, "MessageNode");
     assert!(node_type("product-None").is_none());
 }
+
+#[test]
+fn the_older_captcha() {
+    let world = World::new().server("https://check.example/", |request| {
+        (200, json!({"success": request.body.contains("response=right") && request.body.contains("secret=s3cret")}))
+    });
+    let config = json!({"siteKey": "site", "secretKey": "s3cret", "reCaptchaUri": "https://check.example/verify"});
+    let asked = Trial::of("product-ReCaptchaNode", config, Value::Null, Value::Null, world).run();
+    assert_eq!((asked.types(), asked.output(0, "recaptchaSiteKey")), (vec!["ReCaptchaCallback"], json!("site")));
+    assert_eq!(asked.answer(&[json!("right")]).outcome(), "true");
+}
