@@ -322,6 +322,16 @@ fn a_rehearsal_finds_what_cannot_be_written() {
 }
 
 #[test]
+fn scripts_that_are_none_are_told() {
+    let site = Site::new(None);
+    let file = site.file("export.json", &export(&[scripted("Bad", Some("outcome = (;"))]));
+    for args in [&["validate", &file][..], &["import", &file], &["validate", "Bad"]] {
+        let (code, said) = site.journey(args);
+        assert!(code == Some(3) && said.contains("script \"S\" cannot be compiled"), "{args:?}: {said}");
+    }
+}
+
+#[test]
 fn exports_do_not_steer_the_terminal() {
     let site = Site::new(None);
     let mut odd = decision("Odd");

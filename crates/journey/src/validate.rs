@@ -8,7 +8,7 @@ use crate::config::Kind;
 use crate::filter::Filter;
 use crate::host::Realm;
 use crate::journey::{FAILURE_NODE, Journey, NodeSpec, SUCCESS_NODE};
-use crate::library::{Language, Library};
+use crate::library::{Language, Library, Script};
 use crate::nodes::node_type;
 use crate::oauth::mapping::{self, NoMapping};
 
@@ -53,6 +53,8 @@ pub enum Problem {
     MissingScript(String),
     /// Only JavaScript runs.
     ScriptLanguage(String),
+    /// It is no JavaScript.
+    BadScript(String, String),
     /// A profile script that does more than to put members under other names.
     ProfileScript(String),
     MissingJourney(String),
@@ -92,6 +94,7 @@ impl std::fmt::Display for Problem {
             Self::Setting(what) => out.write_str(what),
             Self::MissingScript(id) => write!(out, "script {id} is not in the export"),
             Self::ScriptLanguage(name) => write!(out, "script {name:?} is not JavaScript"),
+            Self::BadScript(name, why) => write!(out, "script {name:?} {why}"),
             Self::ProfileScript(id) => write!(out, "profile script {id} does more than to map names"),
             Self::MissingProvider(name) => write!(out, "identity provider {name:?} is not in the export"),
             Self::MissingJourney(name) => write!(out, "inner journey {name:?} does not exist"),
@@ -126,23 +129,28 @@ impl Report {
     }
 }
 
-/// What the realm has for journeys, beside journeys.
-#[derive(Clone, Copy)]
+/// Whether a script can be compiled; the error says why not.
+pub type ScriptCheck<'a> = dyn Fn(&Script) -> Result<(), String> + 'a;
+
+/// What there is for journeys, beside journeys.
+#[derive(Clone, Copy, Default)]
 pub struct Surroundings<'a> {
-    pub realm: &'a Realm,
+    /// `None`: it is not known where they are to run, and what follows does not count.
+    pub realm: Option<&'a Realm>,
     /// Whether mail can be sent.
     pub mail: bool,
     /// Whether there are servers that scripts may send requests to.
     pub http: bool,
+    pub scripts: Option<&'a ScriptCheck<'a>>,
 }
 
 /// Looks at a journey as it would run in this library, wherever that is.
 pub fn validate(library: &Library, journey: &Journey) -> Report {
-    validate_in(library, journey, None)
+    validate_in(library, journey, Surroundings::default())
 }
 
 /// Looks at a journey as it would run in this library and this realm.
-pub fn validate_in(library: &Library, journey: &Journey, around: Option<Surroundings<'_>>) -> Report {
+pub fn validate_in(library: &Library, journey: &Journey, around: Surroundings<'_>) -> Report {
     let mut check = Check { library, around, findings: Vec::new() };
     check.journey(journey);
     let mut findings = check.findings;
@@ -158,7 +166,7 @@ pub fn validate_in(library: &Library, journey: &Journey, around: Option<Surround
 
 struct Check<'a> {
     library: &'a Library,
-    around: Option<Surroundings<'a>>,
+    around: Surroundings<'a>,
     findings: Vec<Finding>,
 }
 
@@ -247,8 +255,8 @@ impl Check<'_> {
 
     /// What the node works with and the realm may not have.
     fn services(&mut self, node: &NodeSpec) {
-        let Some(around) = self.around else { return };
-        let realm = around.realm;
+        let around = self.around;
+        let Some(realm) = around.realm else { return };
         let text = |field: &str| node.config.get(field).and_then(Value::as_str).unwrap_or_default();
         let mut needs = Vec::new();
         let mut need = |there: bool, severity, what: &str| {
@@ -326,9 +334,7 @@ impl Check<'_> {
                     self.add(Severity::Blocks, Some(node), Problem::UnknownType(name.to_owned()));
                 }
             }
-            name if name.starts_with("designer-") && self.library.script(name).is_none() => {
-                self.add(Severity::Blocks, Some(node), Problem::MissingScript(name.to_owned()));
-            }
+            name if name.starts_with("designer-") => self.script(node, name),
             "SocialProviderHandlerNode" | "SocialProviderHandlerNodeV2" => {
                 self.profile_script(node, text("script").unwrap_or_default());
             }
@@ -386,7 +392,11 @@ impl Check<'_> {
             Some(script) if script.language == Language::Groovy => {
                 self.add(Severity::Blocks, Some(node), Problem::ScriptLanguage(script.name.clone()));
             }
-            Some(_) => {}
+            Some(script) => {
+                if let Some(Err(why)) = self.around.scripts.map(|check| check(script)) {
+                    self.add(Severity::Blocks, Some(node), Problem::BadScript(script.name.clone(), why));
+                }
+            }
         }
     }
 

@@ -26,10 +26,18 @@ impl Node for This {
             return next();
         }
         let message = step.text(&config.message, "Get the app from the {{appleLink}} or on {{googleLink}}.");
-        let link = |url: &str, name: &str| format!("<a href=\"{}\">{name}</a>", escape(url));
+        let (apple, google) = ("Apple App Store", "Google Play Store");
+        // A message with the names apart has written its links itself.
+        let apart = message.contains("{{appleLabel}}") || message.contains("{{googleLabel}}");
+        let link = |url: &str, name: &str| match (escape(url), apart) {
+            (url, true) => url,
+            (url, false) => format!("<a href=\"{url}\">{name}</a>"),
+        };
         let message = message
-            .replace("{{appleLink}}", &link(&config.appleLink, "Apple App Store"))
-            .replace("{{googleLink}}", &link(&config.googleLink, "Google Play Store"));
+            .replace("{{appleLabel}}", apple)
+            .replace("{{googleLabel}}", google)
+            .replace("{{appleLink}}", &link(&config.appleLink, apple))
+            .replace("{{googleLink}}", &link(&config.googleLink, google));
         let label = step.text(&config.continueLabel, "Continue");
         send([Callback::text_output(&message, MessageType::Information), Callback::confirmation(&[label], 0, 0)])
     }

@@ -320,8 +320,8 @@ fn what_the_realm_lacks_is_told() {
         let journey = library.journey("J").unwrap();
         let full = World::new().realm;
         let told = |realm, mail| {
-            let around = Surroundings { realm, mail, http: true };
-            blocked(&validate_in(&library, journey, Some(around)))
+            let around = Surroundings { realm: Some(realm), mail, http: true, scripts: None };
+            blocked(&validate_in(&library, journey, around))
         };
         if type_id != "SelectIdPNode" {
             assert!(told(&full, true).is_empty(), "{type_id}: {:?}", told(&full, true));
@@ -334,6 +334,11 @@ fn what_the_realm_lacks_is_told() {
         let told = told(&bare, false);
         assert!(told.iter().any(|problem| problem.contains(named)), "{type_id}: {told:?}");
     }
+    let library = library(&from_json(&document().to_string()).unwrap());
+    let none = |_: &_| Err("cannot be compiled".to_owned());
+    let around = Surroundings { scripts: Some(&none), ..Surroundings::default() };
+    let report = validate_in(&library, library.journey("Log in").unwrap(), around);
+    assert_eq!(blocked(&report), ["script \"S\" cannot be compiled"]);
     let needs = Problem::Needs("[mail]".to_owned());
     assert_eq!(needs.to_string(), "needs [mail] in the settings");
 }

@@ -11,7 +11,7 @@ use countersign_store::DocumentKind;
 use serde_json::Value;
 
 use super::super::{Failure, Outcome};
-use super::{RealmArg, files, report};
+use super::{Around, RealmArg, files, report};
 use crate::journey::documents::{Change, Plan, key};
 use crate::journey::library::{Editor, RealmJourneys};
 
@@ -48,7 +48,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl Import {
-    pub(super) async fn run(self, editor: &Editor<'_>, around: Surroundings<'_>) -> Outcome {
+    pub(super) async fn run(self, editor: &Editor<'_>, around: &Around) -> Outcome {
         let export = files::read(&self.paths)?;
         let variables = self.all_variables()?;
         if let Some((name, _)) = self.stub.iter().find(|(name, _)| node_type(name).is_some()) {
@@ -72,7 +72,7 @@ impl Import {
         let (changes, (plan, after)) = decide(&*editor.journeys().await?)?;
         editor.rehearse(&changes).await.map_err(|what| Failure(format!("nothing was imported: {what}")))?;
         let (plan, after) = if self.dry_run { (plan, after) } else { editor.change(decide).await? };
-        Ok(self.told(editor.realm, &plan, &after, around))
+        Ok(around.seen(|seen| self.told(editor.realm, &plan, &after, seen)))
     }
 
     fn all_variables(&self) -> Result<BTreeMap<String, String>, Failure> {
@@ -93,7 +93,7 @@ impl Import {
         for name in &plan.imported {
             match after.library.journey(name) {
                 Some(journey) => {
-                    let report = validate_in(&after.library, journey, Some(around));
+                    let report = validate_in(&after.library, journey, around);
                     report::print(&report, false);
                     verdicts.push(report.verdict);
                 }

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use countersign_journey::host::Realm;
 use countersign_journey::validate::{Surroundings, Verdict, validate, validate_in};
-use countersign_journey::{Library, Variables, graph};
+use countersign_journey::{Library, Script, Variables, graph};
+use countersign_script::{Generation, Limits, Sandbox};
 use countersign_store::Store;
 use serde_json::json;
 
@@ -105,10 +106,10 @@ impl Journey {
                 let names: Vec<String> = library.journeys().map(|journey| journey.name.clone()).collect();
                 // As in a realm where one is named; else files are looked at by themselves.
                 let around = match &realm.realm {
-                    Some(named) => Some(Around::of(&settings(config)?, &realm_path(named))),
-                    None => None,
+                    Some(named) => Around::of(&settings(config)?, &realm_path(named))?,
+                    None => Around { realm: None, mail: false, http: false, sandbox: sandbox()? },
                 };
-                Ok(judged(&library, &names, around.as_ref().map(Around::seen)))
+                Ok(around.seen(|seen| judged(&library, &names, seen)))
             }
             Self::Graph { what, dot, .. } if Path::new(&what).exists() => {
                 let mut library = Library::new();
@@ -144,12 +145,12 @@ impl Journey {
         let (realm, actor) = (realm_of(store, arg.realm.as_deref()).await?, actor());
         let editor = Editor { store, realm: &realm, actor: &actor, now: SystemClock.now().seconds() };
         let journeys = editor.journeys().await?;
-        let around = Around::of(settings, &realm);
+        let around = Around::of(settings, &realm)?;
         match self {
-            Self::Import(import) => import.run(&editor, around.seen()).await,
+            Self::Import(import) => import.run(&editor, &around).await,
             Self::Export { names, out, .. } => export(&journeys, &names, out.as_deref()),
             Self::List { .. } => {
-                list(&journeys, around.seen());
+                around.seen(|seen| list(&journeys, seen));
                 Ok(ExitCode::SUCCESS)
             }
             Self::Validate { what, .. } => {
@@ -158,7 +159,7 @@ impl Journey {
                 }
                 let all = journeys.library.journeys().map(|journey| journey.name.clone());
                 let names = if what.is_empty() { all.collect() } else { what };
-                Ok(judged(&journeys.library, &names, Some(around.seen())))
+                Ok(around.seen(|seen| judged(&journeys.library, &names, seen)))
             }
             Self::Graph { what, dot, .. } => draw(known(&journeys, &what)?, dot),
             Self::Delete { names, .. } => delete(&editor, &names).await,
@@ -195,25 +196,41 @@ fn known<'a>(journeys: &'a RealmJourneys, name: &str) -> Result<&'a Arc<counters
     })
 }
 
-/// What a realm has for journeys, by its settings.
+/// What there is for journeys: of a realm by its settings, and what compiles scripts.
 struct Around {
-    realm: Realm,
+    realm: Option<Realm>,
     mail: bool,
     http: bool,
+    sandbox: Sandbox,
 }
 
 impl Around {
-    fn of(settings: &Settings, realm: &str) -> Self {
-        let http = !settings.scripts.http_allow.is_empty();
-        Self { realm: realm_of_settings(settings, realm), mail: settings.mail.is_some(), http }
+    fn of(settings: &Settings, realm: &str) -> Result<Self, Failure> {
+        Ok(Self {
+            realm: Some(realm_of_settings(settings, realm)),
+            mail: settings.mail.is_some(),
+            http: !settings.scripts.http_allow.is_empty(),
+            sandbox: sandbox()?,
+        })
     }
 
-    fn seen(&self) -> Surroundings<'_> {
-        Surroundings { realm: &self.realm, mail: self.mail, http: self.http }
+    fn seen<T>(&self, look: impl FnOnce(Surroundings<'_>) -> T) -> T {
+        let check = |script: &Script| {
+            let generation = if script.next_generation { Generation::Next } else { Generation::Legacy };
+            let (name, source) = (script.name.as_str().into(), script.source.as_str().into());
+            let script = countersign_script::Script { name, generation, source };
+            self.sandbox.check(&script).map_err(|error| error.to_string())
+        };
+        look(Surroundings { realm: self.realm.as_ref(), mail: self.mail, http: self.http, scripts: Some(&check) })
     }
 }
 
-fn judged(library: &Library, names: &[String], around: Option<Surroundings<'_>>) -> ExitCode {
+/// It only compiles here.
+fn sandbox() -> Result<Sandbox, Failure> {
+    Sandbox::new(Limits::default(), 1, 1).map_err(|error| Failure(format!("the sandbox for scripts: {error}")))
+}
+
+fn judged(library: &Library, names: &[String], around: Surroundings<'_>) -> ExitCode {
     let journeys = names.iter().filter_map(|name| library.journey(name));
     let reports: Vec<_> = journeys.map(|journey| validate_in(library, journey, around)).collect();
     reports.iter().for_each(|report| report::print(report, true));
@@ -265,7 +282,7 @@ fn list(journeys: &RealmJourneys, around: Surroundings<'_>) {
         };
         rows.push([
             report::line(name),
-            report::verdict(validate_in(&journeys.library, journey, Some(around)).verdict).to_owned(),
+            report::verdict(validate_in(&journeys.library, journey, around).verdict).to_owned(),
             journey.nodes.values().map(|node| node.with_children().count()).sum::<usize>().to_string(),
             entry.to_owned(),
             at.map_or_else(|| "-".to_owned(), |at| at.to_string()),

@@ -136,6 +136,9 @@ fn a_second_factor_may_be_put_off_or_refused() {
     let shown = app.output(0, "message").as_str().unwrap().to_owned();
     assert!(shown.contains("<a href=\"https://a/?x=&quot;1&quot;\">"), "{shown}");
     assert_eq!(app.answer(&[json!(0)]).outcome(), "outcome");
+    let own = json!({"appleLink": "https://a/", "message": {"en": "<a href='{{appleLink}}'>{{appleLabel}}</a>"}});
+    let app = trial("GetAuthenticatorAppNode", own, Value::Null, Value::Null);
+    assert_eq!(app.output(0, "message"), "<a href='https://a/'>Apple App Store</a>");
 }
 
 #[test]
@@ -191,7 +194,9 @@ fn the_older_captcha() {
         (200, json!({"success": request.body.contains("response=right") && request.body.contains("secret=s3cret")}))
     });
     let config = json!({"siteKey": "site", "secretKey": "s3cret", "reCaptchaUri": "https://check.example/verify"});
-    let asked = Trial::of("product-ReCaptchaNode", config, Value::Null, Value::Null, world).run();
+    let asked = Trial::of("product-ReCaptchaNode", config.clone(), Value::Null, Value::Null, world).run();
     assert_eq!((asked.types(), asked.output(0, "recaptchaSiteKey")), (vec!["ReCaptchaCallback"], json!("site")));
-    assert_eq!(asked.answer(&[json!("right")]).outcome(), "true");
+    assert_eq!(asked.answer(&[json!("right")]).outcome(), "outcome");
+    let asked = trial("product-ReCaptchaNode", config, Value::Null, Value::Null);
+    assert!(asked.answer(&[json!("")]).outcome().starts_with("exception: refused"));
 }
