@@ -23,6 +23,21 @@ pub(crate) struct Metrics {
     commits: Histogram,
     commits_failed: Counter,
     refusals: Mutex<BTreeMap<&'static str, u64>>,
+    /// What journeys measure, by realm and the key that an operator gave it.
+    measured: Mutex<BTreeMap<(String, String), Measured>>,
+}
+
+/// Measurements of journeys: more keys than these are not begun.
+const MAX_MEASURED: usize = 500;
+/// Longest key.
+const MAX_KEY: usize = 128;
+
+#[derive(Clone, Copy, Default)]
+struct Measured {
+    /// Of a meter, or of a timer.
+    counted: u64,
+    timed: u64,
+    took: Duration,
 }
 
 #[derive(Default)]
@@ -74,6 +89,23 @@ impl Metrics {
             self.commits.observe(took);
         } else {
             self.commits_failed.count();
+        }
+    }
+
+    /// A journey came by a meter or a timer.
+    pub(crate) fn measured(&self, realm: &str, key: &str, took: Option<Duration>) {
+        let mut all = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = (realm.to_owned(), key.chars().take(MAX_KEY).collect());
+        if all.len() >= MAX_MEASURED && !all.contains_key(&name) {
+            return;
+        }
+        let one = all.entry(name).or_default();
+        match took {
+            None => one.counted += 1,
+            Some(took) => {
+                one.timed += 1;
+                one.took = one.took.saturating_add(took);
+            }
         }
     }
 
@@ -135,6 +167,8 @@ pub(crate) async fn text(app: &App) -> String {
         line(&mut out, "countersign_sessions_refused_total", &format!("{{reason=\"{reason}\"}}"), count);
     }
 
+    journeys(&mut out, metrics);
+
     if let Ok(keys) = app.store.keys().list().await {
         metric(&mut out, "countersign_keys", "gauge", "Keys by state.");
         let states = [KeyState::Standby, KeyState::Active, KeyState::VerifyOnly, KeyState::Retired, KeyState::Revoked];
@@ -148,6 +182,33 @@ pub(crate) async fn text(app: &App) -> String {
     out
 }
 
+fn journeys(out: &mut String, metrics: &Metrics) {
+    let measured = metrics.measured.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let labels = |(realm, key): &(String, String)| {
+        // A key is whatever an operator wrote into a node.
+        let plain = |text: &str| -> String {
+            text.chars()
+                .map(|letter| if letter.is_control() || "\\\"".contains(letter) { '_' } else { letter })
+                .collect()
+        };
+        format!("{{realm=\"{}\",key=\"{}\"}}", plain(realm), plain(key))
+    };
+    let (meters, timers) = ("countersign_journey_meter_total", "countersign_journey_timer_seconds");
+    if measured.values().any(|one| one.counted > 0) {
+        metric(out, meters, "counter", "How often journeys came by a Meter node.");
+    }
+    for (name, one) in measured.iter().filter(|(_, one)| one.counted > 0) {
+        line(out, meters, &labels(name), one.counted);
+    }
+    if measured.values().any(|one| one.timed > 0) {
+        metric(out, timers, "summary", "From Timer Start to Timer Stop nodes.");
+    }
+    for (name, one) in measured.iter().filter(|(_, one)| one.timed > 0) {
+        let _ = writeln!(out, "{timers}_sum{} {}", labels(name), one.took.as_secs_f64());
+        line(out, &format!("{timers}_count"), &labels(name), one.timed);
+    }
+}
+
 fn metric(out: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
@@ -159,6 +220,24 @@ fn line(out: &mut String, name: &str, labels: &str, value: u64) {
 #[cfg(test)]
 mod tests {
     use crate::testing::Origin;
+
+    #[tokio::test]
+    async fn what_journeys_measure_is_written() {
+        let origin = Origin::new().await;
+        let metrics = &origin.app.metrics;
+        metrics.measured("/alpha", "a \"key\"\n", None);
+        metrics.measured("/alpha", "login", Some(std::time::Duration::from_millis(1500)));
+        (0..1000).for_each(|n| metrics.measured("/alpha", &format!("flood {n}"), None));
+        let text = super::text(&origin.app).await;
+        for expected in [
+            "countersign_journey_meter_total{realm=\"/alpha\",key=\"a _key__\"} 1\n",
+            "countersign_journey_timer_seconds_sum{realm=\"/alpha\",key=\"login\"} 1.5\n",
+            "countersign_journey_timer_seconds_count{realm=\"/alpha\",key=\"login\"} 1\n",
+        ] {
+            assert!(text.contains(expected), "{expected} in {text}");
+        }
+        assert!(text.matches("flood").count() < 500);
+    }
 
     #[tokio::test]
     async fn what_happens_is_counted() {

@@ -306,6 +306,97 @@ fn a_journey_is_walked_in_the_terminal() {
     assert!(code == Some(1) && said.contains("http://127.0.0.1:1/am/json/"), "{said}");
 }
 
+#[test]
+fn a_rehearsal_finds_what_cannot_be_written() {
+    let site = Site::new(None);
+    let long = scripted("Long", Some(&"x".repeat(600_000)));
+    let name = "n".repeat(5000);
+    for (brought, named) in [(long, "journey \"Long\", script"), (decision(&name), "nnnn")] {
+        let file = site.file("export.json", &export(&[brought]));
+        for args in [&["import", &file, "--dry-run"][..], &["import", &file]] {
+            let (code, said) = site.journey(args);
+            assert!(code == Some(1) && said.contains("nothing was imported") && said.contains(named), "{said}");
+        }
+    }
+    assert_eq!(site.does(&["list"]).lines().count(), 2);
+}
+
+#[test]
+fn scripts_that_are_none_are_told() {
+    let site = Site::new(None);
+    let file = site.file("export.json", &export(&[scripted("Bad", Some("outcome = (;"))]));
+    for args in [&["validate", &file][..], &["import", &file], &["validate", "Bad"]] {
+        let (code, said) = site.journey(args);
+        assert!(code == Some(3) && said.contains("script \"S\" cannot be compiled"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn exports_do_not_steer_the_terminal() {
+    let site = Site::new(None);
+    let mut odd = decision("Odd");
+    odd["tree"]["nodes"]["n"]["displayName"] = json!("\u{1b}[31mred\u{9b}0m\u{7}");
+    odd["tree"]["nodes"]["n"]["nodeType"] = json!("Un\u{1b}]0;known\u{7}\r\nruns     Fine");
+    odd["nodes"]["n"]["_type"]["_id"] = json!("Un\u{1b}]0;known");
+    odd["tree"]["nodes"]["n"]["connections"]["\u{1b}c"] = json!("gone\u{1b}");
+    let file = site.file("export.json", &export(&[odd]));
+    for args in [
+        &["validate", &file][..],
+        &["graph", &file],
+        &["graph", "--dot", &file],
+        &["import", &file, "--dry-run"],
+        &["import", &file],
+        &["list"],
+        &["validate"],
+        &["import", &site.file("bad.json", "{\"trees\": {\"\u{1b}[2J\": 1}}")],
+    ] {
+        let (_, said) = site.journey(args);
+        assert!(!said.chars().any(|letter| letter.is_control() && letter != '\n'), "{args:?}: {said:?}");
+        assert!(!said.contains("\nruns     Fine"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn files_of_all_editors_are_read_and_errors_name_them() {
+    let site = Site::new(None);
+    let path = site.file("wide.json", "");
+    let wide: Vec<u8> = export(&[decision("Wide")]).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(&path, [vec![0xff, 0xfe], wide].concat()).unwrap();
+    assert!(site.does(&["import", &path]).contains("runs     Wide"));
+    // frodo can put scripts beside the journey.
+    let mut apart = scripted("Apart", Some("file://S.script.js"));
+    apart["tree"]["description"] = json!("see file://../../etc/passwd");
+    site.file("dir/S.script.js", "outcome = \"true\";");
+    let apart = site.file("dir/Apart.journey.json", &export(&[apart]));
+    assert!(site.does(&["validate", &apart]).contains("runs     Apart"));
+    for (name, content) in
+        [("half.json", "{\"trees\": {"), ("list.json", "[]"), ("odd.json", "{\"trees\": {\"a\": 1}}")]
+    {
+        let bad = site.file(name, content);
+        let (code, said) = site.journey(&["import", &bad]);
+        assert!(code == Some(1) && said.contains(name), "{said}");
+    }
+}
+
+#[test]
+fn what_the_realm_lacks_is_told_and_a_suspended_walk_ends() {
+    let site = Site::new(None);
+    let mut mails = document("Mails", "EmailSuspendNode", json!({"emailTemplateName": "none"}));
+    mails["tree"]["nodes"]["n"]["connections"] = json!({"outcome": SUCCESS});
+    let file = site.file("export.json", &export(&[mails]));
+    let (code, said) = site.journey(&["import", &file]);
+    assert!(
+        code == Some(3) && said.contains("partial  Mails") && said.contains("needs [mail] in the settings"),
+        "{said}"
+    );
+    assert!(site.journey(&["list"]).1.lines().any(|line| line.starts_with("Mails ") && line.contains("partial")));
+    let server = Server::start(&site);
+    let answers = site.file("answers.json", "{}");
+    let (code, said) = site.journey(&["run", "Mails", "--url", &server.1, "--realm", "alpha", "--answers", &answers]);
+    assert!(code == Some(1) && said.contains("there is no answer for suspendedId"), "{said}");
+    assert_eq!(said.matches("An email has been sent").count(), 1, "{said}");
+}
+
 /// The same on PostgreSQL, and what is there moves to a file with the rest.
 #[test]
 fn journeys_move_with_their_installation() {

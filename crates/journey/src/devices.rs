@@ -12,6 +12,11 @@ pub(crate) const RECOVERY_CODES: &str = "recoveryCodes";
 pub(crate) const RECOVERY_DEVICE: &str = "recoveryCodeDeviceName";
 /// Which second factor was missing, for the nodes that offer to register or to skip it.
 pub(crate) const MFA_METHOD: &str = "mfaMethod";
+/// The number beside a user that says that he wants no second factor of this kind (a value of [`MFA_METHOD`]).
+pub(crate) fn opted_out(method: &str) -> String {
+    format!("optOut.{method}")
+}
+
 /// Types of the factors that were used, with `|` between them: the session's `AuthType`.
 pub(crate) const NODE_TYPE: &str = "NodeType";
 

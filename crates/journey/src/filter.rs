@@ -11,7 +11,7 @@ const MAX_LENGTH: usize = 4096;
 const MAX_DEPTH: usize = 32;
 
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) enum Filter {
+pub enum Filter {
     Literal(bool),
     Not(Box<Self>),
     And(Vec<Self>),
@@ -21,7 +21,7 @@ pub(crate) enum Filter {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Operator {
+pub enum Operator {
     Equal,
     Contains,
     StartsWith,
@@ -33,7 +33,7 @@ pub(crate) enum Operator {
 
 impl Filter {
     /// `None` when it is not a filter.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         if text.len() > MAX_LENGTH {
             return None;
         }
@@ -42,7 +42,16 @@ impl Filter {
         (parser.position == parser.tokens.len()).then_some(filter)
     }
 
-    pub(crate) fn matches(&self, object: &Map<String, Value>) -> bool {
+    /// An attribute and the text that it must be equal to in every match, if the filter says so.
+    pub fn sought(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Compare(path, Operator::Equal, Value::String(text)) => Some((path.trim_start_matches('/'), text)),
+            Self::And(filters) => filters.iter().find_map(Self::sought),
+            _ => None,
+        }
+    }
+
+    pub fn matches(&self, object: &Map<String, Value>) -> bool {
         match self {
             Self::Literal(value) => *value,
             Self::Not(filter) => !filter.matches(object),

@@ -33,7 +33,13 @@ pub fn dot(journey: &Journey) -> String {
 }
 
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+    format!("\"{}\"", shown(text).replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
+
+/// Without what XML cannot hold and what would steer the terminal that it is printed to.
+fn shown(text: &str) -> String {
+    let odd = |letter: char| (letter.is_control() && letter != '\n') || matches!(letter, '\u{fffe}' | '\u{ffff}');
+    text.chars().map(|letter| if odd(letter) { '\u{fffd}' } else { letter }).collect()
 }
 
 fn known(node: &NodeSpec) -> bool {
@@ -102,8 +108,13 @@ pub fn svg(journey: &Journey) -> String {
                 format!("M{x1} {y1} H{right} V{lane} H{left} V{y2} H{x2}")
             };
             let _ = writeln!(body, "<path class=\"edge\" d=\"{path}\" marker-end=\"url(#tip)\"/>");
-            let _ =
-                writeln!(body, "<text class=\"outcome\" x=\"{}\" y=\"{}\">{}</text>", x1 + 4, y1 - 4, escape(outcome));
+            let _ = writeln!(
+                body,
+                "<text class=\"outcome\" x=\"{}\" y=\"{}\">{}</text>",
+                x1 + 4,
+                y1 - 4,
+                escape(&shown(outcome))
+            );
         }
     }
     for place in placed.values() {
@@ -119,7 +130,7 @@ pub fn svg(journey: &Journey) -> String {
                 "<text{weight} x=\"{}\" y=\"{}\">{}</text>",
                 x + 10,
                 y + (line + 1) * LINE,
-                escape(text)
+                escape(&shown(text))
             );
         }
         body.push_str("</g>\n");
@@ -131,7 +142,7 @@ pub fn svg(journey: &Journey) -> String {
          <title>{}</title>\n<style>{STYLE}</style>\n\
          <defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\">\
          <path d=\"M0 0 L8 4 L0 8 z\"/></marker></defs>\n{body}</svg>\n",
-        escape(&journey.name)
+        escape(&shown(&journey.name))
     )
 }
 
@@ -203,6 +214,10 @@ mod tests {
         Journey::clone(library.journey(name).unwrap())
     }
 
+    fn journey_named_oddly() -> Journey {
+        journey("\u{1b}]0;title\u{7}\u{0}\u{9b}31m")
+    }
+
     #[test]
     fn names_cannot_leave_their_quotes() {
         let journey = journey("</svg><script>alert(1)</script>");
@@ -210,6 +225,10 @@ mod tests {
         assert!(!svg.contains("<script>") && svg.contains("&lt;Name&gt; &amp; &quot;more&quot;"), "{svg}");
         assert_eq!(svg.matches("<rect").count(), 5, "{svg}");
         assert_eq!(svg.matches("class=\"edge\"").count(), 5, "{svg}");
+        let odd = journey_named_oddly();
+        for drawn in [super::svg(&odd), super::dot(&odd)] {
+            assert!(!drawn.chars().any(|letter| letter.is_control() && letter != '\n'), "{drawn:?}");
+        }
         let dot = super::dot(&journey);
         assert!(dot.contains("label=\"<Name> & \\\"more\\\"\\nUsernameCollector\""), "{dot}");
         assert!(dot.contains("style=dashed"), "{dot}");

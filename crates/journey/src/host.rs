@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::callback::Callback;
 use crate::engine::{Identified, PersistentCookie};
+use crate::journey::Journey;
 use crate::library::Script;
 use crate::mail::Mail;
 use crate::request::Request;
@@ -174,6 +175,8 @@ pub struct Identity {
     pub username: String,
     pub universal_id: String,
     pub active: bool,
+    /// Milliseconds since 1970; `None` where it is not known.
+    pub created: Option<u64>,
     pub attributes: Map<String, Value>,
 }
 
@@ -370,7 +373,8 @@ pub struct ScriptCall<'a> {
     pub properties: Map<String, Value>,
     pub outcomes: &'a [String],
     pub realm: &'a str,
-    pub resource: &'a str,
+    /// That the node is in.
+    pub journey: &'a Journey,
     pub request: &'a Request,
     pub resumed: bool,
 }
@@ -422,6 +426,23 @@ pub trait PersistentCookies: Send + Sync {
         cookie: &'a PersistentCookie,
         request: &'a Request,
     ) -> Pending<'a, Option<Identity>>;
+
+    /// Sets a cookie with the answer to this request. `Err` is why no browser would take it, or it is not for nodes.
+    fn set(&self, cookie: &ResponseCookie) -> Result<(), String>;
+}
+
+/// A cookie of a journey's own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ResponseCookie {
+    pub name: String,
+    pub value: String,
+    pub max_age_seconds: Option<i64>,
+    pub domain: Option<String>,
+    pub path: Option<String>,
+    pub secure: bool,
+    pub http_only: bool,
+    /// `STRICT`, `LAX` or `NONE`.
+    pub same_site: String,
 }
 
 /// A request of a node to a server that its settings name.
@@ -480,4 +501,10 @@ pub type NodeEventError = crate::node::NodeError;
 
 pub trait Audit: Send + Sync {
     fn node(&self, event: NodeEvent<'_>);
+
+    /// A journey came by: one more of this measurement.
+    fn counted(&self, key: &str);
+
+    /// It took so many milliseconds.
+    fn timed(&self, key: &str, milliseconds: u64);
 }

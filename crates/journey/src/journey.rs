@@ -102,9 +102,26 @@ impl Journey {
             nodes.insert(id.clone(), spec(id, association, document, variables, &mut missing));
         }
         let resource = tree.get("identityResource").and_then(Value::as_str);
+        // Edges may have the ids of nodes in other letters than the nodes themselves.
+        let spelt = |id: &str, nodes: &BTreeMap<String, NodeSpec>| {
+            let other = || nodes.keys().find(|known| known.eq_ignore_ascii_case(id)).cloned();
+            (!nodes.contains_key(id)).then(other).flatten()
+        };
+        let entry = tree.get("entryNodeId")?.as_str()?;
+        let entry = spelt(entry, &nodes).unwrap_or_else(|| entry.to_owned());
+        let targets: BTreeSet<&String> = nodes.values().flat_map(|node| node.connections.values()).collect();
+        let others: BTreeMap<String, String> =
+            targets.into_iter().filter_map(|id| Some((id.clone(), spelt(id, &nodes)?))).collect();
+        if !others.is_empty() {
+            for target in nodes.values_mut().flat_map(|node| node.connections.values_mut()) {
+                if let Some(other) = others.get(target) {
+                    target.clone_from(other);
+                }
+            }
+        }
         Some(Self {
             name: name.to_owned(),
-            entry: tree.get("entryNodeId")?.as_str()?.to_owned(),
+            entry,
             nodes,
             enabled: flag("enabled", true),
             inner_only: flag("innerTreeOnly", false),

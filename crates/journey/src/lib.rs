@@ -36,6 +36,7 @@ pub mod qr;
 mod request;
 mod scripting;
 mod social;
+mod social_settings;
 mod state;
 mod step;
 pub mod validate;
@@ -49,6 +50,7 @@ pub use engine::{
     Answer, Effects, Engine, Failure, FailureCause, Identified, JourneyState, Limits, Page, PersistentCookie,
     StepError, Success,
 };
+pub use filter::{Filter, Operator};
 pub use journey::{FAILURE_NODE, Journey, NodeSpec, SUCCESS_NODE};
 pub use library::{Language, Library, Script};
 pub use locale::Localised;

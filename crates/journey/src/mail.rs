@@ -54,7 +54,7 @@ impl EmailTemplate {
     }
 
     /// The mail for `object`, whose values take the place of `{{object.name}}`, escaped where the mail is HTML.
-    pub(crate) fn render(&self, to: &str, object: &Map<String, Value>, languages: &[String]) -> Mail {
+    pub fn render(&self, to: &str, object: &Map<String, Value>, languages: &[String]) -> Mail {
         let subject = fill(self.subject.pick(languages).unwrap_or_default(), object, false);
         let body = fill(self.message.pick(languages).unwrap_or_default(), object, self.html);
         // A line break in a subject would begin another header.

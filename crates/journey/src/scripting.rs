@@ -31,7 +31,7 @@ pub(crate) fn call<'a>(
         properties,
         outcomes,
         realm: &step.host.realm.name,
-        resource: step.resource(),
+        journey: step.journey,
         request: step.request,
         resumed: step.resumed,
     }

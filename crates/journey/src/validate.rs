@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::config::Kind;
 use crate::filter::Filter;
+use crate::host::Realm;
 use crate::journey::{FAILURE_NODE, Journey, NodeSpec, SUCCESS_NODE};
-use crate::library::{Language, Library};
+use crate::library::{Language, Library, Script};
 use crate::nodes::node_type;
 use crate::oauth::mapping::{self, NoMapping};
 
@@ -52,6 +53,8 @@ pub enum Problem {
     MissingScript(String),
     /// Only JavaScript runs.
     ScriptLanguage(String),
+    /// It is no JavaScript.
+    BadScript(String, String),
     /// A profile script that does more than to put members under other names.
     ProfileScript(String),
     MissingJourney(String),
@@ -71,6 +74,14 @@ pub enum Problem {
     /// A key or password is written in the export.
     LiteralSecret(String),
     Unreachable(usize),
+    /// Something that it names is left undone.
+    Ignored(String),
+    /// The realm has not what the node works with: what is to be set, by its name in the settings.
+    Needs(String),
+    /// The entry is one of the two ends.
+    EndsAtOnce(bool),
+    /// The outcome leads back without a question, and whatever was decided will be decided again.
+    Endless(String),
 }
 
 impl std::fmt::Display for Problem {
@@ -83,6 +94,7 @@ impl std::fmt::Display for Problem {
             Self::Setting(what) => out.write_str(what),
             Self::MissingScript(id) => write!(out, "script {id} is not in the export"),
             Self::ScriptLanguage(name) => write!(out, "script {name:?} is not JavaScript"),
+            Self::BadScript(name, why) => write!(out, "script {name:?} {why}"),
             Self::ProfileScript(id) => write!(out, "profile script {id} does more than to map names"),
             Self::MissingProvider(name) => write!(out, "identity provider {name:?} is not in the export"),
             Self::MissingJourney(name) => write!(out, "inner journey {name:?} does not exist"),
@@ -94,6 +106,11 @@ impl std::fmt::Display for Problem {
             Self::Page(rule) => out.write_str(rule),
             Self::LiteralSecret(field) => write!(out, "{field} holds a secret that stands in the export"),
             Self::Unreachable(count) => write!(out, "{count} nodes cannot be reached"),
+            Self::Ignored(what) => out.write_str(what),
+            Self::Needs(what) => write!(out, "needs {what} in the settings"),
+            Self::EndsAtOnce(true) => out.write_str("its entry is the success node: nobody is known who could log in"),
+            Self::EndsAtOnce(false) => out.write_str("its entry is the failure node: every login fails"),
+            Self::Endless(id) => write!(out, "outcome {id:?} leads back to it without a question: it never ends"),
         }
     }
 }
@@ -112,9 +129,29 @@ impl Report {
     }
 }
 
-/// Looks at a journey as it would run in this library.
+/// Whether a script can be compiled; the error says why not.
+pub type ScriptCheck<'a> = dyn Fn(&Script) -> Result<(), String> + 'a;
+
+/// What there is for journeys, beside journeys.
+#[derive(Clone, Copy, Default)]
+pub struct Surroundings<'a> {
+    /// `None`: it is not known where they are to run, and what follows does not count.
+    pub realm: Option<&'a Realm>,
+    /// Whether mail can be sent.
+    pub mail: bool,
+    /// Whether there are servers that scripts may send requests to.
+    pub http: bool,
+    pub scripts: Option<&'a ScriptCheck<'a>>,
+}
+
+/// Looks at a journey as it would run in this library, wherever that is.
 pub fn validate(library: &Library, journey: &Journey) -> Report {
-    let mut check = Check { library, findings: Vec::new() };
+    validate_in(library, journey, Surroundings::default())
+}
+
+/// Looks at a journey as it would run in this library and this realm.
+pub fn validate_in(library: &Library, journey: &Journey, around: Surroundings<'_>) -> Report {
+    let mut check = Check { library, around, findings: Vec::new() };
     check.journey(journey);
     let mut findings = check.findings;
     findings.sort_by(|a, b| (a.severity, &a.node, &a.problem).cmp(&(b.severity, &b.node, &b.problem)));
@@ -129,6 +166,7 @@ pub fn validate(library: &Library, journey: &Journey) -> Report {
 
 struct Check<'a> {
     library: &'a Library,
+    around: Surroundings<'a>,
     findings: Vec<Finding>,
 }
 
@@ -147,6 +185,13 @@ impl Check<'_> {
             self.add(Severity::Refuses, None, Problem::NoEntry);
             return;
         }
+        // A journey for others may well be empty; one without a session needs nobody.
+        if is_fixed(&journey.entry) && !journey.inner_only {
+            let success = journey.entry.eq_ignore_ascii_case(SUCCESS_NODE);
+            if !success || !journey.no_session {
+                self.add(Severity::Blocks, None, Problem::EndsAtOnce(success));
+            }
+        }
         for name in &journey.missing_variables {
             self.add(Severity::Warns, None, Problem::MissingVariable(name.clone()));
         }
@@ -163,7 +208,7 @@ impl Check<'_> {
                 continue;
             }
             let Some(inner) = self.library.journey(name) else { continue };
-            let mut check = Check { library: self.library, findings: Vec::new() };
+            let mut check = Check { library: self.library, around: self.around, findings: Vec::new() };
             check.own(inner);
             for finding in check.findings.into_iter().filter(|finding| finding.severity != Severity::Warns) {
                 self.findings.push(Finding { severity: Severity::Blocks, ..finding });
@@ -181,6 +226,85 @@ impl Check<'_> {
             }
             self.page(node);
             self.edges(journey, node);
+            self.circles(journey, node);
+        }
+    }
+
+    /// Ways that lead from a node back to it through nothing that asks, counts or draws lots: whoever takes one takes it
+    /// again and again, until the engine ends it.
+    fn circles(&mut self, journey: &Journey, node: &NodeSpec) {
+        if !is_settled(node) {
+            return;
+        }
+        for (outcome, target) in &node.connections {
+            let mut seen = BTreeSet::new();
+            let mut next = Some(target.as_str());
+            // Only where there is one way on: what decides in between may decide to leave.
+            while let Some(id) = next.filter(|id| seen.insert(*id)) {
+                if id == node.id {
+                    self.add(Severity::Blocks, Some(node), Problem::Endless(outcome.clone()));
+                    break;
+                }
+                let between = journey.nodes.get(id).filter(|between| is_settled(between));
+                let targets: BTreeSet<&str> =
+                    between.into_iter().flat_map(|between| between.connections.values()).map(String::as_str).collect();
+                next = (targets.len() == 1).then(|| targets.first().copied()).flatten();
+            }
+        }
+    }
+
+    /// What the node works with and the realm may not have.
+    fn services(&mut self, node: &NodeSpec) {
+        let around = self.around;
+        let Some(realm) = around.realm else { return };
+        let text = |field: &str| node.config.get(field).and_then(Value::as_str).unwrap_or_default();
+        let mut needs = Vec::new();
+        let mut need = |there: bool, severity, what: &str| {
+            if !there {
+                needs.push((severity, Problem::Needs(what.to_owned())));
+            }
+        };
+        match node.node_type.map_or("", |kind| kind.type_id) {
+            "AcceptTermsAndConditionsNode" | "TermsAndConditionsDecisionNode" => {
+                need(realm.terms.is_some(), Severity::Blocks, "[identities.terms]");
+            }
+            // It sends and goes on, or has an outcome for when it cannot.
+            "EmailTemplateNode" | "EmailNotifyNode" => need(around.mail, Severity::Warns, "[mail]"),
+            "EmailSuspendNode" | "OneTimePasswordSmtpSenderNode" | "OneTimePasswordSmsSenderNode" => {
+                need(around.mail, Severity::Blocks, "[mail]");
+            }
+            "PushRegistrationNode" | "PushRegNode" | "PushAuthenticationSenderNode" => {
+                need(!realm.push.gateway.is_empty(), Severity::Blocks, "nodes.push_gateway");
+            }
+            "KbaCreateNode" => {
+                let own = node.config.get("allowUserDefinedQuestions").and_then(Value::as_bool).unwrap_or(true);
+                need(own || !realm.kba.questions.is_empty(), Severity::Blocks, "questions under [identities.kba]");
+            }
+            "product-CaptchaNode" | "product-CaptchaEnterpriseNode" => {
+                let label = [text("secretLabelIdentifier"), text("secretKeyLabelIdentifier")].concat();
+                let known = label.is_empty() || realm.secrets.contains_key(&label);
+                need(known, Severity::Blocks, &format!("secret {label:?} under [nodes.secrets]"));
+            }
+            "SelectIdPNode" | "SocialProviderHandlerNode" | "SocialProviderHandlerNodeV2" => {
+                let named = node.config.get("filteredProviders").and_then(Value::as_array).into_iter().flatten();
+                let named: Vec<&str> = named.filter_map(Value::as_str).collect();
+                let any = self.library.providers().any(|(name, _)| named.is_empty() || named.contains(&name));
+                if !any {
+                    let which = if named.is_empty() { "any".to_owned() } else { named.join(" or ") };
+                    needs.push((Severity::Blocks, Problem::MissingProvider(which)));
+                }
+            }
+            "ScriptedDecisionNode" | "ConfigProviderNode" => {
+                let script = self.library.script(text("script"));
+                if !around.http && script.is_some_and(|script| script.source.contains("httpClient.send")) {
+                    let what = "a server under scripts.http_allow for the requests that its script sends";
+                    needs.push((Severity::Warns, Problem::Needs(what.to_owned())));
+                }
+            }
+            _ => {}
+        }
+        for (severity, problem) in needs {
+            self.add(severity, Some(node), problem);
         }
     }
 
@@ -199,6 +323,7 @@ impl Check<'_> {
             self.add(Severity::Blocks, Some(node), problem);
             return;
         }
+        self.services(node);
         let text = |field: &str| node.config.get(field).and_then(Value::as_str);
         match node.type_id.as_str() {
             "ScriptedDecisionNode" | "ConfigProviderNode" => {
@@ -209,9 +334,7 @@ impl Check<'_> {
                     self.add(Severity::Blocks, Some(node), Problem::UnknownType(name.to_owned()));
                 }
             }
-            name if name.starts_with("designer-") && self.library.script(name).is_none() => {
-                self.add(Severity::Blocks, Some(node), Problem::MissingScript(name.to_owned()));
-            }
+            name if name.starts_with("designer-") => self.script(node, name),
             "SocialProviderHandlerNode" | "SocialProviderHandlerNodeV2" => {
                 self.profile_script(node, text("script").unwrap_or_default());
             }
@@ -222,6 +345,21 @@ impl Check<'_> {
             "DeviceBindingNode" if node.config.get("attestation").and_then(Value::as_bool) == Some(true) => {
                 let problem = "setting attestation: attestations of keys are not checked";
                 self.add(Severity::Blocks, Some(node), Problem::Setting(problem.to_owned()));
+            }
+            "RegisterLogoutWebhookNode" => {
+                let name = text("webhookName").unwrap_or_default();
+                let problem =
+                    Problem::Ignored(format!("webhook {name:?} is not called at logout: there are none here"));
+                self.add(Severity::Warns, Some(node), problem);
+            }
+            "LdapDecisionNode" => {
+                let servers = node.config.get("primaryServers").and_then(Value::as_array).into_iter().flatten();
+                let servers: Vec<&str> = servers.filter_map(Value::as_str).collect();
+                let what = format!(
+                    "users are checked in the realm's identity store, not in the directory at {}",
+                    if servers.is_empty() { "(no address)".to_owned() } else { servers.join(", ") }
+                );
+                self.add(Severity::Warns, Some(node), Problem::Ignored(what));
             }
             "InnerTreeEvaluatorNode" => {
                 let name = text("tree").unwrap_or_default();
@@ -254,7 +392,11 @@ impl Check<'_> {
             Some(script) if script.language == Language::Groovy => {
                 self.add(Severity::Blocks, Some(node), Problem::ScriptLanguage(script.name.clone()));
             }
-            Some(_) => {}
+            Some(script) => {
+                if let Some(Err(why)) = self.around.scripts.map(|check| check(script)) {
+                    self.add(Severity::Blocks, Some(node), Problem::BadScript(script.name.clone(), why));
+                }
+            }
         }
     }
 
@@ -337,6 +479,22 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// Whether a node decides the same when it is processed again: it asks nobody, changes nothing that it looks at, and draws
+/// no lots.
+fn is_settled(node: &NodeSpec) -> bool {
+    const UNSETTLED: [&str; 7] = [
+        "RetryLimitDecisionNode",
+        "FlowControlNode",
+        "InnerTreeEvaluatorNode",
+        "LoginCountDecisionNode",
+        "IncrementLoginCountNode",
+        "ModifyAuthLevelNode",
+        "ConfigProviderNode",
+    ];
+    !node.is_page()
+        && node.node_type.is_some_and(|kind| kind.callbacks.is_empty() && !UNSETTLED.contains(&kind.type_id))
 }
 
 fn is_setting(node: &NodeSpec, name: &str) -> bool {

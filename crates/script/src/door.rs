@@ -11,10 +11,10 @@ use url::Url;
 
 use crate::bytecode;
 use crate::host::{Host, HostError, HttpRequest};
-use crate::jose;
 use crate::limits::Limits;
 use crate::program::Programs;
 use crate::run::{Deadline, Level, LogLine};
+use crate::{jose, jwe};
 
 /// The one way out of the sandbox: the shim asks with a word and JSON, and is answered with JSON. What is allowed is
 /// decided on this side, since a script that got hold of the shim's own functions could ask for anything.
@@ -121,6 +121,8 @@ impl Door {
             "hmac" => jose::hmac(&read(details)?),
             "sign" => jose::sign(&read(details)?),
             "verify" => jose::verify(&read(details)?),
+            "encrypt" => jwe::encrypt(&read(details)?),
+            "decrypt" => jwe::decrypt(&read(details)?),
             "equal" => jose::equal(&read(details)?),
             "identity" => {
                 let found = self.host(|host| host.identity(text(&details).unwrap_or_default()))?;
@@ -145,7 +147,13 @@ impl Door {
             "property" => self.host(|host| host.property(text(&details).unwrap_or_default())).map(|value| json!(value)),
             "openidm" => {
                 let Idm { method, arguments } = read(details)?;
-                self.host(|host| host.openidm(&method, &arguments))
+                match self.outside(|host| host.openidm(&method, &arguments)) {
+                    Ok(value) => Ok(json!({ "value": value })),
+                    Err(HostError::Refused { code, why }) => {
+                        Ok(json!({ "failed": { "code": code, "reason": reason(code), "message": why } }))
+                    }
+                    Err(error) => Err(error.to_string()),
+                }
             }
             "http" => self.exchange(read(details)?),
             other => Err(format!("nothing is known of {other:?}")),
@@ -214,7 +222,7 @@ impl Door {
             Ok(answer) => Ok(
                 json!({ "status": answer.status, "reason": answer.reason, "headers": answer.headers, "body": answer.body }),
             ),
-            Err(HostError::Failed(why)) => Ok(json!({ "failed": why })),
+            Err(HostError::Failed(why) | HostError::Refused { why, .. }) => Ok(json!({ "failed": why })),
             Err(absent) => Err(absent.to_string()),
         }
     }
@@ -236,6 +244,20 @@ impl Door {
     }
 }
 
+/// As IDM names its statuses.
+fn reason(code: u16) -> &'static str {
+    match code {
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        409 => "Conflict",
+        412 => "Precondition Failed",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        _ => "Internal Server Error",
+    }
+}
+
 fn read<T: serde::de::DeserializeOwned>(details: Value) -> Result<T, String> {
     serde_json::from_value(details).map_err(|error| error.to_string())
 }
@@ -248,7 +270,7 @@ pub(crate) fn decoded(text: &str) -> Result<Vec<u8>, String> {
     STANDARD.decode(text).map_err(|error| error.to_string())
 }
 
-fn random(count: usize) -> Result<Vec<u8>, String> {
+pub(crate) fn random(count: usize) -> Result<Vec<u8>, String> {
     let mut bytes = vec![0; count];
     getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
     Ok(bytes)

@@ -9,13 +9,15 @@ pub enum HostError {
     Absent(&'static str),
     /// The service failed.
     Failed(String),
+    /// It refused, as IDM's resources do, with a status of HTTP.
+    Refused { code: u16, why: String },
 }
 
 impl std::fmt::Display for HostError {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Absent(service) => write!(out, "{service} is not available to scripts"),
-            Self::Failed(why) => out.write_str(why),
+            Self::Failed(why) | Self::Refused { why, .. } => out.write_str(why),
         }
     }
 }

@@ -16,6 +16,10 @@ impl AllowList {
         prefixes.into_iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn allows(&self, url: &Url) -> bool {
         sendable(url) && self.0.iter().any(|prefix| prefix.origin() == url.origin() && below(prefix.path(), url.path()))
     }

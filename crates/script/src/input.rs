@@ -53,6 +53,20 @@ pub struct Input {
     pub cookie_name: String,
     /// The settings of a node that a tenant made, which its script sees as `properties`.
     pub properties: Map<String, Value>,
+    /// What the client wants to read, the best first.
+    pub languages: Vec<String>,
+    pub journey: Journey,
+}
+
+/// The journey that the node is in, for `journey`.
+#[derive(Clone, Default, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Journey {
+    pub name: String,
+    /// The kind of object it works on.
+    pub resource: String,
+    pub inner_only: bool,
+    pub must_run: bool,
 }
 
 impl Default for Input {
@@ -73,6 +87,8 @@ impl Default for Input {
             resume_uri: "{{resumeURI}}".to_owned(),
             cookie_name: "iPlanetDirectoryPro".to_owned(),
             properties: Map::new(),
+            languages: Vec::new(),
+            journey: Journey::default(),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::error::ScriptError;
 use crate::input::{Generation, Script};
 use crate::limits::Limits;
 use crate::run::{Deadline, caught};
-use crate::source::java_length;
+use crate::source::{for_each, java_length};
 
 /// Bytes of bytecode that are kept; the oldest go first.
 const KEPT: usize = 16 << 20;
@@ -19,7 +19,7 @@ const KEPT: usize = 16 << 20;
 /// The file that lines of errors are of; also how lines of a script are told from those of the shim.
 pub(crate) const FILE: &CStr = c"script";
 
-const SHIM: [(&str, &str); 15] = [
+const SHIM: [(&str, &str); 17] = [
     ("core", include_str!("shim/core.js")),
     ("callbacks", include_str!("shim/callbacks.js")),
     ("common", include_str!("shim/common.js")),
@@ -33,6 +33,8 @@ const SHIM: [(&str, &str); 15] = [
     ("classes", include_str!("shim/classes.js")),
     ("legacy", include_str!("shim/legacy.js")),
     ("java", include_str!("shim/java.js")),
+    ("time", include_str!("shim/time.js")),
+    ("util", include_str!("shim/util.js")),
     ("forgerock", include_str!("shim/forgerock.js")),
     ("jose", include_str!("shim/jose.js")),
 ];
@@ -88,9 +90,12 @@ impl Programs {
         }
         // Outside of the lock: two threads may compile the same, which is no harm.
         let code = Arc::new(match shape {
-            Shape::Script(Generation::Legacy) => compiled(&java_length(source), FILE, limits)?,
-            Shape::Script(Generation::Next) => compiled(source, FILE, limits)?,
-            Shape::Library => compiled(&format!("(function (exports, module, require) {{{source}\n}})"), FILE, limits)?,
+            Shape::Script(Generation::Legacy) => compiled(&java_length(&for_each(source)), FILE, limits)?,
+            Shape::Script(Generation::Next) => compiled(&for_each(source), FILE, limits)?,
+            Shape::Library => {
+                let source = for_each(source);
+                compiled(&format!("(function (exports, module, require) {{{source}\n}})"), FILE, limits)?
+            }
         });
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.by_hash.insert(hash, code.clone()).is_none() {

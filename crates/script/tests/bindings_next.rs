@@ -220,3 +220,43 @@ fn promises_are_worked_off() {
     let source = "(async function () { await null; outcome = 'later'; })()";
     assert_eq!(decide(Next, source, json!({})).action, Action::GoTo("later".into()));
 }
+
+#[test]
+fn state_has_the_methods_of_java_beside_its_own() {
+    let told = json!({ "shared": { "objectAttributes": { "mail": "m", "list": ["a", "b"] } } });
+    let source = "var o = nodeState.get('objectAttributes');
+        nodeState.putShared('it', [o.mail, o.get('mail'), o.get('none'), o.containsKey('list'), o.get('list').get(1), o.list.size(), Object.keys(o).length,
+            JSON.stringify(o), nodeState.keys().contains('objectAttributes')]); outcome = 'x'";
+    assert_eq!(
+        decide(Next, source, told).shared["it"],
+        json!(["m", "m", null, true, "b", 2, 2, "{\"list\":[\"a\",\"b\"],\"mail\":\"m\"}", true])
+    );
+    let source = "var none = idRepository.getIdentity('bob').getAttributeValues('none'); var mail = idRepository.getIdentity('bob').getAttributeValues('mail');
+        nodeState.putShared('it', [none != '[]', String(mail), mail.toArray()[0], mail.length]); outcome = 'x'";
+    assert_eq!(decide(Next, source, json!({})).shared["it"], json!([false, "[bob@example.com]", "bob@example.com", 1]));
+}
+
+#[test]
+fn the_journey_and_the_language_are_seen() {
+    let mut input = support::input(json!({}));
+    input.languages = vec!["fr-CA".to_owned(), "de".to_owned()];
+    input.journey.name = "Login".to_owned();
+    input.journey.resource = "managed/user".to_owned();
+    input.journey.must_run = true;
+    let source = "nodeState.putShared('it', [journey.name(), journey.identityResource(), journey.innerJourney(), journey.mustRun(),
+        locales.getLocalizedMessage({ 'en': 'Hello', 'fr': 'Bonjour' }), locales.getLocalizedMessage({ 'en': 'Hello', 'de-DE': 'Hallo' }),
+        locales.getLocalizedMessage({ 'no': 'Hei', 'en': 'Hello' })]); outcome = 'x'";
+    let world = Arc::new(World::new([]));
+    let decision = support::SANDBOX.submit(support::script(Next, source), input, world).unwrap().wait().result.unwrap();
+    assert_eq!(decision.shared["it"], json!(["Login", "managed/user", false, true, "Bonjour", "Hallo", "Hei"]));
+}
+
+#[test]
+fn what_follows_an_answer_is_not_the_scripts_undoing() {
+    let source = "httpClient.send('https://api.example.com/v1').then(function (answer) { logger.debug('status ' + answer.status); throw new Error('late'); });
+        action.goTo('true');";
+    let report = report(Next, source, json!({}), Arc::new(World::new([(200, "{}")])));
+    assert_eq!(report.result.unwrap().action, Action::GoTo("true".into()));
+    assert_eq!(report.log[0].text, "status 200");
+    assert!(report.log[1].text.contains("late"));
+}

@@ -25,21 +25,7 @@ struct Found {
 }
 
 /// What the deployment of one of the corpora puts in the place of its marker: a log, settings, secrets.
-const LIBRARY: &str = "
-function _log(message) { logger.message(String(message)); }
-function _fromConfig(name) { return 'https://api.example.com'; }
-function _getSecret(name) { return 'c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U='; }
-function _getVariable(name) { return JSON.stringify({ secretKey: 'SECRET_KEY_GOES_HERE', issUuid: 'i', templates: {} }); }
-function _getOutcomeForDisplay() { return typeof outcome === 'undefined' ? '' : String(outcome); }
-function _isAuthenticated() { return typeof existingSession !== 'undefined'; }
-function _getJourneyName() { return 'journey'; }
-function _padding(number) { return number < 10 ? '0' + number : String(number); }
-function _convertStringToDateTime(text) { return Date.now(); }
-function _obfuscateEmail(mail) { return mail; }
-function _obfuscatePhone(phone) { return phone; }
-function _fetchIDMToken() { return 'token'; }
-function _isValidEmail(mail) { return true; }
-";
+const LIBRARY: &str = include_str!("support/library.js");
 
 fn text_of(script: &Value) -> Option<String> {
     if let Some(lines) = script.as_array() {

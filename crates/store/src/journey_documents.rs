@@ -46,7 +46,7 @@ impl DocumentKind {
         Self::Stub,
     ];
 
-    const fn text(self) -> &'static str {
+    pub const fn text(self) -> &'static str {
         match self {
             Self::Tree => "tree",
             Self::Part => "part",
@@ -138,10 +138,35 @@ impl JourneyDocuments<'_> {
         actor: &str,
         now: UnixSeconds,
     ) -> Result<u64, StoreError> {
+        let (tx, next) = self.written(realm, changes, on, actor, now).await?;
+        tx.commit().await?;
+        Ok(next)
+    }
+
+    /// Whether [`change`](Self::change) would write these. Nothing is left of it.
+    pub async fn rehearse(
+        &self,
+        realm: &str,
+        changes: &[DocumentChange],
+        actor: &str,
+        now: UnixSeconds,
+    ) -> Result<(), StoreError> {
+        self.written(realm, changes, None, actor, now).await.map(drop)
+    }
+
+    async fn written(
+        &self,
+        realm: &str,
+        changes: &[DocumentChange],
+        on: Option<u64>,
+        actor: &str,
+        now: UnixSeconds,
+    ) -> Result<(Tx<'_>, u64), StoreError> {
         check::at_most("list of changes", changes.len(), MAX_CHANGES)?;
         check::line("actor", actor, check::MAX_NAME)?;
         let (at, mut sealed) = (check::time_in(now)?, Vec::with_capacity(changes.len()));
         for change in changes {
+            Self::check(change)?;
             sealed.push(match change {
                 DocumentChange::Put(key, text) => Some(self.sealed(realm, key, text)?),
                 DocumentChange::Delete(_) => None,
@@ -183,20 +208,24 @@ impl JourneyDocuments<'_> {
         .run(&mut tx)
         .await?;
         audit::write(&mut tx, &AuditEvent::config_change(now, realm, actor, told(changes))).await?;
-        tx.commit().await?;
-        Ok(next)
+        Ok((tx, next))
     }
 
-    fn sealed(&self, realm: &str, key: &DocumentKey, text: &str) -> Result<Vec<u8>, StoreError> {
+    /// The rules for one change.
+    pub fn check(change: &DocumentChange) -> Result<(), StoreError> {
+        let DocumentChange::Put(key, text) = change else { return Ok(()) };
         check::at_most("document of a journey", text.len(), MAX_DOCUMENT)?;
         check::line("id of a document", &key.id, MAX_ID)?;
         if key.id.is_empty() {
             return Err(StoreError::Invalid { what: "id of a document", rule: "must not be empty" });
         }
         match key.kind {
-            DocumentKind::Tree => check::name("name of a journey", &key.id)?,
-            _ => check::line("name of a journey", &key.journey, check::MAX_NAME)?,
+            DocumentKind::Tree => check::name("name of a journey", &key.id),
+            _ => check::line("name of a journey", &key.journey, check::MAX_NAME),
         }
+    }
+
+    fn sealed(&self, realm: &str, key: &DocumentKey, text: &str) -> Result<Vec<u8>, StoreError> {
         self.0.master().seal(&context(realm, key), text.as_bytes())
     }
 

@@ -61,7 +61,7 @@ pub(super) async fn end(
             Some(issued.token)
         }
     };
-    cookies.extend(succeeded.persistent_cookies(app, realm, request).await);
+    cookies.extend(succeeded.cookies(app, realm, request).await);
     Ok(End { token, cookies })
 }
 

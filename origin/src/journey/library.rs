@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign_core::time::UnixSeconds;
 use countersign_journey::{EmailTemplate, Export, Journey, Library, Script, Variables, import};
-use countersign_store::{DocumentKind, Store, StoreError};
+use countersign_store::{DocumentChange, DocumentKind, JourneyDocuments, Store, StoreError};
 use serde_json::json;
 
 use super::DEFAULT_TREE;
@@ -201,6 +201,21 @@ impl Editor<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Whether the changes could be written, and if not, which it is that cannot. Nothing is.
+    pub(crate) async fn rehearse(&self, changes: &[Change]) -> Result<(), String> {
+        for change in &for_store(changes) {
+            let (DocumentChange::Put(key, _) | DocumentChange::Delete(key)) = change;
+            let named = |error| match key.journey.as_str() {
+                "" => format!("{} {:?}: {error}", key.kind.text(), key.id),
+                journey => format!("journey {journey:?}, {} {:?}: {error}", key.kind.text(), key.id),
+            };
+            JourneyDocuments::check(change).map_err(named)?;
+        }
+        let documents = self.store.journey_documents();
+        let done = documents.rehearse(self.realm, &for_store(changes), self.actor, self.now).await;
+        done.map_err(|error| error.to_string())
     }
 
     /// Makes a journey the realm's default; that there is one of the name is up to the caller.

@@ -30,6 +30,14 @@ impl Audit for Methods<'_> {
         }
         self.audit.node(event);
     }
+
+    fn counted(&self, key: &str) {
+        self.audit.counted(key);
+    }
+
+    fn timed(&self, key: &str, milliseconds: u64) {
+        self.audit.timed(key, milliseconds);
+    }
 }
 
 /// What leaving a node by an outcome proves.

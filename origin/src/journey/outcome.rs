@@ -24,6 +24,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Shown {
     pub(crate) auth_id: String,
     pub(crate) progress: Progress,
+    /// That nodes set on the way here.
+    pub(crate) cookies: Vec<HeaderValue>,
 }
 
 /// A journey that has ended well. It is completed: nothing leads to this end again.
@@ -32,6 +34,8 @@ pub(crate) struct Succeeded {
     pub(super) rvs: u64,
     pub(super) methods: BTreeSet<String>,
     pub(crate) to: Destinations,
+    /// That nodes set on the way here.
+    pub(super) cookies: Vec<HeaderValue>,
 }
 
 pub(crate) struct Failed {
@@ -70,7 +74,13 @@ impl Succeeded {
     }
 
     /// The cookies that the journey's nodes ask for. The login does not fail for one that cannot be made.
-    pub(crate) async fn persistent_cookies(&self, app: &App, realm: &str, request: &Request) -> Vec<HeaderValue> {
+    pub(crate) async fn cookies(&self, app: &App, realm: &str, request: &Request) -> Vec<HeaderValue> {
+        let mut cookies = self.persistent_cookies(app, realm, request).await;
+        cookies.extend(self.cookies.iter().cloned());
+        cookies
+    }
+
+    async fn persistent_cookies(&self, app: &App, realm: &str, request: &Request) -> Vec<HeaderValue> {
         let Some(username) = &self.success.username else { return Vec::new() };
         let services = Services::new(app, realm);
         let made = services.persistent_cookies(&self.success.cookies, username, self.rvs, request).await;

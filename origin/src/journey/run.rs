@@ -112,7 +112,7 @@ pub(crate) async fn resume(
 
 /// Nothing was done, so nothing is used up.
 fn shown_again(opened: Opened) -> Outcome {
-    Outcome::Step(Box::new(Shown { auth_id: opened.auth_id, progress: opened.progress }))
+    Outcome::Step(Box::new(Shown { auth_id: opened.auth_id, progress: opened.progress, cookies: Vec::new() }))
 }
 
 /// Answers steps with the credentials while they answer them in full, each node once: a journey may ask again.
@@ -258,7 +258,8 @@ impl<'a> Turn<'a> {
                 }
                 let rvs = before.rvs(&success, self.head);
                 let Before { methods, to, .. } = before;
-                Ok(Outcome::Success(Box::new(Succeeded { success: *success, rvs, methods, to })))
+                let cookies = self.services.take_cookies();
+                Ok(Outcome::Success(Box::new(Succeeded { success: *success, rvs, methods, to, cookies })))
             }
             Answer::Failure(mut failure) => {
                 if failure.message.is_none() {
@@ -300,7 +301,7 @@ impl<'a> Turn<'a> {
             None => None,
         };
         let auth_id = journey_sessions::keep(self.app, self.realm, &progress, place, &self.limits).await?;
-        Ok(Outcome::Step(Box::new(Shown { auth_id, progress })))
+        Ok(Outcome::Step(Box::new(Shown { auth_id, progress, cookies: self.services.take_cookies() })))
     }
 
     async fn finish(&self, from: Option<&From>) -> Result<(), JourneyError> {

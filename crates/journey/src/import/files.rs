@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{ImportError, MAX_BYTES, MAX_NODES, Shape, document_of, from_named, shape_of};
-use crate::Export;
+use super::{ImportError, MAX_BYTES, MAX_NODES, Shape, document_of, from_named, shape_of, stem};
 use crate::document::{children, text_at};
+use crate::{Document, Export};
 
 /// Everything that was found in the files, before it is put together by journey.
 #[derive(Default)]
@@ -26,6 +26,8 @@ pub fn from_files(files: &[(String, String)]) -> Result<(Export, Shape), ImportE
     }
     let mut found = Found::default();
     let mut whole = Export::default();
+    // The file of each journey that came whole: what it refers to lies beside it.
+    let mut came_in: BTreeMap<String, &str> = BTreeMap::new();
     let mut shape = Shape::ConfigManager;
     for (path, text) in files.iter().filter(|(path, _)| path.ends_with(".json")) {
         let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
@@ -41,10 +43,14 @@ pub fn from_files(files: &[(String, String)]) -> Result<(Export, Shape), ImportE
             }
             Some(_) => {
                 let (export, _) = from_named(path, text)?;
+                came_in.extend(export.journeys.keys().map(|name| (name.clone(), path.as_str())));
                 whole.journeys.extend(export.journeys);
             }
             None => found.loose(path, top, files),
         }
+    }
+    for (name, document) in &mut whole.journeys {
+        found.complete(document, came_in.get(name).copied().unwrap_or_default(), files);
     }
     if found.trees.is_empty() && !whole.journeys.is_empty() {
         return Ok((whole, Shape::Trees));
@@ -52,11 +58,6 @@ pub fn from_files(files: &[(String, String)]) -> Result<(Export, Shape), ImportE
     let mut export = found.assemble()?;
     export.journeys.extend(whole.journeys);
     if export.journeys.is_empty() { Err(ImportError::NoJourney) } else { Ok((export, shape)) }
-}
-
-fn stem(path: &str) -> &str {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.strip_suffix(".json").unwrap_or(name)
 }
 
 fn name_in(map: &Map<String, Value>) -> Option<String> {
@@ -92,21 +93,57 @@ impl Found {
 
     /// A file that says by its members alone what it is: fr-config-manager's nodes, scripts and mail templates.
     fn loose(&mut self, path: &str, mut top: Map<String, Value>, files: &[(String, String)]) {
+        // frodo's files of scripts and of mail templates: a map of them.
+        for (section, into) in [("script", &mut self.scripts), ("emailTemplate", &mut self.templates)] {
+            if let Some(Value::Object(members)) = top.get(section).filter(|_| !top.contains_key("_id")) {
+                for (id, member) in members {
+                    let Value::Object(member) = member else { continue };
+                    let mut member = member.clone();
+                    read_beside(&mut member, path, files);
+                    into.insert(if section == "script" { id.to_lowercase() } else { id.clone() }, member);
+                }
+            }
+        }
         let Some(id) = name_in(&top) else { return };
         if let Some(template) = id.strip_prefix("emailTemplate/") {
             self.templates.insert(template.to_owned(), top);
         } else if top.contains_key("script") && top.contains_key("language") {
-            let file = text_at(&top, &["script", "file"]).or_else(|| {
-                text_at(&top, &["script"]).and_then(|text| text.strip_prefix("file://").map(str::to_owned))
-            });
-            if let Some(file) = file
-                && let Some(source) = sibling(path, &file, files)
-            {
-                top.insert("script".to_owned(), json!(source));
-            }
+            read_beside(&mut top, path, files);
             self.scripts.insert(id.to_lowercase(), top);
         } else {
             self.nodes.insert(id.to_lowercase(), top);
+        }
+    }
+
+    /// What a journey that came whole refers to and has not in it, where other files have it.
+    fn complete(&self, document: &mut Document, path: &str, files: &[(String, String)]) {
+        let sections = ["nodes", "innerNodes", "innernodes"];
+        let configs = || sections.iter().flat_map(|section| document.section(section)).map(|(_, config)| config);
+        let named = |field: &str| -> Vec<String> { configs().filter_map(|config| text_at(config, &[field])).collect() };
+        let wanted = [("scripts", named("script")), ("emailTemplates", named("emailTemplateName"))];
+        for (section, names) in wanted {
+            let others: Vec<(String, Map<String, Value>)> = names
+                .into_iter()
+                .filter_map(|name| {
+                    let other = match section {
+                        "scripts" => self.scripts.get(&name.to_lowercase()),
+                        _ => self.templates.get(&name),
+                    };
+                    Some((name, other?.clone()))
+                })
+                .collect();
+            // What is not needed is not made: a journey comes out as it went in.
+            if others.is_empty() && !document.0.contains_key(section) {
+                continue;
+            }
+            let slot = document.0.entry(section).or_insert_with(|| json!({}));
+            let Value::Object(members) = slot else { continue };
+            for (name, other) in others {
+                members.entry(name).or_insert(Value::Object(other));
+            }
+            for member in members.values_mut().filter_map(Value::as_object_mut) {
+                read_beside(member, path, files);
+            }
         }
     }
 
@@ -137,7 +174,7 @@ impl Found {
             }
             if nodes.len() + inner.len() > MAX_NODES {
                 let nodes = nodes.len() + inner.len();
-                return Err(ImportError::TooManyNodes { journey: name.clone(), nodes });
+                return Err(ImportError::TooManyNodes { file: name.clone(), journey: name.clone(), nodes });
             }
             let configs: Vec<&Value> = nodes.values().chain(inner.values()).collect();
             let mut templates = Map::new();
@@ -160,6 +197,15 @@ impl Found {
             export.journeys.insert(name.clone(), document);
         }
         Ok(export)
+    }
+}
+
+/// Takes the source of a script from the file that its configuration names.
+fn read_beside(script: &mut Map<String, Value>, path: &str, files: &[(String, String)]) {
+    let file = text_at(script, &["script", "file"])
+        .or_else(|| text_at(script, &["script"]).and_then(|text| text.strip_prefix("file://").map(str::to_owned)));
+    if let Some(source) = file.as_deref().and_then(|file| sibling(path, file, files)) {
+        script.insert("script".to_owned(), json!(source));
     }
 }
 

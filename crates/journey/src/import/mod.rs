@@ -22,8 +22,14 @@ pub enum ImportError {
         bytes: usize,
     },
     TooManyNodes {
+        file: String,
         journey: String,
         nodes: usize,
+    },
+    /// Neither UTF-8 nor UTF-16, from this byte on.
+    NotText {
+        file: String,
+        at: usize,
     },
     NotJson {
         file: String,
@@ -37,6 +43,7 @@ pub enum ImportError {
     NoJourney,
     /// A member is not of the type that the shape has there.
     Malformed {
+        file: String,
         what: String,
     },
 }
@@ -45,13 +52,14 @@ impl std::fmt::Display for ImportError {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::TooLarge { bytes } => write!(out, "the export has {bytes} bytes; at most {MAX_BYTES} are read"),
-            Self::TooManyNodes { journey, nodes } => {
-                write!(out, "journey {journey:?} has {nodes} nodes; at most {MAX_NODES} are read")
+            Self::TooManyNodes { file, journey, nodes } => {
+                write!(out, "{file}: journey {journey:?} has {nodes} nodes; at most {MAX_NODES} are read")
             }
+            Self::NotText { file, at } => write!(out, "{file}: byte {at} is neither UTF-8 nor UTF-16"),
             Self::NotJson { file, detail } => write!(out, "{file}: not JSON: {detail}"),
             Self::UnknownShape { file } => write!(out, "{file}: not a form of exported journeys that is known"),
             Self::NoJourney => out.write_str("no journey found"),
-            Self::Malformed { what } => write!(out, "{what}"),
+            Self::Malformed { file, what } => write!(out, "{file}: {what}"),
         }
     }
 }
@@ -75,11 +83,39 @@ pub enum Shape {
     FileBased,
     /// The body of the REST resource: `entryNodeId` at the top level.
     Bare,
+    /// What a query for trees answers: `result`, a list of such bodies.
+    Listing,
+}
+
+/// The text of a file, as the editors of all systems write it: UTF-8, or UTF-16 in either order of bytes.
+pub fn decode(file: &str, bytes: Vec<u8>) -> Result<String, ImportError> {
+    let wrong = |at| ImportError::NotText { file: file.to_owned(), at };
+    // JSON begins with ASCII, so a zero among its first two bytes tells the order without a mark too.
+    let little = match bytes.as_slice() {
+        [0xff, 0xfe, ..] => Some(true),
+        [0xfe, 0xff, ..] => Some(false),
+        [first, 0, ..] if *first != 0 => Some(true),
+        [0, second, ..] if *second != 0 => Some(false),
+        _ => None,
+    };
+    let Some(little) = little else {
+        return String::from_utf8(bytes).map_err(|error| wrong(error.utf8_error().valid_up_to()));
+    };
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(wrong(bytes.len() - 1));
+    }
+    let units = pairs.iter().map(|pair| if little { u16::from_le_bytes(*pair) } else { u16::from_be_bytes(*pair) });
+    let mut text = String::with_capacity(bytes.len() / 2);
+    for letter in char::decode_utf16(units) {
+        text.push(letter.map_err(|_| wrong(text.len() * 2))?);
+    }
+    Ok(text)
 }
 
 /// Reads one JSON text: the shapes with everything in one file, and a bare tree.
 pub fn from_json(text: &str) -> Result<Export, ImportError> {
-    from_named("export", text).map(|(export, _)| export)
+    from_named(UNNAMED, text).map(|(export, _)| export)
 }
 
 fn from_named(file: &str, text: &str) -> Result<(Export, Shape), ImportError> {
@@ -91,11 +127,16 @@ fn from_named(file: &str, text: &str) -> Result<(Export, Shape), ImportError> {
         .map_err(|error| ImportError::NotJson { file: file.to_owned(), detail: error.to_string() })?;
     let Value::Object(top) = value else { return Err(ImportError::UnknownShape { file: file.to_owned() }) };
     let shape = shape_of(&top).ok_or_else(|| ImportError::UnknownShape { file: file.to_owned() })?;
+    let named = |error| match error {
+        ImportError::Malformed { what, .. } => ImportError::Malformed { file: file.to_owned(), what },
+        other => other,
+    };
     let export = match shape {
-        Shape::Trees => trees(top)?,
-        Shape::Single => single(top)?,
-        Shape::List => list(top)?,
+        Shape::Trees => trees(top).map_err(named)?,
+        Shape::Single => single(top, file).map_err(named)?,
+        Shape::List => list(top, file).map_err(named)?,
         Shape::Bare => bare(top, file)?,
+        Shape::Listing => listing(top)?,
         Shape::Amster | Shape::FileBased | Shape::ConfigManager => {
             return from_files(&[(file.to_owned(), text.to_owned())]);
         }
@@ -107,7 +148,7 @@ fn from_named(file: &str, text: &str) -> Result<(Export, Shape), ImportError> {
         let count = |section| document.section(section).count();
         let nodes = count("nodes") + count("innerNodes") + count("innernodes");
         if nodes > MAX_NODES {
-            return Err(ImportError::TooManyNodes { journey: name.clone(), nodes });
+            return Err(ImportError::TooManyNodes { file: file.to_owned(), journey: name.clone(), nodes });
         }
     }
     Ok((export, shape))
@@ -115,8 +156,17 @@ fn from_named(file: &str, text: &str) -> Result<(Export, Shape), ImportError> {
 
 pub(crate) fn shape_of(top: &Map<String, Value>) -> Option<Shape> {
     let member = |name: &str| top.get(name);
-    if member("trees").is_some_and(Value::is_object) {
+    if member("trees").is_some_and(|trees| trees.is_object() || trees.is_array()) {
         return Some(Shape::Trees);
+    }
+    // Some tools call them what people do.
+    let has_tree = |value: &Value| value.get("tree").is_some_and(Value::is_object);
+    if member("journeys").and_then(Value::as_object).is_some_and(|journeys| journeys.values().any(has_tree)) {
+        return Some(Shape::Trees);
+    }
+    let is_tree = |value: &Value| value.get("entryNodeId").is_some_and(Value::is_string);
+    if member("result").and_then(Value::as_array).is_some_and(|result| result.iter().any(is_tree)) {
+        return Some(Shape::Listing);
     }
     if member("tree").is_some_and(Value::is_object) {
         return match member("nodes") {
@@ -136,13 +186,28 @@ pub(crate) fn shape_of(top: &Map<String, Value>) -> Option<Shape> {
 fn object(value: Value, what: impl FnOnce() -> String) -> Result<Map<String, Value>, ImportError> {
     match value {
         Value::Object(map) => Ok(map),
-        _ => Err(ImportError::Malformed { what: what() }),
+        _ => Err(malformed(what())),
     }
+}
+
+/// Without its file, which is added where it is known.
+fn malformed(what: impl Into<String>) -> ImportError {
+    ImportError::Malformed { file: String::new(), what: what.into() }
 }
 
 fn trees(mut top: Map<String, Value>) -> Result<Export, ImportError> {
     let meta = top.remove("meta");
-    let trees = object(top.remove("trees").unwrap_or_default(), || "`trees` is not an object".to_owned())?;
+    let trees = match top.remove("trees").or_else(|| top.remove("journeys")).unwrap_or_default() {
+        Value::Array(list) => {
+            let named = |document: Value| {
+                let document = object(document, || "a member of `trees` is not an object".to_owned())?;
+                let name = name_of(&Document(document.clone()), None)?;
+                Ok((name, Value::Object(document)))
+            };
+            list.into_iter().map(named).collect::<Result<Map<_, _>, ImportError>>()?
+        }
+        map => object(map, || "`trees` is neither an object nor a list".to_owned())?,
+    };
     let mut export = Export { meta, rest: top, ..Export::default() };
     for (name, value) in trees {
         let document = object(value, || format!("journey {name:?} is not an object"))?;
@@ -151,22 +216,32 @@ fn trees(mut top: Map<String, Value>) -> Result<Export, ImportError> {
     Ok(export)
 }
 
-fn single(mut top: Map<String, Value>) -> Result<Export, ImportError> {
+fn single(mut top: Map<String, Value>, file: &str) -> Result<Export, ImportError> {
     let meta = top.remove("meta");
     let document = Document(top);
-    let name = name_of(&document)?;
+    let name = name_of(&document, Some(file))?;
     Ok(Export { meta, journeys: [(name, document)].into(), single: true, ..Export::default() })
 }
 
-fn name_of(document: &Document) -> Result<String, ImportError> {
+/// A tree without its name has that of its file.
+fn name_of(document: &Document, file: Option<&str>) -> Result<String, ImportError> {
     let name = document.tree().and_then(|tree| tree.get("_id")).and_then(Value::as_str);
-    let missing = || ImportError::Malformed { what: "`tree` has no `_id`".to_owned() };
-    name.map(str::to_owned).ok_or_else(missing)
+    let of_file = || file.filter(|file| *file != UNNAMED).map(stem).filter(|stem| !stem.is_empty());
+    name.or_else(of_file).map(str::to_owned).ok_or_else(|| malformed("`tree` has no `_id`"))
+}
+
+/// What an export is called that came without a file.
+const UNNAMED: &str = "export";
+
+/// `Login` of `a/Login.journey.json`.
+fn stem(file: &str) -> &str {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    let name = name.strip_suffix(".json").unwrap_or(name);
+    name.strip_suffix(".journey").unwrap_or(name)
 }
 
 /// The list form: each node is `{_id, nodeType, details}`, children of pages are among them or inside the page.
-fn list(mut top: Map<String, Value>) -> Result<Export, ImportError> {
-    let malformed = |what: &str| ImportError::Malformed { what: what.to_owned() };
+fn list(mut top: Map<String, Value>, file: &str) -> Result<Export, ImportError> {
     let Some(Value::Array(entries)) = top.remove("nodes") else { return Err(malformed("`nodes` is not a list")) };
     let scripts = top.remove("scripts");
     let mut parts = Vec::new();
@@ -194,7 +269,7 @@ fn list(mut top: Map<String, Value>) -> Result<Export, ImportError> {
     document.0.insert("nodes".to_owned(), section(nodes));
     document.0.insert("innerNodes".to_owned(), section(inner));
     document.0.insert("scripts".to_owned(), scripts_by_id(scripts));
-    let name = name_of(&document)?;
+    let name = name_of(&document, Some(file))?;
     Ok(Export { journeys: [(name, document)].into(), ..Export::default() })
 }
 
@@ -212,10 +287,21 @@ fn scripts_by_id(scripts: Option<Value>) -> Value {
 
 /// A tree as its REST resource has it; node configurations only where the associations carry them as `config`.
 fn bare(tree: Map<String, Value>, file: &str) -> Result<Export, ImportError> {
-    let stem = file.rsplit('/').next().unwrap_or(file);
-    let stem = stem.strip_suffix(".json").unwrap_or(stem).to_owned();
-    let name = tree.get("_id").and_then(Value::as_str).map_or(stem, str::to_owned);
+    let name = tree.get("_id").and_then(Value::as_str).unwrap_or_else(|| stem(file)).to_owned();
     Ok(Export { journeys: [(name.clone(), document_of(&name, tree))].into(), ..Export::default() })
+}
+
+/// The answer of a query: trees, of which only the associations carry configurations, if anything does.
+fn listing(mut top: Map<String, Value>) -> Result<Export, ImportError> {
+    let Some(Value::Array(result)) = top.remove("result") else { return Err(ImportError::NoJourney) };
+    let mut export = Export::default();
+    for tree in result {
+        let Value::Object(tree) = tree else { continue };
+        if let Some(name) = tree.get("_id").and_then(Value::as_str).map(str::to_owned) {
+            export.journeys.insert(name.clone(), document_of(&name, tree));
+        }
+    }
+    Ok(export)
 }
 
 /// A document around a tree, with the configurations that its associations carry.

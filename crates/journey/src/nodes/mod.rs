@@ -37,15 +37,19 @@ nodes! {
     designer,
     device_binding,
     device_binding_storage,
+    device_geo_fencing,
+    device_location_match,
     device_match,
     device_profile_collector,
     device_save,
     device_signing_verifier,
+    device_tampering_verification,
     display_user_name,
     email_notify,
     email_suspend,
     email_template,
     flow_control,
+    get_authenticator_app,
     html_message,
     identify_existing_user,
     identity_store_decision,
@@ -56,16 +60,21 @@ nodes! {
     kba_create,
     kba_decision,
     kba_verify,
+    ldap_decision,
     login_count_decision,
     message,
     metadata,
+    meter,
     modify_auth_level,
+    multi_factor_registration_options,
     oath_device_storage,
     oath_registration,
     oath_token_verifier,
     one_time_password_collector_decision,
     one_time_password_generator,
+    one_time_password_sms_sender,
     one_time_password_smtp_sender,
+    opt_out_multi_factor_authentication,
     page,
     password_collector,
     patch_object,
@@ -73,6 +82,7 @@ nodes! {
     ping_one_protect_initialize,
     polling_wait,
     profile_attribute_to_state,
+    profile_completeness_decision,
     provision_dynamic_account,
     push_authentication_sender,
     push_reg,
@@ -81,8 +91,10 @@ nodes! {
     push_wait,
     query_filter_decision,
     query_parameter,
+    re_captcha,
     recovery_code_collector_decision,
     recovery_code_display,
+    register_logout_webhook,
     remove_session_properties,
     request_header,
     required_attributes_decision,
@@ -91,6 +103,7 @@ nodes! {
     search_for_user,
     select_id_p,
     session_data,
+    set_custom_cookie,
     set_error_details,
     set_failure_details,
     set_failure_url,
@@ -108,6 +121,9 @@ nodes! {
     social_provider_handler_node_v2,
     terms_and_conditions_decision,
     theme,
+    time_since_decision,
+    timer_start,
+    timer_stop,
     update_journey_timeout,
     username_collector,
     validated_password,
@@ -123,6 +139,10 @@ pub fn node_types() -> &'static [NodeType] {
     NODE_TYPES
 }
 
+/// By its type id. Some came into the product under a name that begins with `product-`, and were known without before.
 pub fn node_type(type_id: &str) -> Option<&'static NodeType> {
-    NODE_TYPES.iter().find(|kind| kind.type_id == type_id)
+    const PRODUCT: &str = "product-";
+    let bare = type_id.strip_prefix(PRODUCT).unwrap_or(type_id);
+    let exact = NODE_TYPES.iter().find(|kind| kind.type_id == type_id);
+    exact.or_else(|| NODE_TYPES.iter().find(|kind| kind.type_id.strip_prefix(PRODUCT).unwrap_or(kind.type_id) == bare))
 }

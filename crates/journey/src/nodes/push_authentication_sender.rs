@@ -1,5 +1,5 @@
 use super::prelude::*;
-use crate::devices::MFA_METHOD;
+use crate::devices::{MFA_METHOD, opted_out};
 use crate::host::DeviceKind;
 use crate::push::{self, MESSAGE_ID, NUMBER, PENDING, Question};
 
@@ -27,8 +27,7 @@ pub(crate) struct This;
 impl Node for This {
     const TYPE: &'static str = "PushAuthenticationSenderNode";
     const NAME: &'static str = "Push Sender";
-    const ABOUT: &'static str =
-        "Sends a push message to the user's phone. `SKIPPED` is for users who have opted out; nothing lets them yet.";
+    const ABOUT: &'static str = "Sends a push message to the user's phone. `SKIPPED` is for users who have opted out.";
     const OUTCOMES: Outcomes<Config> = Outcomes::Of(|config| {
         let ids = [
             (true, "SENT"),
@@ -47,6 +46,9 @@ impl Node for This {
         let missing = || NodeError::State("there is no user to send a message to".to_owned());
         let user = step.user().await?.ok_or_else(missing)?;
         let devices = step.host.devices.list(&user.username, DeviceKind::Push).await?;
+        if !config.mandatory && step.host.identities.counter(&user.username, &opted_out("push")).await?.is_some() {
+            return goto("SKIPPED");
+        }
         let Some(device) = devices.last() else {
             step.state.put_shared(MFA_METHOD, "push");
             return goto("NOT_REGISTERED");

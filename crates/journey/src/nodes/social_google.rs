@@ -1,46 +1,17 @@
-use std::collections::BTreeMap;
-
 use super::prelude::*;
 use crate::oauth::KeySource;
-use crate::social::{SINGLE_INPUTS, SINGLE_OUTCOMES, SINGLE_OUTPUTS, Single, single};
+use crate::social::{SINGLE_INPUTS, SINGLE_OUTCOMES, SINGLE_OUTPUTS, single};
+use crate::social_settings::{ALIASES, single_config};
 
-config! {
-    /// The client's id at the provider.
-    clientId: String;
-    /// Its secret.
-    clientSecret: Secret;
-    /// Where the browser is sent.
-    authorizeEndpoint: String = "https://accounts.google.com/o/oauth2/v2/auth";
-    /// Where the code is changed for tokens.
-    tokenEndpoint: String = "https://www.googleapis.com/oauth2/v4/token";
-    /// Where the profile is.
-    userInfoEndpoint: String = "https://www.googleapis.com/oauth2/v3/userinfo";
-    /// What is asked for.
-    scopeString: String = "profile email";
-    /// Where the provider sends the browser back to.
-    redirectURI: String;
-    /// The provider's name.
-    provider: String = "google";
-    /// The member of the profile that identifies the user.
-    authenticationIdKey: String = "sub";
-    /// Send id and secret as HTTP Basic instead of in the form.
-    basicAuth: bool = true;
-    /// Not used.
-    cfgAccountProviderClass: Option<String>;
-    /// May name an attribute and a prefix for its values after the class: `class|attribute|prefix`.
-    cfgAccountMapperClass: String = "org.forgerock.openam.authentication.modules.common.mapping.JsonAttributeMapper|*|google-";
-    /// Likewise, for the attributes.
-    cfgAttributeMappingClasses: Vec<String>;
-    /// By which of their members, and as which of our attributes, users are found.
-    cfgAccountMapperConfiguration: BTreeMap<String, String> = BTreeMap::from([("sub".to_owned(), "iplanet-am-user-alias-list".to_owned())]);
-    /// Which of their members become which of our attributes.
-    cfgAttributeMappingConfiguration: BTreeMap<String, String> = BTreeMap::from([("sub".to_owned(), "iplanet-am-user-alias-list".to_owned()), ("name".to_owned(), "cn".to_owned()), ("given_name".to_owned(), "givenName".to_owned()), ("family_name".to_owned(), "sn".to_owned()), ("email".to_owned(), "mail".to_owned())]);
-    /// Put the attributes into the session.
-    saveUserAttributesToSession: bool = true;
-    /// Not used: answers that name their issuer are always compared.
-    cfgMixUpMitigation: bool = false;
-    /// Who signs the provider's tokens.
-    issuer: Option<String>;
+single_config! {
+    authorize: "https://accounts.google.com/o/oauth2/v2/auth",
+    token: "https://www.googleapis.com/oauth2/v4/token",
+    user_info: "https://www.googleapis.com/oauth2/v3/userinfo",
+    scope: "profile email",
+    provider: "google",
+    id_prefix: "google-",
+    account: &[("sub", ALIASES)],
+    attributes: &[("sub", ALIASES), ("name", "cn"), ("given_name", "givenName"), ("family_name", "sn"), ("email", "mail")]
 }
 
 pub(crate) struct This;
@@ -56,25 +27,6 @@ impl Node for This {
     type Config = Config;
 
     async fn process(config: Config, step: &mut Step<'_>) -> NodeResult {
-        let settings = Single {
-            provider: &config.provider,
-            client_id: &config.clientId,
-            client_secret: &config.clientSecret,
-            authorize: &config.authorizeEndpoint,
-            token: &config.tokenEndpoint,
-            user_info: &config.userInfoEndpoint,
-            scope: &config.scopeString,
-            redirect_uri: &config.redirectURI,
-            id_key: &config.authenticationIdKey,
-            basic: config.basicAuth,
-            issuer: config.issuer.as_deref().unwrap_or_default(),
-            keys: KeySource::None,
-            account: &config.cfgAccountMapperConfiguration,
-            account_class: &config.cfgAccountMapperClass,
-            attributes: &config.cfgAttributeMappingConfiguration,
-            attribute_classes: &config.cfgAttributeMappingClasses,
-            to_session: config.saveUserAttributesToSession,
-        };
-        single(settings, step).await
+        single(config.single(KeySource::None), step).await
     }
 }

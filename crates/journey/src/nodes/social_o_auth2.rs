@@ -1,47 +1,9 @@
-use std::collections::BTreeMap;
-
 use super::prelude::*;
 use crate::oauth::KeySource;
-use crate::social::{SINGLE_INPUTS, SINGLE_OUTCOMES, SINGLE_OUTPUTS, Single, single};
+use crate::social::{SINGLE_INPUTS, SINGLE_OUTCOMES, SINGLE_OUTPUTS, single};
+use crate::social_settings::single_config;
 
-config! {
-    /// The client's id at the provider.
-    clientId: String;
-    /// Its secret.
-    clientSecret: Secret;
-    /// Where the browser is sent.
-    authorizeEndpoint: String;
-    /// Where the code is changed for tokens.
-    tokenEndpoint: String;
-    /// Where the profile is.
-    userInfoEndpoint: String;
-    /// What is asked for.
-    scopeString: String;
-    /// Where the provider sends the browser back to.
-    redirectURI: String;
-    /// The provider's name.
-    provider: String;
-    /// The member of the profile that identifies the user.
-    authenticationIdKey: String = "sub";
-    /// Send id and secret as HTTP Basic instead of in the form.
-    basicAuth: bool = true;
-    /// Not used.
-    cfgAccountProviderClass: Option<String>;
-    /// May name an attribute and a prefix for its values after the class: `class|attribute|prefix`.
-    cfgAccountMapperClass: String = "org.forgerock.openam.authentication.modules.common.mapping.JsonAttributeMapper";
-    /// Likewise, for the attributes.
-    cfgAttributeMappingClasses: Vec<String>;
-    /// By which of their members, and as which of our attributes, users are found.
-    cfgAccountMapperConfiguration: BTreeMap<String, String> = BTreeMap::new();
-    /// Which of their members become which of our attributes.
-    cfgAttributeMappingConfiguration: BTreeMap<String, String> = BTreeMap::new();
-    /// Put the attributes into the session.
-    saveUserAttributesToSession: bool = true;
-    /// Not used: answers that name their issuer are always compared.
-    cfgMixUpMitigation: bool = false;
-    /// Who signs the provider's tokens.
-    issuer: Option<String>;
-}
+single_config! { any, user_info: String, scope: (), {} }
 
 pub(crate) struct This;
 
@@ -56,25 +18,6 @@ impl Node for This {
     type Config = Config;
 
     async fn process(config: Config, step: &mut Step<'_>) -> NodeResult {
-        let settings = Single {
-            provider: &config.provider,
-            client_id: &config.clientId,
-            client_secret: &config.clientSecret,
-            authorize: &config.authorizeEndpoint,
-            token: &config.tokenEndpoint,
-            user_info: &config.userInfoEndpoint,
-            scope: &config.scopeString,
-            redirect_uri: &config.redirectURI,
-            id_key: &config.authenticationIdKey,
-            basic: config.basicAuth,
-            issuer: config.issuer.as_deref().unwrap_or_default(),
-            keys: KeySource::None,
-            account: &config.cfgAccountMapperConfiguration,
-            account_class: &config.cfgAccountMapperClass,
-            attributes: &config.cfgAttributeMappingConfiguration,
-            attribute_classes: &config.cfgAttributeMappingClasses,
-            to_session: config.saveUserAttributesToSession,
-        };
-        single(settings, step).await
+        single(config.single(KeySource::None), step).await
     }
 }

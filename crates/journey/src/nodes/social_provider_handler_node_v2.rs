@@ -1,16 +1,8 @@
 use super::prelude::*;
-use crate::social::{ACCOUNT_EXISTS, HANDLER_INPUTS, HANDLER_OUTPUTS, Handler, INTERRUPTED, NO_ACCOUNT, handle};
+use crate::social::{ACCOUNT_EXISTS, HANDLER_INPUTS, HANDLER_OUTPUTS, INTERRUPTED, NO_ACCOUNT, handle};
+use crate::social_settings::handler_config;
 
-config! {
-    /// The script that makes a user's attributes of the provider's profile.
-    script: String;
-    /// The attribute that becomes the user name.
-    usernameAttribute: String = "userName";
-    /// `NATIVE` for apps that have the provider's SDK.
-    clientType: String = "BROWSER" => ["BROWSER", "NATIVE"];
-    /// Keep the provider's tokens for later nodes.
-    storeTokens: bool = false;
-}
+handler_config!();
 
 pub(crate) struct This;
 
@@ -25,13 +17,6 @@ impl Node for This {
     type Config = Config;
 
     async fn process(config: Config, step: &mut Step<'_>) -> NodeResult {
-        let handler = Handler {
-            script: &config.script,
-            username_attribute: &config.usernameAttribute,
-            native: config.clientType == "NATIVE",
-            store_tokens: config.storeTokens,
-            interruptible: true,
-        };
-        handle(handler, step).await
+        handle(config.handler(true), step).await
     }
 }

@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use countersign_journey::validate::{Problem, Verdict, scripts, validate};
-use countersign_journey::{Export, FAILURE_NODE, Journey, Library, SUCCESS_NODE, Variables, import};
+use countersign_journey::{Export, FAILURE_NODE, Journey, Language, Library, SUCCESS_NODE, Variables, import};
 use serde_json::Value;
 
 use crate::driver::{self, Driven};
+use crate::scripts::{Scripts, Seen, script_of};
 
 struct File {
     name: String,
@@ -219,6 +221,8 @@ struct Row {
     complete: bool,
     driven: Option<Driven>,
     scripts: (usize, usize),
+    /// What came of each of its scripts when it was run.
+    ran: Vec<Seen>,
     reasons: Vec<String>,
 }
 
@@ -234,6 +238,7 @@ fn row(files: &[File], file: &File, name: &str) -> Row {
             complete: false,
             driven: None,
             scripts: (0, 0),
+            ran: Vec::new(),
             reasons: vec!["it has no entry".to_owned()],
         };
     };
@@ -263,8 +268,31 @@ fn row(files: &[File], file: &File, name: &str) -> Row {
         product: parts.all(|part| is_product(&part.type_id)),
         complete: !report.reasons().any(|finding| lacks(&finding.problem)),
         driven,
+        ran: if scripts == (0, 0) { Vec::new() } else { run_scripts(&library, journey) },
         scripts,
         reasons,
+    }
+}
+
+/// Runs the journey's own scripts; those of journeys that it calls are in their own row.
+fn run_scripts(library: &Library, journey: &Journey) -> Vec<Seen> {
+    let reachable = journey.reachable(&journey.entry);
+    let parts = reachable.iter().flat_map(|id| journey.nodes.get(*id)).flat_map(|node| node.with_children());
+    let ids: BTreeSet<&str> = parts.filter_map(script_of).collect();
+    let known = ids.into_iter().filter_map(|id| library.script(id));
+    let known: Vec<_> = known.filter(|script| script.language == Language::JavaScript).collect();
+    let wanted = known.iter().map(|script| script.id.clone()).collect();
+    let scripts = Arc::new(Scripts::new(library, wanted));
+    driver::explore_scripts(library, journey, &scripts);
+    let mut seen = scripts.seen();
+    let never = |name: &String| Seen { name: name.clone(), ..Seen::default() };
+    known.iter().map(|script| seen.remove(&script.id).unwrap_or_else(|| never(&script.name))).collect()
+}
+
+impl Row {
+    /// How many of its scripts came to an outcome without a fault of the sandbox's.
+    fn sound(&self) -> usize {
+        self.ran.iter().filter(|script| script.decided && script.fault.is_none()).count()
     }
 }
 
@@ -286,19 +314,24 @@ fn table(rows: &[Row]) -> String {
          * *driven*: a client with scripted answers has walked it in memory: to the success node, to the failure node \
          (`–`: no edge leads there), and over so many of its edges. Scripts are stood in for: each of a node's outcomes \
          is taken in turn, so of a journey with scripts this proves the way and not the scripts.\n\
-         * *scripts*: legacy + next-generation.\n\n\
-         {} runs, {} partial, {} refused.\n\n\
+         * *scripts*: legacy + next-generation. *run*: so many of its decision scripts were run in the sandbox of the \
+         origin, within the journey (from its entry, or from the script's node on where that is not reached), and came to an outcome of their node without an exception of the sandbox's making: \
+         none in any of their runs about a class, a function or a name that is not there. Users, servers, secrets and \
+         variables are scripted and answer in every way in turn. The others are named below the table.\n\n\
+         {} runs, {} partial, {} refused; {} of {} scripts run.\n\n\
          | | run |\n|---|---|\n\
          | all | {} |\n\
          | real: neither file nor journey is called a test, and it is not one of iot-edge's, which all are | {} |\n\
          | real, and every node that can be reached comes with the product (not a marketplace's, a partner's or a \
          tenant's own) | {} |\n\
          | of those, the ones whose export has all scripts, inner journeys and nodes that they refer to | {} |\n\n\
-         | export | journey | verdict | success | failure | edges | scripts | why not |\n\
-         |---|---|---|---|---|---|---|---|\n",
+         | export | journey | verdict | success | failure | edges | scripts | run | why not |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
         count(Verdict::Runs),
         count(Verdict::Partial),
         count(Verdict::Refused),
+        rows.iter().map(Row::sound).sum::<usize>(),
+        rows.iter().map(|row| row.ran.len()).sum::<usize>(),
         share(rows, |_| true),
         share(rows, |row| row.real),
         share(rows, |row| row.real && row.product),
@@ -323,11 +356,24 @@ fn table(rows: &[Row]) -> String {
             (legacy, next) => format!("{legacy}+{next}"),
         };
         let reasons = row.reasons.join("; ").replace('|', "\\|");
+        let ran = if row.ran.is_empty() { String::new() } else { format!("{} of {}", row.sound(), row.ran.len()) };
         let _ = writeln!(
             out,
-            "| {} | {} | {verdict} | {success} | {failure} | {edges} | {scripts} | {reasons} |",
+            "| {} | {} | {verdict} | {success} | {failure} | {edges} | {scripts} | {ran} | {reasons} |",
             row.file, row.journey
         );
+    }
+    out.push_str("\n## Scripts that were not seen to decide\n\n");
+    for row in rows {
+        for script in row.ran.iter().filter(|script| !script.decided || script.fault.is_some()) {
+            let none = || "it was not reached, or asked without end".to_owned();
+            let why = match &script.fault {
+                Some(fault) => format!("of the sandbox: {fault}"),
+                None => script.own.clone().map_or_else(none, |own| format!("of its own: {own}")),
+            };
+            let why: String = why.lines().next().unwrap_or_default().chars().take(160).collect();
+            let _ = writeln!(out, "* {}, {:?}: {why}", row.file, script.name);
+        }
     }
     out
 }

@@ -6,15 +6,17 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
-use countersign_journey::host::{DeviceKind, ScriptAction, ScriptCall};
+use countersign_journey::host::{DeviceKind, ScriptAction, ScriptCall, ScriptResult};
 use countersign_journey::{
     Answer, Callback, CallbackType, ExistingSession, FailureCause, Journey, JourneyState, Library, Request, Variables,
     import,
 };
 use serde_json::{Map, Value, json};
 
+use crate::scripts::Scripts;
 use crate::support::{
-    Authenticator, PASSWORD, Phone, Provider, START, World, dummy_script, journey, jwk, one_time_code, sign, ssh_key,
+    Authenticator, PASSWORD, Phone, Provider, START, World, dummy_script, journey, jwk, one_time_code, plain_result,
+    sign, ssh_key,
 };
 
 /// How far it got.
@@ -27,6 +29,11 @@ pub(crate) struct Driven {
 }
 
 const WALKS: usize = 3000;
+/// Scripts cost more than what stands in for them.
+const SCRIPT_WALKS: usize = 30;
+const NODE_WALKS: usize = 40;
+const SCRIPT_IDLE: usize = 15;
+const SCRIPT_STEPS: usize = 15;
 const STEPS: usize = 40;
 /// Walks without anything new until it gives up.
 const IDLE: usize = 100;
@@ -79,15 +86,37 @@ const PERSONAS: [Persona; 5] = [Persona::Demo, Persona::New, Persona::Thief, Per
 
 /// `patient` searches on for ends that it has not reached.
 pub(crate) fn explore(library: &Library, journey: &Journey, patient: bool) -> Driven {
-    explore_by(library, journey, patient, WALKS)
+    explore_by(library, journey, patient, WALKS, None)
 }
 
 /// So many walks, wherever they lead.
 pub(crate) fn explore_some(library: &Library, journey: &Journey, walks: usize) {
-    explore_by(library, journey, true, walks);
+    explore_by(library, journey, true, walks, None);
 }
 
-fn explore_by(library: &Library, journey: &Journey, patient: bool, walks: usize) -> Driven {
+/// Walks of a journey whose scripts are run for real: from its entry, then from each node whose script has not decided
+/// yet, as if all before it had gone well.
+pub(crate) fn explore_scripts(library: &Library, journey: &Journey, scripts: &Arc<Scripts>) {
+    explore_by(library, journey, true, SCRIPT_WALKS, Some(scripts));
+    for id in journey.reachable(&journey.entry) {
+        let node = &journey.nodes[id];
+        if node.with_children().any(|part| scripts.wants(part)) {
+            let mut from_there = journey.clone();
+            from_there.entry = id.to_owned();
+            scripts.look_at(node);
+            explore_by(library, &from_there, true, NODE_WALKS, Some(scripts));
+            scripts.look_at_all();
+        }
+    }
+}
+
+fn explore_by(
+    library: &Library,
+    journey: &Journey,
+    patient: bool,
+    walks: usize,
+    real: Option<&Arc<Scripts>>,
+) -> Driven {
     let (to_success, to_failure) = crate::corpus::ends(journey);
     let edges: usize = journey.reachable(&journey.entry).iter().map(|id| journey.nodes[*id].connections.len()).sum();
     let mut driven =
@@ -101,7 +130,7 @@ fn explore_by(library: &Library, journey: &Journey, patient: bool, walks: usize)
     let chosen = Arc::new(Mutex::new(Chosen::default()));
     library.add(&import::from_json(&caller(&journey.name).to_string()).unwrap(), &Variables::default());
     let library = Arc::new(library);
-    let mut idle = 0;
+    let (mut idle, mut decided) = (0, 0);
     for _ in 0..walks {
         let mut world = World::new();
         world.library = library.clone();
@@ -137,8 +166,19 @@ fn explore_by(library: &Library, journey: &Journey, patient: bool, walks: usize)
         let named = library.providers().map(|(name, _)| name).chain(["google", "facebook"]);
         let aliases: Vec<Value> = named.map(|name| json!(format!("{name}-248289"))).collect();
         world.users.change("demo", |user| user.attributes.insert("aliasList".to_owned(), Value::Array(aliases)));
-        let scripts = chosen.clone();
-        world.any_script = Some(Box::new(move |call| Ok(stand_in(call, &scripts, persona))));
+        let choices = chosen.clone();
+        match real {
+            None => world.any_script = Some(Box::new(move |call| Ok(stand_in(call, &choices, persona)))),
+            Some(scripts) => {
+                let named = world.users.names().into_iter();
+                let users: BTreeMap<_, _> = named
+                    .filter_map(|name| world.users.identity(&name).map(|found| (name, found.attributes)))
+                    .collect();
+                let scripts = scripts.clone();
+                world.sandbox =
+                    Some(Box::new(move |call| Ok(run_or_stand_in(call, &scripts, &users, &choices, persona))));
+            }
+        }
         match walk(&world, &provider, journey, &chosen, start, persona) {
             Some(Answer::Success(_)) => driven.success = Some(true),
             Some(Answer::Failure(failure)) if failure.cause == FailureCause::Rejected => driven.failure = Some(true),
@@ -151,9 +191,15 @@ fn explore_by(library: &Library, journey: &Journey, patient: bool, walks: usize)
         };
         let before = walked.len();
         walked.extend(left.iter().filter(connected).cloned());
-        idle = if walked.len() > before { 0 } else { idle + 1 };
+        let more = real.map_or(0, |scripts| scripts.decided());
+        idle = if walked.len() > before || more > decided { 0 } else { idle + 1 };
+        decided = more;
         let all = |found: Option<bool>| found != Some(false);
         let found = all(driven.success) && all(driven.failure);
+        // Every script has decided: nothing more is to be learnt of them.
+        if real.is_some_and(|scripts| scripts.all_decided()) || (real.is_some() && idle > SCRIPT_IDLE) {
+            break;
+        }
         if (idle > IDLE && found) || (idle > IDLE / 2 && !patient) || (walked.len() == edges && found) {
             break;
         }
@@ -201,6 +247,36 @@ fn stand_in(call: &mut ScriptCall<'_>, chosen: &Mutex<Chosen>, persona: Persona)
     ScriptAction::GoTo(call.outcomes.get(way).cloned().unwrap_or_default())
 }
 
+/// Runs it, and in half of the walks goes another way than it says: so that what comes after is reached whatever servers
+/// and users are like, with the state that the script has left.
+fn run_or_stand_in(
+    mut call: ScriptCall<'_>,
+    scripts: &Scripts,
+    users: &BTreeMap<String, Map<String, Value>>,
+    chosen: &Arc<Mutex<Chosen>>,
+    persona: Persona,
+) -> ScriptResult {
+    let least = |place: &str, ways| chosen.lock().unwrap().least(&format!("{} {place}", call.node), ways);
+    let (bare, obey) = (least("state", 4) == 0, least("obey", 2) == 0);
+    let before = (call.shared.clone(), call.transient.clone());
+    let instead = stand_in(&mut call, chosen, persona);
+    scripts.seed(&mut call);
+    if bare {
+        (call.shared, call.transient) = before;
+    }
+    let choices = chosen.clone();
+    let choose = Arc::new(move |place: &str, ways: usize| choices.lock().unwrap().least(place, ways));
+    match scripts.run(&call, users.clone(), choose) {
+        Some(mut result) => {
+            if !obey && matches!(result.action, ScriptAction::GoTo(_)) {
+                result.action = instead;
+            }
+            result
+        }
+        None => plain_result(call, instead),
+    }
+}
+
 fn walk(
     world: &World,
     provider: &Provider,
@@ -232,8 +308,17 @@ fn walk(
     }
     let engine = world.engine();
     let name = if start == 4 { "drive" } else { journey.name.as_str() };
+    if world.sandbox.is_some() {
+        // What scripts look for in a request: tokens of links, and the request that consent is asked for.
+        for (name, value) in [("token", "a.b.c"), ("goto", "https://x/"), ("consent_request", "e30.e30.e30")] {
+            request.parameters.insert(name.to_owned(), vec![value.to_owned()]);
+        }
+        for (name, value) in [("host", "am.example.com"), ("notify-jwt", "j"), ("user-agent", "driver")] {
+            request.headers.insert(name.to_owned(), vec![value.to_owned()]);
+        }
+    }
     let mut answer = crate::support::now_or_never(engine.start(name, &request)).ok()?;
-    for _ in 0..STEPS {
+    for _ in 0..if world.sandbox.is_some() { SCRIPT_STEPS } else { STEPS } {
         answer = match answer {
             Answer::Callbacks { state, .. } => {
                 let redirect = state.callbacks().iter().find_map(|callback| callback.output("redirectUrl")?.as_str());

@@ -6,5 +6,7 @@ mod driver;
 mod engine;
 mod golden;
 mod imports;
+mod mutations;
 mod nodes;
+mod scripts;
 mod support;

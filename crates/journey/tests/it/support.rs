@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use countersign_journey::host::{
     Audit, Clock, Host, HostError, Http, HttpRequest, HttpResponse, Mailer, NodeEvent, Pending, PersistentCookies,
-    PushAnswers, Random, Realm, ScriptAction, ScriptCall, ScriptResult, Scripts,
+    PushAnswers, Random, Realm, ResponseCookie, ScriptAction, ScriptCall, ScriptResult, Scripts,
 };
 use countersign_journey::{
     Answer, Callback, Engine, Failure, FailureCause, JourneyState, Library, Limits, Mail, NodeError, PersistentCookie,
@@ -37,6 +37,9 @@ pub(crate) fn now_or_never<T>(future: impl Future<Output = T> + Send) -> T {
 
 type ScriptFn = Box<dyn Fn(&mut ScriptCall<'_>) -> Result<ScriptAction, String> + Send + Sync>;
 
+/// Everything that a script leaves; the error is for the log.
+pub(crate) type RunFn = Box<dyn Fn(ScriptCall<'_>) -> Result<ScriptResult, String> + Send + Sync>;
+
 /// Status and JSON.
 pub(crate) type ServerFn = Box<dyn Fn(&HttpRequest) -> (u16, Value) + Send + Sync>;
 
@@ -53,11 +56,17 @@ pub(crate) struct World {
     pub(crate) mail_fails: bool,
     /// Node type and outcome, or the error.
     pub(crate) events: Mutex<Vec<(String, Result<String, NodeError>)>>,
+    /// Key and, of times, milliseconds.
+    pub(crate) measured: Mutex<Vec<(String, Option<u64>)>>,
+    /// What nodes have set.
+    pub(crate) cookies: Mutex<Vec<ResponseCookie>>,
     /// Journey, node and outcome.
     pub(crate) left: Mutex<Vec<(String, String, String)>>,
     pub(crate) scripts: Vec<(String, ScriptFn)>,
     /// For those that have none of their own.
     pub(crate) any_script: Option<ScriptFn>,
+    /// Runs those that have none of their own for real.
+    pub(crate) sandbox: Option<RunFn>,
     /// The servers that nodes ask: by the beginning of the URL.
     pub(crate) servers: Vec<(String, ServerFn)>,
     /// What they were asked.
@@ -86,9 +95,12 @@ impl World {
             mails: Mutex::default(),
             mail_fails: false,
             events: Mutex::default(),
+            measured: Mutex::default(),
+            cookies: Mutex::default(),
             left: Mutex::default(),
             scripts: Vec::new(),
             any_script: None,
+            sandbox: None,
             servers: Vec::new(),
             requests: Mutex::default(),
             answers: Mutex::default(),
@@ -230,6 +242,14 @@ impl Audit for World {
         let outcome = event.outcome.map(str::to_owned).map_err(Clone::clone);
         self.events.lock().unwrap().push((event.node_type.to_owned(), outcome));
     }
+
+    fn counted(&self, key: &str) {
+        self.measured.lock().unwrap().push((key.to_owned(), None));
+    }
+
+    fn timed(&self, key: &str, milliseconds: u64) {
+        self.measured.lock().unwrap().push((key.to_owned(), Some(milliseconds)));
+    }
 }
 
 impl Mailer for World {
@@ -282,31 +302,28 @@ impl PersistentCookies for World {
         let found = name.and_then(|(_, username)| self.users.identity(username));
         Box::pin(async { Ok(found) })
     }
+
+    fn set(&self, cookie: &ResponseCookie) -> Result<(), String> {
+        if cookie.name == "iPlanetDirectoryPro" {
+            return Err("it is the session's".to_owned());
+        }
+        self.cookies.lock().unwrap().push(cookie.clone());
+        Ok(())
+    }
 }
 
 impl Scripts for World {
     fn decide<'a>(&'a self, mut call: ScriptCall<'a>) -> Pending<'a, ScriptResult> {
         let body = self.scripts.iter().find(|(id, _)| *id == call.script.id).map(|(_, body)| body);
+        if let (None, Some(sandbox)) = (body, &self.sandbox) {
+            let result = sandbox(call).map_err(script_error);
+            return Box::pin(async { result });
+        }
         let body = body.or(self.any_script.as_ref());
         let action = body.map_or_else(|| Err("no such script in this test".to_owned()), |body| body(&mut call));
         Box::pin(async move {
             let action = action.map_err(script_error)?;
-            Ok(ScriptResult {
-                shared: call.shared,
-                transient: call.transient,
-                secure: call.secure,
-                action,
-                session_properties: Map::new(),
-                removed_session_properties: Vec::new(),
-                identified: None,
-                error_message: None,
-                lockout_message: None,
-                max_session_minutes: None,
-                max_idle_minutes: None,
-                header: None,
-                description: None,
-                stage: None,
-            })
+            Ok(plain_result(call, action))
         })
     }
 
@@ -321,6 +338,26 @@ impl Scripts for World {
                 _ => Err(script_error("left no config".to_owned())),
             }
         })
+    }
+}
+
+/// What a script leaves that only touches the state and decides.
+pub(crate) fn plain_result(call: ScriptCall<'_>, action: ScriptAction) -> ScriptResult {
+    ScriptResult {
+        shared: call.shared,
+        transient: call.transient,
+        secure: call.secure,
+        action,
+        session_properties: Map::new(),
+        removed_session_properties: Vec::new(),
+        identified: None,
+        error_message: None,
+        lockout_message: None,
+        max_session_minutes: None,
+        max_idle_minutes: None,
+        header: None,
+        description: None,
+        stage: None,
     }
 }
 

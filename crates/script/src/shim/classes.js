@@ -180,7 +180,8 @@
   };
   const Action = {
     goTo(outcome) {
-      if (!kit.isText(outcome)) throw new TypeError('an outcome is a text');
+      // A parameter of Java's type for texts: Rhino makes one of whatever is given.
+      if (outcome === undefined || outcome === null) throw new TypeError('an outcome is a text');
       return new ActionBuilder({ goTo: String(outcome) });
     },
     send: (...given) => new ActionBuilder({ send: wires(given) }),
@@ -197,6 +198,15 @@
   const named = Object.create(null);
   named[`${NODE}.Action`] = Action;
   named[`${NODE}.SharedStateConstants`] = { USERNAME: 'username', PASSWORD: 'password', REALM: 'realm', AUTH_LEVEL: 'authLevel', ONE_TIME_PASSWORD: 'oneTimePassword', EMAIL_ADDRESS: 'emailAddress', OBJECT_ATTRIBUTES: 'objectAttributes' };
+  named[`${NODE}.NodeProcessException`] = javaClass(class NodeProcessException extends Error {
+    constructor(message) {
+      super(text(message));
+      this.name = 'NodeProcessException';
+    }
+    getMessage() {
+      return this.message;
+    }
+  });
   const JAVAX = ['NameCallback', 'PasswordCallback', 'TextInputCallback', 'TextOutputCallback', 'ChoiceCallback', 'ConfirmationCallback', 'LanguageCallback'];
   const OWN = ['com.sun.identity.authentication.callbacks', 'com.sun.identity.authentication.spi', 'org.forgerock.openam.authentication.callbacks'];
   // The callbacks of a package. Most live in one of three; scripts name the right one, and the others do no harm.
@@ -208,7 +218,9 @@
 
   // Parts that hold classes, each evaluated when one of its packages is first asked for.
   const WHERE = [
+    [/^java\.(time|util\.(Gregorian)?Calendar)/, 'time'],
     [/^(java|javax\.crypto)\./, 'java'],
+    [/^(java\.(util|net|math)|com\.google\.common\.collect)\./, 'util'],
     [/^org\.forgerock\.(http|json\.JsonValue|util)/, 'forgerock'],
     [/^(org\.forgerock\.(json\.jose|secrets)|javax\.crypto)\./, 'jose'],
   ];
@@ -226,7 +238,7 @@
     }
     return undefined;
   };
-  const PACKAGES = ['java.lang', 'java.util', 'java.time', 'java.time.temporal', 'java.text', 'java.net', 'java.security', 'java.nio.charset', 'javax.crypto', 'javax.crypto.spec', 'org.forgerock.json', 'org.forgerock.http.protocol', 'org.forgerock.util.encode', 'org.forgerock.json.jose', 'org.forgerock.secrets'];
+  const PACKAGES = ['java.lang', 'java.util', 'java.util.regex', 'java.util.stream', 'java.util.concurrent', 'java.time', 'java.time.temporal', 'java.time.format', 'java.text', 'java.math', 'java.net', 'java.security', 'java.nio.charset', 'javax.crypto', 'javax.crypto.spec', 'org.forgerock.json', 'org.forgerock.http.protocol', 'org.forgerock.util.encode', 'org.forgerock.json.jose', 'org.forgerock.secrets', 'com.google.common.collect'];
   const inside = (name) => {
     const from = `${name}.`;
     const own = Object.keys(named).filter((one) => one.startsWith(from) && !one.slice(from.length).includes('.'));
@@ -244,11 +256,16 @@
     throw new ReferenceError(`the Java class ${name} is not available to scripts`);
   };
   const packages = Object.create(null);
+  // Where one thing stands for several classes, each name has its own, so that each is imported under its name.
+  const aliases = Object.create(null);
   const resolve = (name) => {
+    if (name in aliases) return aliases[name];
     const found = lookup(name);
     if (found !== undefined) {
-      nameOf.set(found, name);
-      return found;
+      const first = nameOf.get(found) ?? name;
+      const one = first === name ? found : (aliases[name] = new kit.Proxy(found, {}));
+      nameOf.set(one, name);
+      return one;
     }
     if (name in packages) return packages[name];
     const proxy = new kit.Proxy(function () {}, {
@@ -273,15 +290,20 @@
     return name === undefined ? undefined : name.slice(name.lastIndexOf('.') + 1);
   };
 
+  // What is imported into the global scope hides nothing that is there: `String` stays JavaScript's.
+  const free = (target, name) => target !== kit.global || !(name in target);
   const importInto = (target, given) => {
     for (const one of given) {
       const name = nameOf.get(one);
       if (name !== undefined && !isClass(name)) {
-        for (const full of inside(name)) hide(target, { [full.slice(full.lastIndexOf('.') + 1)]: resolve(full) });
+        for (const full of inside(name)) {
+          const short = full.slice(full.lastIndexOf('.') + 1);
+          if (free(target, short)) hide(target, { [short]: resolve(full) });
+        }
       } else {
         const short = simple(one);
         if (short === undefined) throw new TypeError('only Java classes and packages can be imported');
-        hide(target, { [short]: one });
+        if (free(target, short)) hide(target, { [short]: one });
       }
     }
     return target;
@@ -295,6 +317,8 @@
   };
   for (const root of ['java', 'javax', 'org', 'com', 'sun', 'net']) kit.bind(root, resolve(root));
   kit.bind('Packages', new kit.Proxy({}, { get: (_, key) => (typeof key === 'symbol' ? undefined : resolve(key)) }));
+  // The way of another engine to name a class.
+  kit.bind('Java', { type: (name) => resolve(text(name)), from: (values) => [...values], to: (values) => values });
   kit.bind('JavaImporter', JavaImporter);
   kit.bind('importClass', (...given) => void importInto(kit.global, given));
   kit.bind('importPackage', (...given) => void importInto(kit.global, given));

@@ -152,7 +152,7 @@
     if (values !== null && typeof values === 'object') map.putAll(values);
     return map;
   };
-  for (const name of ['HashMap', 'LinkedHashMap', 'TreeMap', 'Hashtable']) classes[`java.util.${name}`] = HashMap;
+  for (const name of ['HashMap', 'LinkedHashMap', 'TreeMap', 'Hashtable', 'concurrent.ConcurrentHashMap']) classes[`java.util.${name}`] = HashMap;
   const HashSet = function (values) {
     const made = set([]);
     hide(made, { add(value) {
@@ -243,7 +243,13 @@
     }
   }
   classes['java.util.UUID'] = javaClass(UUID);
-  classes['java.util.Date'] = Date;
+  // Java's classes may be called without `new`; JavaScript's `Date` is a text then.
+  const JavaDate = function (...given) {
+    return given.length === 0 ? new Date() : new Date(...given);
+  };
+  JavaDate.prototype = Date.prototype;
+  JavaDate.from = (instant) => new Date(Number(instant));
+  classes['java.util.Date'] = JavaDate;
   const random = (count) => coding.fromBase64(kit.ask('random', count));
   class Random {
     nextInt(from, to) {
@@ -282,7 +288,7 @@
   const unit = (milliseconds) => ({ toMillis: (n) => n * milliseconds, toSeconds: (n) => Math.trunc((n * milliseconds) / 1000), toMinutes: (n) => Math.trunc((n * milliseconds) / 60000) });
   classes['java.util.concurrent.TimeUnit'] = { MILLISECONDS: unit(1), SECONDS: unit(1000), MINUTES: unit(60000), HOURS: unit(3600000), DAYS: unit(86400000) };
 
-  // --- java.text, java.time -----------------------------------------------------------------------------------
+  // --- java.text ----------------------------------------------------------------------------------------
 
   const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'];
   const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
@@ -290,6 +296,7 @@
   // The letters that scripts use; in UTC, which is where servers live.
   const letters = {
     y: (date, n) => (n === 2 ? pad(date.getUTCFullYear() % 100, 2) : pad(date.getUTCFullYear(), n)),
+    u: (date, n) => letters.y(date, n),
     M: (date, n) => (n >= 4 ? MONTHS[date.getUTCMonth()] : n === 3 ? MONTHS[date.getUTCMonth()].slice(0, 3) : pad(date.getUTCMonth() + 1, n)),
     d: (date, n) => pad(date.getUTCDate(), n),
     H: (date, n) => pad(date.getUTCHours(), n),
@@ -318,7 +325,7 @@
       });
     }
     parse(value) {
-      const fields = { y: 1970, M: 1, d: 1, H: 0, m: 0, s: 0, S: 0 };
+      const fields = { y: 1970, u: null, M: 1, d: 1, H: 0, m: 0, s: 0, S: 0 };
       const order = [];
       const source = this.pattern.replace(/'([^']*)'|([A-Za-z])\2*|[^A-Za-z']/g, (run, quoted, letter) => {
         if (quoted !== undefined) return quoted.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -334,99 +341,10 @@
         const held = found[at + 1];
         fields[letter] = /^[0-9]+$/.test(held) ? Number(held) : letter === 'M' ? MONTHS.findIndex((one) => one.startsWith(held.slice(0, 3))) + 1 : held;
       });
-      return new Date(Date.UTC(fields.y, fields.M - 1, fields.d, fields.H, fields.m, fields.s, fields.S));
+      return new Date(Date.UTC(fields.u ?? fields.y, fields.M - 1, fields.d, fields.H, fields.m, fields.s, fields.S));
     }
   }
   classes['java.text.SimpleDateFormat'] = javaClass(SimpleDateFormat);
-
-  const UNITS = { MILLIS: 1, SECONDS: 1000, MINUTES: 60000, HOURS: 3600000, DAYS: 86400000, WEEKS: 604800000 };
-  const chrono = {};
-  for (const [name, milliseconds] of Object.entries(UNITS)) {
-    chrono[name] = { milliseconds, between: (a, b) => Math.trunc((Number(b) - Number(a)) / milliseconds), toString: () => name };
-  }
-  classes['java.time.temporal.ChronoUnit'] = chrono;
-  class Duration {
-    constructor(milliseconds) {
-      hide(this, { milliseconds });
-    }
-    static between(a, b) {
-      return new Duration(Number(b) - Number(a));
-    }
-    toMillis() {
-      return this.milliseconds;
-    }
-    getSeconds() {
-      return Math.trunc(this.milliseconds / 1000);
-    }
-    toMinutes() {
-      return Math.trunc(this.milliseconds / 60000);
-    }
-    toHours() {
-      return Math.trunc(this.milliseconds / 3600000);
-    }
-    toDays() {
-      return Math.trunc(this.milliseconds / 86400000);
-    }
-  }
-  for (const [name, milliseconds] of Object.entries(UNITS)) Duration[`of${name[0]}${name.slice(1).toLowerCase()}`] = (n) => new Duration(n * milliseconds);
-  classes['java.time.Duration'] = javaClass(Duration);
-  class Instant {
-    constructor(at) {
-      if (!Number.isFinite(at)) throw new Error('DateTimeParseException: not an instant');
-      hide(this, { at });
-    }
-    static now() {
-      return new Instant(Date.now());
-    }
-    static ofEpochMilli(at) {
-      return new Instant(Number(at));
-    }
-    static ofEpochSecond(at) {
-      return new Instant(Number(at) * 1000);
-    }
-    static parse(value) {
-      return new Instant(Date.parse(text(value)));
-    }
-    plus(amount, unit) {
-      return new Instant(this.at + (amount instanceof Duration ? amount.milliseconds : amount * unit.milliseconds));
-    }
-    minus(amount, unit) {
-      return new Instant(this.at - (amount instanceof Duration ? amount.milliseconds : amount * unit.milliseconds));
-    }
-    plusSeconds(n) {
-      return new Instant(this.at + n * 1000);
-    }
-    minusSeconds(n) {
-      return new Instant(this.at - n * 1000);
-    }
-    plusMillis(n) {
-      return new Instant(this.at + n);
-    }
-    toEpochMilli() {
-      return this.at;
-    }
-    getEpochSecond() {
-      return Math.floor(this.at / 1000);
-    }
-    isBefore(other) {
-      return this.at < other.at;
-    }
-    isAfter(other) {
-      return this.at > other.at;
-    }
-    valueOf() {
-      return this.at;
-    }
-    toString() {
-      return new Date(this.at).toISOString().replace('.000Z', 'Z');
-    }
-    toJSON() {
-      return this.toString();
-    }
-  }
-  classes['java.time.Instant'] = javaClass(Instant);
-  const clock = { millis: () => Date.now(), instant: () => Instant.now() };
-  classes['java.time.Clock'] = { systemUTC: () => clock, systemDefaultZone: () => clock };
 
   // --- java.net, java.nio, java.security ----------------------------------------------------------------------
 

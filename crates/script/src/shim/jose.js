@@ -1,4 +1,5 @@
-// org.forgerock.json.jose and org.forgerock.secrets: signed tokens under a shared secret.
+// org.forgerock.json.jose and org.forgerock.secrets: tokens signed and encrypted under a shared secret, or signed by a
+// private key.
 (function (kit) {
   'use strict';
   const { text, hide } = kit;
@@ -10,7 +11,7 @@
   };
 
   const names = (values) => Object.fromEntries(values.map((name) => [name, { name: () => name, getAlgorithm: () => name, toString: () => name }]));
-  classes['org.forgerock.json.jose.jws.JwsAlgorithm'] = names(['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512']);
+  classes['org.forgerock.json.jose.jws.JwsAlgorithm'] = names(['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512']);
   classes['org.forgerock.json.jose.jwe.JweAlgorithm'] = { ...names(['A128KW', 'A192KW', 'A256KW', 'RSA_OAEP', 'RSA_OAEP_256']), DIRECT: { toString: () => 'dir' } };
   classes['org.forgerock.json.jose.jwe.EncryptionMethod'] = names(['A128CBC_HS256', 'A192CBC_HS384', 'A256CBC_HS512', 'A128GCM', 'A192GCM', 'A256GCM']);
 
@@ -41,27 +42,63 @@
     if (held === undefined || held === null) throw new TypeError('a key without bytes');
     return held;
   };
+  // A private key is a JWK, which is signed with as a whole.
+  const jwkOf = (key) => key?.jwk ?? key?.key?.jwk ?? null;
   class Key {
     constructor(builder) {
-      hide(this, { bytes: bytesOf(builder) });
+      const jwk = jwkOf(builder);
+      hide(this, { jwk, bytes: jwk === null ? bytesOf(builder) : [] });
     }
   }
   for (const name of ['SigningKey', 'VerificationKey', 'DataEncryptionKey', 'DataDecryptionKey']) classes[`org.forgerock.secrets.keys.${name}`] = javaClass(class extends Key {});
-
-  class HmacHandler {
-    constructor(key) {
-      hide(this, { key: coding.toBase64(Array.isArray(key) ? key : bytesOf(key)) });
+  class JWK {
+    constructor(given) {
+      const value = given?.getObject?.() ?? given;
+      hide(this, { jwk: kit.isText(value) ? kit.parse(String(value)) : { ...value } });
+    }
+    static parse(given) {
+      return new JWK(given);
+    }
+    getKeyId() {
+      return this.jwk.kid ?? null;
+    }
+    getAlgorithm() {
+      return this.jwk.alg ?? null;
+    }
+    private() {
+      if (typeof this.jwk.d !== 'string') throw new TypeError('the JWK has no private key');
+      return { jwk: this.jwk };
+    }
+    toRSAPrivateKey() {
+      return this.private();
+    }
+    toECPrivateKey() {
+      return this.private();
+    }
+    toString() {
+      return kit.stringify(this.jwk);
     }
   }
-  const Hmac = javaClass(HmacHandler);
-  classes['org.forgerock.json.jose.jws.handlers.SecretHmacSigningHandler'] = Hmac;
-  classes['org.forgerock.json.jose.jws.handlers.HmacSigningHandler'] = Hmac;
+  for (const name of ['RsaJWK', 'EcJWK', 'JWK']) classes[`org.forgerock.json.jose.jwk.${name}`] = javaClass(JWK);
+
+  class Handler {
+    constructor(key) {
+      const jwk = jwkOf(key);
+      hide(this, { jwk, key: jwk === null ? coding.toBase64(Array.isArray(key) ? key : bytesOf(key)) : '' });
+    }
+  }
+  const Signing = javaClass(Handler);
+  const HANDLERS = 'org.forgerock.json.jose.jws.handlers';
+  for (const name of ['SecretHmacSigningHandler', 'HmacSigningHandler', 'SecretRSASigningHandler', 'RSASigningHandler', 'SecretECDSASigningHandler', 'ECDSASigningHandler']) classes[`${HANDLERS}.${name}`] = Signing;
   classes['org.forgerock.json.jose.jws.SigningManager'] = javaClass(class SigningManager {
     newHmacSigningHandler(key) {
-      return new Hmac(key);
+      return new Signing(key);
+    }
+    newRsaSigningHandler(key) {
+      return new Signing(key);
     }
     newSigningHandler(key) {
-      return new Hmac(key);
+      return new Signing(key);
     }
   });
 
@@ -140,27 +177,37 @@
   }
   classes['org.forgerock.json.jose.jwt.JwtClaimsSet'] = javaClass(JwtClaimsSet);
 
-  // Claims built by the builder: the same claims, one call each.
+  // Headers, one call each; `done` goes back to what they are the headers of.
+  const headers = (of) => {
+    const header = {
+      header: (name, value) => {
+        kit.set(of.header, text(name), value);
+        return header;
+      },
+      done: () => of,
+    };
+    for (const name of ['alg', 'enc', 'zip', 'kid', 'typ', 'cty', 'jku', 'x5t']) header[name] = (value) => header.header(name, text(value));
+    return header;
+  };
+  const handled = (handler) => {
+    if (!(handler instanceof Handler)) refuse('signing without a handler');
+    return handler;
+  };
+  const signed = (handler, header, what) => {
+    const { alg, ...others } = header;
+    return kit.ask('sign', { algorithm: alg ?? (handler.jwk === null ? 'HS256' : 'RS256'), key: handler.key, jwk: handler.jwk ?? {}, header: others, ...what });
+  };
+  const sealed = (key, header, content) => {
+    const { alg, enc, ...others } = header;
+    if (alg !== undefined && alg !== 'dir') refuse(`encrypting with ${alg}`);
+    return kit.ask('encrypt', { enc: text(enc).replace('_', '-'), key: coding.toBase64(bytesOf(key)), header: others, content });
+  };
   class SignedBuilder {
     constructor(handler) {
-      if (!(handler instanceof HmacHandler)) refuse('signing with anything but a shared secret');
-      hide(this, { handler, header: { typ: 'JWT' }, set: null });
+      hide(this, { handler: handled(handler), header: { typ: 'JWT' }, set: null });
     }
     headers() {
-      const done = () => this;
-      const header = {
-        alg: (algorithm) => {
-          this.header.alg = text(algorithm);
-          return header;
-        },
-        header: (name, value) => {
-          kit.set(this.header, text(name), value);
-          return header;
-        },
-        done,
-      };
-      for (const name of ['kid', 'typ', 'cty', 'jku', 'x5t']) header[name] = (value) => header.header(name, text(value));
-      return header;
+      return headers(this);
     }
     claims(claims) {
       this.set = claims;
@@ -170,25 +217,65 @@
       return this;
     }
     build() {
-      const { alg, ...header } = this.header;
-      return kit.ask('sign', { algorithm: alg ?? 'HS256', key: this.handler.key, header, claims: this.set });
+      return signed(this.handler, this.header, { claims: this.set });
     }
-    encrypt() {
-      return refuse('encrypting a JWT');
+    encrypt(key) {
+      return new EncryptedBuilder(key, { typ: 'JWT', cty: 'JWT' }, () => this.build());
+    }
+    toString() {
+      return this.build();
     }
   }
-  class SignedJwt {
-    constructor(token) {
-      const pieces = text(token).split('.');
-      if (pieces.length !== 3) throw new Error('not a right number of dots, 3 expected');
-      const read = (piece) => kit.parse(coding.fromUtf8(coding.fromBase64(piece) ?? []));
-      hide(this, { token: text(token), header: adopt(read(pieces[0]), 0), set: classes['org.forgerock.json.jose.jwt.JwtClaimsSet'](read(pieces[1])) });
+  class EncryptedBuilder {
+    constructor(key, header, content) {
+      hide(this, { key, header, content });
+    }
+    headers() {
+      return headers(this);
+    }
+    claims(claims) {
+      this.content = () => kit.stringify(claims);
+      return this;
+    }
+    asJwt() {
+      return this;
+    }
+    build() {
+      return sealed(this.key, this.header, this.content());
+    }
+    signedWith(handler, algorithm) {
+      const outer = { typ: 'JWT', cty: 'JWE', alg: text(algorithm) };
+      const build = () => signed(handled(handler), outer, { payload: this.build() });
+      return { build, asJwt: () => ({ build }), headers: () => headers({ header: outer, build, asJwt: () => ({ build }) }), toString: build };
+    }
+    toString() {
+      return this.build();
+    }
+  }
+  const claimsOf = (content) => classes['org.forgerock.json.jose.jwt.JwtClaimsSet'](kit.parse(content));
+  const piecesOf = (token, count) => {
+    const pieces = text(token).split('.');
+    if (pieces.length !== count) throw new Error(`not a right number of dots, ${count} expected`);
+    return (at) => coding.fromUtf8(coding.fromBase64(pieces[at]) ?? []);
+  };
+  // What is inside of an encrypted token is known when it was decrypted.
+  class Reconstructed {
+    constructor(token, count) {
+      const piece = piecesOf(token, count);
+      hide(this, { token: text(token), header: adopt(kit.parse(piece(0)), 0), inner: null, set: null, piece });
     }
     verify(handler) {
-      if (!(handler instanceof HmacHandler)) refuse('verifying with anything but a shared secret');
-      return kit.ask('verify', { token: this.token, key: handler.key }).valid;
+      if (handled(handler).jwk !== null) refuse('verifying with anything but a shared secret');
+      return kit.ask('verify', { token: this.signature(), key: handler.key }).valid;
+    }
+    signature() {
+      return this.token;
+    }
+    open(token, key) {
+      this.inner = kit.ask('decrypt', { token, key: coding.toBase64(bytesOf(key)) }).content;
     }
     getClaimsSet() {
+      if (this.set === null) throw new Error('the JWT has not been decrypted');
       return this.set;
     }
     getHeader() {
@@ -201,25 +288,53 @@
       return this.token;
     }
   }
+  class SignedJwt extends Reconstructed {
+    constructor(token) {
+      super(token, 3);
+      this.set = claimsOf(this.piece(1));
+    }
+  }
+  class EncryptedJwt extends Reconstructed {
+    constructor(token) {
+      super(token, 5);
+    }
+    decrypt(key) {
+      this.open(this.token, key);
+      this.set = claimsOf(this.inner);
+    }
+  }
+  class SignedThenEncryptedJwt extends Reconstructed {
+    constructor(token) {
+      super(token, 5);
+    }
+    decrypt(key) {
+      this.open(this.token, key);
+      this.set = claimsOf(piecesOf(this.inner, 3)(1));
+    }
+    signature() {
+      if (this.inner === null) throw new Error('the JWT has not been decrypted');
+      return this.inner;
+    }
+  }
+  class EncryptedThenSignedJwt extends Reconstructed {
+    constructor(token) {
+      super(token, 3);
+    }
+    decrypt(key) {
+      this.open(this.piece(1), key);
+      this.set = claimsOf(this.inner);
+    }
+  }
   const JWS = 'org.forgerock.json.jose.jws';
-  classes[`${JWS}.SignedJwt`] = javaClass(SignedJwt);
-  // They may be imported and passed on; opening one is what is refused.
-  classes[`${JWS}.EncryptedThenSignedJwt`] = javaClass(class EncryptedThenSignedJwt {
-    constructor() {
-      refuse('an encrypted JWT');
-    }
-  });
-  classes['org.forgerock.json.jose.jwe.SignedThenEncryptedJwt'] = javaClass(class SignedThenEncryptedJwt {
-    constructor() {
-      refuse('an encrypted JWT');
-    }
-  });
+  kit.java.beans(Reconstructed.prototype);
+  for (const made of [SignedJwt, EncryptedJwt, SignedThenEncryptedJwt, EncryptedThenSignedJwt]) classes[`${JWS}.${made.name}`] = javaClass(made);
+  for (const name of ['EncryptedJwt', 'SignedThenEncryptedJwt']) classes[`org.forgerock.json.jose.jwe.${name}`] = classes[`${JWS}.${name}`];
   classes['org.forgerock.json.jose.builders.JwtBuilderFactory'] = javaClass(class JwtBuilderFactory {
     jws(handler) {
       return new SignedBuilder(handler);
     }
-    jwe() {
-      return refuse('encrypting a JWT');
+    jwe(key) {
+      return new EncryptedBuilder(key, { typ: 'JWT' }, () => '{}');
     }
     claims() {
       return new classes['org.forgerock.json.jose.jwt.JwtClaimsSet']();

@@ -9,6 +9,28 @@
   const { answer, builders } = kit.part('classes');
   const { state } = common;
 
+  // Texts from Java split and replace by regular expressions, which are texts too. JavaScript's own way of writing those is
+  // left alone, and so is what is no regular expression.
+  const own = { split: String.prototype.split, replaceAll: String.prototype.replaceAll };
+  const asExpression = (value, flags) => {
+    if (!kit.isText(value) || !/[\\^$.|?*+()[\]{}]/.test(value)) return null;
+    try {
+      return new RegExp(String(value), flags);
+    } catch {
+      return null;
+    }
+  };
+  hide(String.prototype, {
+    // Only what is escaped: a lone mark such as `.` is what JavaScript splits by.
+    split(by, most) {
+      const read = kit.isText(by) && by.includes('\\') && !this.includes(by) ? asExpression(by, '') : null;
+      return Reflect.apply(own.split, this, [read ?? by, most]);
+    },
+    replaceAll(what, by) {
+      const read = asExpression(what, 'g');
+      return read === null ? Reflect.apply(own.replaceAll, this, [what, by]) : this.replace(read, by);
+    },
+  });
   const json = (value) => new (kit.part('forgerock')['org.forgerock.json.JsonValue'])(value);
   const nodeState = {
     get(key) {
@@ -80,10 +102,8 @@
 
   const httpClient = {
     send(request) {
-      const get = () => kit.part('forgerock').send(request);
       // Sent at once, as the futures of Java are; the answer waits.
-      const answered = get();
-      return { get: () => answered, getOrThrow: () => answered, getOrThrowUninterruptibly: () => answered };
+      return kit.part('world').future(kit.part('forgerock').send(request));
     },
   };
 

@@ -5,11 +5,13 @@
   const common = kit.part('common');
   const { state } = common;
 
+  // Maps and lists come with the methods of Java's: scripts use either way.
+  const shaped = (value) => (value !== null && typeof value === 'object' ? kit.part('values').adopt(value, 0) : value);
   const nodeState = {
-    get: (key) => state.get(text(key)),
-    getObject: (key) => state.object(text(key)),
+    get: (key) => shaped(state.get(text(key))),
+    getObject: (key) => shaped(state.object(text(key))),
     isDefined: (key) => state.isDefined(text(key)),
-    keys: () => state.keys(),
+    keys: () => kit.part('values').set(state.keys()),
     putShared(key, value) {
       state.put(state.stores.shared, key, value);
       return nodeState;
@@ -34,7 +36,8 @@
   let chosen = null;
   const action = common.withEffects({
     goTo(outcome) {
-      if (!kit.isText(outcome)) throw new TypeError('an outcome is a text');
+      // A parameter of Java's type for texts: Rhino makes one of whatever is given.
+      if (outcome === undefined || outcome === null) throw new TypeError('an outcome is a text');
       chosen = { goTo: String(outcome) };
       return action;
     },
@@ -52,6 +55,8 @@
     size: () => values.length,
     isEmpty: () => values.length === 0,
     contains: (value) => values.includes(value),
+    toArray: () => [...values],
+    toString: () => `[${values.join(', ')}]`,
   });
 
   // Request maps: lists of values by name, headers without regard to case.
@@ -99,7 +104,7 @@
   for (const [name, value] of Object.entries({ nodeState, action, require, idRepository: { getIdentity: identity } })) kit.bind(name, value);
   // What most scripts use none of, in parts of their own.
   kit.next = { sent, list, named };
-  for (const [part, names] of [['asking', ['callbacksBuilder', 'callbacks']], ['tools', ['httpClient', 'utils', 'jwtAssertion', 'jwtValidator']]]) {
+  for (const [part, names] of [['asking', ['callbacksBuilder', 'callbacks']], ['tools', ['httpClient', 'utils', 'jwtAssertion', 'jwtValidator', 'locales', 'journey']]]) {
     for (const name of names) kit.later(name, () => kit.part(part)[name]);
   }
   kit.later('requestHeaders', () => named(told.headers, (name) => name.toLowerCase()));

@@ -30,7 +30,7 @@
         json: () => kit.parse(answer.body),
         formData: () => Object.fromEntries(answer.body.split('&').map((pair) => pair.split('=').map((piece) => decodeURIComponent(piece.replace(/\+/g, ' '))))),
       };
-      return { get: () => response };
+      return kit.part('world').future(response);
     },
   };
 
@@ -88,7 +88,14 @@
       const minutes = Number(options.validityMinutes ?? 5);
       const claims = { iss: options.issuer, sub: options.subject, aud: options.audience, iat: now(), exp: now() + minutes * 60, jti: kit.ask('uuid', null), ...options.claims };
       const header = { typ: options.type ?? 'JWT' };
-      return kit.ask('sign', { algorithm: text(options.jwsAlgorithm ?? 'HS256'), key: text(options.signingKey), header, claims });
+      // A private key is a JWK, as an object or as text; a shared secret is base64.
+      const given = options.privateKey ?? options.signingKey;
+      const jwk = kit.isText(given) && String(given).trim().startsWith('{') ? kit.parse(String(given)) : given;
+      if (!kit.isText(jwk) && jwk !== null && typeof jwk === 'object') {
+        if (jwk.kid !== undefined) header.kid = jwk.kid;
+        return kit.ask('sign', { algorithm: text(options.jwsAlgorithm ?? jwk.alg ?? 'RS256'), jwk, header, claims });
+      }
+      return kit.ask('sign', { algorithm: text(options.jwsAlgorithm ?? 'HS256'), key: text(given), header, claims });
     },
   };
   const jwtValidator = {
@@ -106,5 +113,24 @@
     },
   };
 
-  return { httpClient, utils, jwtAssertion, jwtValidator };
+  // The best of the languages that the client asked for, else the first text.
+  const locales = {
+    getLocalizedMessage(texts) {
+      const known = Object.keys(texts);
+      const fold = (name) => name.toLowerCase().replace('_', '-');
+      for (const wanted of kit.told.languages.map(fold)) {
+        const found = known.find((name) => fold(name) === wanted) ?? known.find((name) => fold(name).split('-')[0] === wanted.split('-')[0]);
+        if (found !== undefined) return texts[found];
+      }
+      return known.length === 0 ? null : texts[known[0]];
+    },
+  };
+  const journey = {
+    name: () => kit.told.journey.name,
+    identityResource: () => kit.told.journey.resource,
+    innerJourney: () => kit.told.journey.innerOnly,
+    mustRun: () => kit.told.journey.mustRun,
+  };
+
+  return { httpClient, utils, jwtAssertion, jwtValidator, locales, journey };
 })

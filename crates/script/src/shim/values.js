@@ -81,6 +81,10 @@
     forEach(visit) {
       for (const [key, value] of Object.entries(this)) visit(key, value);
     },
+    // As `for each` of Rhino goes through it.
+    [Symbol.iterator]() {
+      return Object.values(this)[Symbol.iterator]();
+    },
     toString() {
       return `{${Object.entries(this).map(([key, value]) => `${key}=${shown(value)}`).join(', ')}}`;
     },
@@ -146,6 +150,25 @@
     stream() {
       return this;
     },
+    collect(how) {
+      return how(this);
+    },
+    anyMatch(check) {
+      return this.some((one) => check(one));
+    },
+    allMatch(check) {
+      return this.every((one) => check(one));
+    },
+    removeAll(values) {
+      const kept = this.filter((one) => !values.some((value) => same(one, value)));
+      const fewer = kept.length < this.length;
+      this.length = 0;
+      for (const one of kept) this.push(one);
+      return fewer;
+    },
+    subList(from, to) {
+      return this.slice(from, to);
+    },
     equals(other) {
       return same(this, other);
     },
@@ -185,6 +208,18 @@
     },
     toCharArray() {
       return charArray(this);
+    },
+    strip() {
+      return this.trim();
+    },
+    compareToIgnoreCase(other) {
+      return this.toLowerCase().compareTo(String(other).toLowerCase());
+    },
+    subSequence(from, to) {
+      return this.substring(from, to);
+    },
+    contentEquals(other) {
+      return String(this) === String(other);
     },
     intern() {
       return String(this);
@@ -229,7 +264,7 @@
       return other instanceof Date && this.getTime() === other.getTime();
     },
     toInstant() {
-      return kit.part('java')['java.time.Instant'].ofEpochMilli(this.getTime());
+      return kit.part('time')['java.time.Instant'].ofEpochMilli(this.getTime());
     },
   });
 

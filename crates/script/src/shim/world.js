@@ -31,17 +31,52 @@
     return answer.failed === undefined ? answer : { status: 502, reason: 'Bad Gateway', headers: [], body: '', failed: answer.failed };
   };
 
+  // A name may come as it was taken out of the state: as a JSON value around it.
+  const plain = (value) => text(value?.getObject?.() ?? value);
   const identities = {
-    find: (user) => ask('identity', text(user)),
+    find: (user) => ask('identity', plain(user)),
     attribute: (user, name) => ask('attribute', { user: text(user), name: text(name) }),
     set: (user, name, values) => ask('setAttribute', { user: text(user), name: text(name), values: Array.from(values, text) }),
     add: (user, name, value) => ask('addAttribute', { user: text(user), name: text(name), values: [text(value)] }),
   };
 
+  // Everything is done at once, so what is to follow follows at once. It cannot be the script's undoing: elsewhere it runs
+  // when the script is over.
+  const future = (answer) => {
+    const follow = (visit) => {
+      let next;
+      try {
+        next = typeof visit === 'function' ? visit(answer) : answer;
+      } catch (error) {
+        kit.part('logger').error(`what was to follow an answer failed: ${error}`);
+      }
+      return future(next);
+    };
+    const get = () => answer;
+    return {
+      get, getOrThrow: get, getOrThrowUninterruptibly: get, then: follow, thenOnResult: follow, thenAlways: follow, thenAsync: follow,
+      thenCatch: () => future(answer), thenOnException: () => future(answer), thenFinally: follow, isDone: () => true,
+    };
+  };
+
+  // What IDM refuses is an error with the exception of Java's side in it.
   const openidm = {};
   for (const method of ['create', 'read', 'update', 'patch', 'delete', 'query', 'action']) {
-    openidm[method] = (...given) => ask('openidm', { method, arguments: given });
+    openidm[method] = (...given) => {
+      const { value, failed } = ask('openidm', { method, arguments: given.map((one) => (one === undefined ? null : one)) });
+      if (failed === undefined) return value;
+      const error = new Error(failed.message);
+      error.javaException = {
+        getCode: () => failed.code,
+        getReason: () => failed.reason,
+        getMessage: () => failed.message,
+        getDetail: () => null,
+        isServerError: () => failed.code >= 500,
+        toString: () => failed.message,
+      };
+      throw error;
+    };
   }
 
-  return { secrets, systemEnv, exchange, identities, openidm };
+  return { secrets, systemEnv, exchange, identities, future, openidm };
 })

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use countersign_journey::Export;
-use countersign_journey::import::{ImportError, MAX_BYTES, from_files, from_json};
+use countersign_journey::import::{ImportError, MAX_BYTES, decode, from_files, from_json};
 
 use super::super::Failure;
 
@@ -34,7 +34,12 @@ fn one(path: &Path) -> Result<Export, Failure> {
         let text = limited(std::fs::File::open(path)?)?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         // A file of a folder's shape, alone, and a tree whose name is that of its file.
-        return Ok(if name.ends_with(".json") { from_files(&[(name, text)])?.0 } else { from_json(&text)? });
+        if !name.ends_with(".json") {
+            return Ok(from_json(&text)?);
+        }
+        let mut files = beside(path.parent().unwrap_or(Path::new("")), &text)?;
+        files.push((name, text));
+        return Ok(from_files(&files)?.0);
     }
     let (mut files, mut bytes) = (Vec::new(), 0);
     let mut open = vec![(path.to_owned(), 0)];
@@ -66,10 +71,32 @@ fn one(path: &Path) -> Result<Export, Failure> {
     Ok(from_files(&files)?.0)
 }
 
+/// The sources of scripts that lie beside an export, in files that it names: nowhere but there, and nothing else.
+fn beside(folder: &Path, text: &str) -> Result<Vec<(String, String)>, Failure> {
+    let mut files: Vec<(String, String)> = Vec::new();
+    for rest in text.split("file://").skip(1) {
+        let name = rest.split(['"', '\\']).next().unwrap_or_default();
+        let plain = Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        let ending = Path::new(name).extension().is_some_and(|ending| ending == "js" || ending == "groovy");
+        if !plain || !ending || files.len() >= MAX_FILES || files.iter().any(|(known, _)| known == name) {
+            continue;
+        }
+        // One that is not there is a missing script, which the report names.
+        if let Ok(file) = std::fs::File::open(folder.join(name)) {
+            let source = limited(file).map_err(|Failure(what)| Failure(format!("{name}: {what}")))?;
+            files.push((name.to_owned(), source));
+        }
+    }
+    Ok(files)
+}
+
 pub(super) fn limited(from: impl std::io::Read) -> Result<String, Failure> {
     use std::io::Read as _;
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    from.take(limit).read_to_string(&mut text)?;
-    if text.len() > MAX_BYTES { Err(ImportError::TooLarge { bytes: text.len() }.into()) } else { Ok(text) }
+    from.take(limit).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_BYTES {
+        return Err(ImportError::TooLarge { bytes: bytes.len() }.into());
+    }
+    Ok(decode("what was read", bytes)?)
 }

@@ -6,12 +6,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use countersign_journey::node_type;
-use countersign_journey::validate::{Verdict, validate};
+use countersign_journey::validate::{Surroundings, Verdict, validate_in};
 use countersign_store::DocumentKind;
 use serde_json::Value;
 
 use super::super::{Failure, Outcome};
-use super::{RealmArg, files, report};
+use super::{Around, RealmArg, files, report};
 use crate::journey::documents::{Change, Plan, key};
 use crate::journey::library::{Editor, RealmJourneys};
 
@@ -48,7 +48,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl Import {
-    pub(super) async fn run(self, editor: &Editor<'_>) -> Outcome {
+    pub(super) async fn run(self, editor: &Editor<'_>, around: &Around) -> Outcome {
         let export = files::read(&self.paths)?;
         let variables = self.all_variables()?;
         if let Some((name, _)) = self.stub.iter().find(|(name, _)| node_type(name).is_some()) {
@@ -66,10 +66,13 @@ impl Import {
             plan.changes.extend(own.iter().cloned());
             let after = RealmJourneys::new(current.documents.with(&plan.changes), current.default.clone());
             let changes = std::mem::take(&mut plan.changes);
-            Ok::<_, Failure>((if self.dry_run { Vec::new() } else { changes }, (plan, after)))
+            Ok::<_, Failure>((changes, (plan, after)))
         };
-        let (plan, after) = editor.change(decide).await?;
-        Ok(self.told(editor.realm, &plan, &after))
+        // What cannot be written is told by its name, whether it was to be written or not.
+        let (changes, (plan, after)) = decide(&*editor.journeys().await?)?;
+        editor.rehearse(&changes).await.map_err(|what| Failure(format!("nothing was imported: {what}")))?;
+        let (plan, after) = if self.dry_run { (plan, after) } else { editor.change(decide).await? };
+        Ok(around.seen(|seen| self.told(editor.realm, &plan, &after, seen)))
     }
 
     fn all_variables(&self) -> Result<BTreeMap<String, String>, Failure> {
@@ -85,28 +88,29 @@ impl Import {
         Ok(all)
     }
 
-    fn told(&self, realm: &str, plan: &Plan, after: &RealmJourneys) -> ExitCode {
+    fn told(&self, realm: &str, plan: &Plan, after: &RealmJourneys, around: Surroundings<'_>) -> ExitCode {
         let mut verdicts = Vec::new();
         for name in &plan.imported {
             match after.library.journey(name) {
                 Some(journey) => {
-                    let report = validate(&after.library, journey);
+                    let report = validate_in(&after.library, journey, around);
                     report::print(&report, false);
                     verdicts.push(report.verdict);
                 }
                 None => {
-                    println!("refused  {name}\n  why   its tree names no entry node");
+                    println!("refused  {}\n  why   its tree names no entry node", report::line(name));
                     verdicts.push(Verdict::Refused);
                 }
             }
         }
         for name in &plan.treeless {
-            println!("refused  {name}\n  why   the export has no tree for it; nothing of it was taken");
+            println!("refused  {}\n  why   the export has no tree for it; nothing of it was taken", report::line(name));
             verdicts.push(Verdict::Refused);
         }
-        plan.kept.iter().for_each(|name| println!("kept     {name}: it is there already"));
+        plan.kept.iter().for_each(|name| println!("kept     {}: it is there already", report::line(name)));
         for (what, users) in &plan.shared {
-            println!("note     {what} becomes another one, which changes {} too", users.join(", "));
+            let note = format!("note     {what} becomes another one, which changes {} too", users.join(", "));
+            println!("{}", report::line(&note));
         }
         let count = |verdict| verdicts.iter().filter(|other| **other == verdict).count();
         let [runs, partial, refused] = [Verdict::Runs, Verdict::Partial, Verdict::Refused].map(count);

@@ -15,8 +15,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use countersign_journey::validate::{Verdict, validate};
-use countersign_journey::{Library, Variables, graph};
+use countersign_journey::host::Realm;
+use countersign_journey::validate::{Surroundings, Verdict, validate, validate_in};
+use countersign_journey::{Library, Script, Variables, graph};
+use countersign_script::{Generation, Limits, Sandbox};
 use countersign_store::Store;
 use serde_json::json;
 
@@ -24,6 +26,8 @@ use super::init::private_file;
 use super::keys::{actor, table};
 use super::{Failure, Outcome, open_store, realm_path, settings};
 use crate::journey::library::{Editor, RealmJourneys};
+use crate::journey::services::realm_of as realm_of_settings;
+use crate::settings::Settings;
 use crate::{Clock as _, SystemClock};
 
 /// The command did what it was asked, and the answer is not the good one: a journey does not run as a whole, or a login
@@ -95,12 +99,17 @@ pub(in super::super) struct RealmArg {
 impl Journey {
     pub(in super::super) async fn run(self, config: &Path) -> Outcome {
         match self {
-            Self::Validate { what, .. } if !what.is_empty() && what.iter().all(|what| Path::new(what).exists()) => {
+            Self::Validate { what, realm } if !what.is_empty() && what.iter().all(|what| Path::new(what).exists()) => {
                 let paths: Vec<PathBuf> = what.into_iter().map(PathBuf::from).collect();
                 let mut library = Library::new();
                 library.add(&files::read(&paths)?, &Variables::default());
                 let names: Vec<String> = library.journeys().map(|journey| journey.name.clone()).collect();
-                Ok(judged(&library, &names))
+                // As in a realm where one is named; else files are looked at by themselves.
+                let around = match &realm.realm {
+                    Some(named) => Around::of(&settings(config)?, &realm_path(named))?,
+                    None => Around { realm: None, mail: false, http: false, sandbox: sandbox()? },
+                };
+                Ok(around.seen(|seen| judged(&library, &names, seen)))
             }
             Self::Graph { what, dot, .. } if Path::new(&what).exists() => {
                 let mut library = Library::new();
@@ -115,14 +124,14 @@ impl Journey {
             other => {
                 let settings = settings(config)?;
                 let store = open_store(&settings).await?;
-                let outcome = other.on(&store).await;
+                let outcome = other.on(&store, &settings).await;
                 store.close().await;
                 outcome
             }
         }
     }
 
-    async fn on(self, store: &Store) -> Outcome {
+    async fn on(self, store: &Store, settings: &Settings) -> Outcome {
         let arg = match &self {
             Self::Import(import) => &import.realm,
             Self::Export { realm, .. }
@@ -136,11 +145,12 @@ impl Journey {
         let (realm, actor) = (realm_of(store, arg.realm.as_deref()).await?, actor());
         let editor = Editor { store, realm: &realm, actor: &actor, now: SystemClock.now().seconds() };
         let journeys = editor.journeys().await?;
+        let around = Around::of(settings, &realm)?;
         match self {
-            Self::Import(import) => import.run(&editor).await,
+            Self::Import(import) => import.run(&editor, &around).await,
             Self::Export { names, out, .. } => export(&journeys, &names, out.as_deref()),
             Self::List { .. } => {
-                list(&journeys);
+                around.seen(|seen| list(&journeys, seen));
                 Ok(ExitCode::SUCCESS)
             }
             Self::Validate { what, .. } => {
@@ -149,12 +159,12 @@ impl Journey {
                 }
                 let all = journeys.library.journeys().map(|journey| journey.name.clone());
                 let names = if what.is_empty() { all.collect() } else { what };
-                Ok(judged(&journeys.library, &names))
+                Ok(around.seen(|seen| judged(&journeys.library, &names, seen)))
             }
             Self::Graph { what, dot, .. } => draw(known(&journeys, &what)?, dot),
             Self::Delete { names, .. } => delete(&editor, &names).await,
             Self::Default { name: None, .. } => {
-                println!("{}", journeys.default);
+                println!("{}", report::line(&journeys.default));
                 Ok(ExitCode::SUCCESS)
             }
             Self::Default { name: Some(name), .. } => set_default(&editor, &journeys, &name).await,
@@ -182,13 +192,47 @@ async fn realm_of(store: &Store, named: Option<&str>) -> Result<String, Failure>
 fn known<'a>(journeys: &'a RealmJourneys, name: &str) -> Result<&'a Arc<countersign_journey::Journey>, Failure> {
     journeys.library.journey(name).ok_or_else(|| {
         let names: Vec<&str> = journeys.library.journeys().map(|journey| journey.name.as_str()).collect();
-        Failure(format!("there is no journey {name:?}; there are: {}", names.join(", ")))
+        Failure(format!("there is no journey {name:?}; there are: {}", report::line(&names.join(", "))))
     })
 }
 
-fn judged(library: &Library, names: &[String]) -> ExitCode {
+/// What there is for journeys: of a realm by its settings, and what compiles scripts.
+struct Around {
+    realm: Option<Realm>,
+    mail: bool,
+    http: bool,
+    sandbox: Sandbox,
+}
+
+impl Around {
+    fn of(settings: &Settings, realm: &str) -> Result<Self, Failure> {
+        Ok(Self {
+            realm: Some(realm_of_settings(settings, realm)),
+            mail: settings.mail.is_some(),
+            http: !settings.scripts.http_allow.is_empty(),
+            sandbox: sandbox()?,
+        })
+    }
+
+    fn seen<T>(&self, look: impl FnOnce(Surroundings<'_>) -> T) -> T {
+        let check = |script: &Script| {
+            let generation = if script.next_generation { Generation::Next } else { Generation::Legacy };
+            let (name, source) = (script.name.as_str().into(), script.source.as_str().into());
+            let script = countersign_script::Script { name, generation, source };
+            self.sandbox.check(&script).map_err(|error| error.to_string())
+        };
+        look(Surroundings { realm: self.realm.as_ref(), mail: self.mail, http: self.http, scripts: Some(&check) })
+    }
+}
+
+/// It only compiles here.
+fn sandbox() -> Result<Sandbox, Failure> {
+    Sandbox::new(Limits::default(), 1, 1).map_err(|error| Failure(format!("the sandbox for scripts: {error}")))
+}
+
+fn judged(library: &Library, names: &[String], around: Surroundings<'_>) -> ExitCode {
     let journeys = names.iter().filter_map(|name| library.journey(name));
-    let reports: Vec<_> = journeys.map(|journey| validate(library, journey)).collect();
+    let reports: Vec<_> = journeys.map(|journey| validate_in(library, journey, around)).collect();
     reports.iter().for_each(|report| report::print(report, true));
     report::exit_code(reports.iter().map(|report| report.verdict))
 }
@@ -220,7 +264,7 @@ fn export(journeys: &RealmJourneys, names: &[String], out: Option<&Path>) -> Out
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(journeys: &RealmJourneys) {
+fn list(journeys: &RealmJourneys, around: Surroundings<'_>) {
     let mut rows = vec![["JOURNEY", "VERDICT", "NODES", "ENTRY", "CHANGED", "BY"].map(str::to_owned)];
     for journey in journeys.library.journeys() {
         let name = &journey.name;
@@ -237,12 +281,12 @@ fn list(journeys: &RealmJourneys) {
             None => (None, "built in"),
         };
         rows.push([
-            name.clone(),
-            report::verdict(validate(&journeys.library, journey).verdict).to_owned(),
+            report::line(name),
+            report::verdict(validate_in(&journeys.library, journey, around).verdict).to_owned(),
             journey.nodes.values().map(|node| node.with_children().count()).sum::<usize>().to_string(),
             entry.to_owned(),
             at.map_or_else(|| "-".to_owned(), |at| at.to_string()),
-            by.to_owned(),
+            report::line(by),
         ]);
     }
     table(&rows);
@@ -275,9 +319,9 @@ async fn delete(editor: &Editor<'_>, names: &[String]) -> Outcome {
             Ok((journeys.documents.removal(names), callers))
         })
         .await?;
-    names.iter().for_each(|name| println!("Deleted {name}."));
+    names.iter().for_each(|name| println!("Deleted {}.", report::line(name)));
     if !callers.is_empty() {
-        eprintln!("countersign: still called by {}", callers.join(", "));
+        eprintln!("countersign: still called by {}", report::line(&callers.join(", ")));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -294,7 +338,7 @@ async fn set_default(editor: &Editor<'_>, journeys: &RealmJourneys, name: &str) 
         return Err(Failure(format!("{name:?} cannot be started")));
     }
     editor.set_default(name).await?;
-    println!("Logins of {} take {name} now.", editor.realm);
+    println!("Logins of {} take {} now.", editor.realm, report::line(name));
     if report.verdict == Verdict::Partial {
         report::print(&report, false);
     }

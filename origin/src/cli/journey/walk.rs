@@ -68,10 +68,12 @@ impl Run {
             let callbacks = answer.get("callbacks").is_some_and(Value::is_array);
             if status == 200 && callbacks {
                 show(&answer, &["header", "description"]);
+                let suspended = is_suspended(&answer);
                 for callback in answer.get_mut("callbacks").and_then(Value::as_array_mut).into_iter().flatten() {
                     source.fill(callback)?;
                 }
-                if answer.get("authId").is_some_and(Value::is_string) {
+                // A suspended journey shows the same again, whatever is sent to it; its link takes it further.
+                if !suspended && answer.get("authId").is_some_and(Value::is_string) {
                     (path, body) = (start.clone(), answer.to_string());
                 } else {
                     let link = source.link()?;
@@ -127,6 +129,11 @@ fn show(of: &Value, members: &[&str]) {
     for text in members.iter().filter_map(|name| of.get(name)?.as_str()).filter(|text| !text.is_empty()) {
         println!("{}", printable(text));
     }
+}
+
+fn is_suspended(answer: &Value) -> bool {
+    let mut callbacks = answer.get("callbacks").and_then(Value::as_array).into_iter().flatten();
+    callbacks.any(|callback| callback.get("type").and_then(Value::as_str) == Some("SuspendedTextOutputCallback"))
 }
 
 enum Source {

@@ -85,7 +85,11 @@ async fn handle(call: &Call) -> Answer {
         }
     };
     match outcome.map_err(refused)? {
-        Outcome::Step(shown) => Ok(Json(step(&shown)).into_response()),
+        Outcome::Step(shown) => {
+            let mut response = Json(step(&shown)).into_response();
+            response.headers_mut().extend(shown.cookies.into_iter().map(|cookie| (SET_COOKIE, cookie)));
+            Ok(response)
+        }
         Outcome::Success(succeeded) => succeed(call, &realm, &request, existing.as_ref(), &succeeded).await,
         Outcome::Failure(failed) => Err(failure(call, *failed)),
     }

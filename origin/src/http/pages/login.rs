@@ -268,7 +268,8 @@ impl Visit {
         let answers = step::answers(asked, form.unwrap_or(&unasked));
         let secret = asked.iter().any(|callback| callback.is(CallbackType::PasswordCallback));
         let tree = opened.progress.state.journey().to_owned();
-        let again = Shown { auth_id: opened.auth_id().to_owned(), progress: opened.progress.clone() };
+        let again =
+            Shown { auth_id: opened.auth_id().to_owned(), progress: opened.progress.clone(), cookies: Vec::new() };
         let request = self.request();
         let says = |error| Says { error: Some(error), typed: form, ..Says::default() };
         match journey::advance(&self.app, opened, Some(&answers), &request, &to).await {
@@ -429,7 +430,8 @@ impl Visit {
         };
         let scripts = if view.web_authn().is_some() { Scripts::Own } else { Scripts::None };
         let mut response = page_with(&self.app, status, &template, scripts);
-        response.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
+        let cookies = shown.cookies.iter().cloned().chain(cookie);
+        response.headers_mut().extend(cookies.map(|cookie| (SET_COOKIE, cookie)));
         response
     }
 }

@@ -1,4 +1,5 @@
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use countersign_journey::host::{Audit, NodeEvent};
 use countersign_store::AuditEvent;
@@ -35,6 +36,14 @@ impl Audit for Services<'_> {
             members.insert("nodeExtraLogging".to_owned(), own);
         }
         self.add("AM-NODE-LOGIN-COMPLETED", "", detail);
+    }
+
+    fn counted(&self, key: &str) {
+        self.app.metrics.measured(&self.realm_name, key, None);
+    }
+
+    fn timed(&self, key: &str, milliseconds: u64) {
+        self.app.metrics.measured(&self.realm_name, key, Some(Duration::from_millis(milliseconds)));
     }
 }
 

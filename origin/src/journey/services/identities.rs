@@ -30,7 +30,7 @@ impl Services<'_> {
 
     /// Whether objects of this kind are the realm's users: `managed/user`, or `managed/alpha_user` as some deployments
     /// name those of `/alpha`.
-    fn is_user(&self, resource: &str) -> bool {
+    pub(super) fn is_user(&self, resource: &str) -> bool {
         resource == Realm::DEFAULT_RESOURCE
             || resource
                 .strip_prefix("managed/")

@@ -5,6 +5,7 @@ mod devices;
 mod identities;
 mod lockout;
 mod mailer;
+mod openidm;
 mod outbound;
 mod passwords;
 mod persistent_cookies;
@@ -12,6 +13,7 @@ mod policies;
 mod profile;
 mod push_answers;
 mod realm;
+mod response_cookies;
 mod script_host;
 mod scripts;
 #[cfg(test)]
@@ -20,6 +22,7 @@ mod tests;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use axum::http::HeaderValue;
 use countersign_journey::host::{Clock, Host, HostError, Random, Realm};
 use countersign_store::{AuditEvent, StoreError};
 use serde_json::Value;
@@ -31,7 +34,7 @@ pub(crate) use lockout::COUNTER as LOCKOUT;
 pub(crate) use passwords::password_refusal;
 pub(crate) use profile::flattened;
 pub(crate) use push_answers::keep as keep_push_answer;
-pub(crate) use realm::Realms;
+pub(crate) use realm::{Realms, of as realm_of};
 
 /// The services of one realm, for one step of a journey.
 ///
@@ -52,6 +55,7 @@ pub(crate) struct Services<'a> {
     detail: Mutex<Option<Value>>,
     quota: Mutex<Option<Quota>>,
     warning: Mutex<Option<String>>,
+    cookies: Mutex<Vec<HeaderValue>>,
 }
 
 impl<'a> Services<'a> {
@@ -67,6 +71,7 @@ impl<'a> Services<'a> {
             detail: Mutex::default(),
             quota: Mutex::default(),
             warning: Mutex::default(),
+            cookies: Mutex::default(),
         }
     }
 

@@ -121,6 +121,7 @@ impl Services<'_> {
             id: agent.name.clone(),
             username: agent.name,
             active: true,
+            created: None,
             attributes: Map::new(),
         }))
     }

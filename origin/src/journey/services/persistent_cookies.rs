@@ -7,7 +7,7 @@ use countersign_core::denylist::{Fingerprint, Kind as EntryKind, Slot};
 use countersign_core::encoding;
 use countersign_core::time::UnixSeconds;
 use countersign_core::token::{self, Kind, Scratch, mint};
-use countersign_journey::host::{HostError, Identity, Pending, PersistentCookies};
+use countersign_journey::host::{HostError, Identity, Pending, PersistentCookies, ResponseCookie};
 use countersign_journey::{PersistentCookie, Request};
 use countersign_store::denylist::Probe;
 use serde::{Deserialize, Serialize};
@@ -175,5 +175,9 @@ impl PersistentCookies for Services<'_> {
         request: &'a Request,
     ) -> Pending<'a, Option<Identity>> {
         Box::pin(self.remembered(value, cookie, request))
+    }
+
+    fn set(&self, cookie: &ResponseCookie) -> Result<(), String> {
+        self.keep_cookie(cookie)
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn identity(known: &countersign_store::Identity, schema: Option<&Sche
         username: known.username.clone(),
         universal_id: universal_id(&known.realm, &known.username),
         active,
+        created: Some(known.created_at.0.saturating_mul(1000)),
         attributes,
     }
 }

@@ -53,7 +53,7 @@ impl Realms {
     }
 }
 
-fn of(settings: &Settings, name: &str) -> Realm {
+pub(crate) fn of(settings: &Settings, name: &str) -> Realm {
     let realm = settings.realm(name);
     let (policy, party, own) = (&realm.passwords, &realm.relying_party, &realm.identities);
     let properties: BTreeMap<String, Property> = USER

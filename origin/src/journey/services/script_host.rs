@@ -1,14 +1,20 @@
 //! What scripts may reach: the realm's users, and the URLs that the settings let through.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use countersign_core::time::UnixSeconds;
 use countersign_script::{AllowList, FoundIdentity, Host, HostError, HttpRequest, HttpResponse};
 use countersign_store::{Attributes, Identity, IdentityStatus, Store, StoreError};
+use serde_json::Value;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::Sender;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
+use countersign_journey::host::Realm;
+
+use super::openidm::Asked;
 use crate::app::App;
 use crate::journey::library::RealmJourneys;
 use crate::universal_id::universal_id;
@@ -23,17 +29,23 @@ pub(super) struct ScriptHost {
     reachable: Arc<AllowList>,
     timeout: Duration,
     journeys: Arc<RealmJourneys>,
+    settings: Arc<Realm>,
     runtime: Handle,
     /// When the script began.
     now: UnixSeconds,
+    /// To the step that runs the script.
+    ask: Sender<Asked>,
 }
+
+/// Secrets that scripts may have are those whose label begins so, as in AM: the others are for nodes.
+const FOR_SCRIPTS: &str = "scripted.node.";
 
 /// What is not for scripts to write: names, and what has an operation of its own.
 const RESERVED: [&str; 8] =
     ["_id", "uid", "userName", "password", "userPassword", "kbaInfo", "inetUserStatus", "accountStatus"];
 
 impl ScriptHost {
-    pub(super) fn new(app: &App, realm: &str) -> Self {
+    pub(super) fn new(app: &App, realm: &str, own: Arc<Realm>, ask: Sender<Asked>) -> Self {
         let settings = app.settings();
         Self {
             store: app.store.clone(),
@@ -41,8 +53,10 @@ impl ScriptHost {
             reachable: Arc::clone(&settings.scripts.http_allow),
             timeout: settings.scripts.http_timeout,
             journeys: app.journeys(realm),
+            settings: own,
             runtime: Handle::current(),
             now: app.clock.now().seconds(),
+            ask,
         }
     }
 
@@ -64,6 +78,7 @@ impl ScriptHost {
     }
 
     fn write(&self, universal_id: &str, name: &str, values: Vec<String>) -> Result<(), HostError> {
+        let name = &*managed_name(name);
         if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
             return Err(HostError::Failed(format!("{name} is not for scripts to change")));
         }
@@ -74,6 +89,25 @@ impl ScriptHost {
         let change = Attributes::from([(name.to_owned(), values)]);
         self.wait(self.store.identities().update_attributes(&self.realm, &user.username, &change, self.now)).map(drop)
     }
+}
+
+/// The general purpose attributes have a name in the directory, which scripts use, and another in IDM, which nodes use:
+/// `fr-attr-istr1` is `frIndexedString1`, `fr-attr-str1` is `frUnindexedString1`.
+fn managed_name(name: &str) -> Cow<'_, str> {
+    const KINDS: [(&str, &str); 4] =
+        [("str", "String"), ("date", "Date"), ("int", "Integer"), ("multi", "Multivalued")];
+    let read = || {
+        let rest = name.strip_prefix("fr-attr-")?;
+        let (indexed, rest) = match rest.strip_prefix('i') {
+            // `int` begins with it too.
+            Some(after) if !rest.starts_with("int") => ("Indexed", after),
+            _ => ("Unindexed", rest),
+        };
+        let (kind, number) = KINDS.iter().find_map(|(short, long)| Some((long, rest.strip_prefix(short)?)))?;
+        let right = (1..=2).contains(&number.len()) && number.bytes().all(|digit| digit.is_ascii_digit());
+        right.then(|| format!("fr{indexed}{kind}{number}"))
+    };
+    read().map_or(Cow::Borrowed(name), Cow::Owned)
 }
 
 /// The name in `id=NAME,ou=user,…`.
@@ -105,7 +139,8 @@ impl Host for ScriptHost {
             "inetUserStatus" | "inetuserstatus" => {
                 vec![if user.status == IdentityStatus::Active { "Active" } else { "Inactive" }.to_owned()]
             }
-            other => user.attributes.get(other).cloned().unwrap_or_default(),
+            "fr-idm-uuid" => vec![user.username],
+            other => user.attributes.get(&*managed_name(other)).cloned().unwrap_or_default(),
         })
     }
 
@@ -163,6 +198,22 @@ impl Host for ScriptHost {
         Ok(self.journeys.variable(name).map(str::to_owned))
     }
 
+    /// A secret of the settings, or an ESV.
+    fn secret(&self, id: &str) -> Result<Vec<u8>, HostError> {
+        let own = id.starts_with(FOR_SCRIPTS).then(|| self.settings.secrets.get(id)).flatten().map(String::as_str);
+        let found = own.or_else(|| self.journeys.variable(id));
+        let missing = || HostError::Failed(format!("there is no secret {id:?} for scripts"));
+        found.map(|secret| secret.as_bytes().to_vec()).ok_or_else(missing)
+    }
+
+    fn openidm(&self, method: &str, arguments: &[Value]) -> Result<Value, HostError> {
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        let gone = || HostError::Failed("the login is over".to_owned());
+        let asked = Asked { method: method.to_owned(), arguments: arguments.to_vec(), answer };
+        self.ask.blocking_send(asked).map_err(|_| gone())?;
+        answered.recv().map_err(|_| gone())?
+    }
+
     fn library(&self, name: &str) -> Result<Option<Arc<str>>, HostError> {
         let mut scripts = self.journeys.library.scripts();
         Ok(scripts.find(|script| script.name == name).map(|script| script.source.as_str().into()))
@@ -200,6 +251,23 @@ pub(super) fn agent() -> &'static ureq::Agent {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attributes_have_one_name_here() {
+        for (given, kept) in [
+            ("fr-attr-istr1", "frIndexedString1"),
+            ("fr-attr-str20", "frUnindexedString20"),
+            ("fr-attr-int5", "frUnindexedInteger5"),
+            ("fr-attr-iint5", "frIndexedInteger5"),
+            ("fr-attr-imulti1", "frIndexedMultivalued1"),
+            ("fr-attr-date2", "frUnindexedDate2"),
+            ("fr-attr-str", "fr-attr-str"),
+            ("fr-attr-x1", "fr-attr-x1"),
+            ("mail", "mail"),
+        ] {
+            assert_eq!(managed_name(given), kept);
+        }
+    }
 
     #[test]
     fn a_universal_id_gives_back_its_name() {

@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 
 use countersign_journey::host::{HostError, Pending, ScriptAction, ScriptCall, ScriptResult, Scripts};
 use countersign_journey::{Callback, CallbackType, Identified, Language, Request, Script};
-use countersign_script::{Action, Decision, Generation, Input, Level, Report};
+use countersign_script::{Action, Decision, Generation, Input, Journey, Level, Report};
 use serde_json::{Map, Value};
 
 use super::Services;
+use super::openidm::Asked;
 use super::script_host::ScriptHost;
 use crate::universal_id::{universal_id, universal_id_of_agent};
 
@@ -30,13 +31,23 @@ impl Services<'_> {
             generation: if script.next_generation { Generation::Next } else { Generation::Legacy },
             source,
         };
-        let host = ScriptHost::new(self.app, &self.realm_name);
+        let (ask, mut asked) = tokio::sync::mpsc::channel(1);
+        let host = ScriptHost::new(self.app, &self.realm_name, Arc::clone(&self.realm), ask);
         let input = self.input(call);
-        let ticket = sandbox.submit(sandboxed, input, Arc::new(host)).map_err(|busy| {
+        let mut ticket = sandbox.submit(sandboxed, input, Arc::new(host)).map_err(|busy| {
             self.overloaded.store(true, Ordering::Relaxed);
             error(busy.to_string())
         })?;
-        let Report { result, log, spent } = ticket.await;
+        // The script waits for what it asks on its thread, and is answered here, where the services are.
+        let Report { result, log, spent } = loop {
+            tokio::select! {
+                report = &mut ticket => break report,
+                Some(Asked { method, arguments, answer }) = asked.recv() => {
+                    // Nobody listens any more when the script's time was over.
+                    let _: Result<(), _> = answer.try_send(self.openidm(&method, &arguments).await);
+                }
+            }
+        };
         for line in log {
             let (script, text) = (script.name.as_str(), line.text);
             match line.level {
@@ -53,7 +64,7 @@ impl Services<'_> {
     }
 
     fn input(&self, call: ScriptCall<'_>) -> Input {
-        let Request { headers, parameters, cookies, client_ip, existing_session, .. } = call.request;
+        let Request { headers, parameters, cookies, client_ip, existing_session, languages, .. } = call.request;
         let existing_session = existing_session.as_ref().map(|session| {
             let properties = session.properties.iter().map(|(name, value)| (name.clone(), text(value)));
             properties.chain([("UserToken".to_owned(), session.username.clone())]).collect::<BTreeMap<_, _>>()
@@ -73,6 +84,13 @@ impl Services<'_> {
             resumed: call.resumed,
             cookie_name: self.app.settings().realm(&self.realm_name).session.cookie_name.clone(),
             properties: call.properties,
+            languages: languages.clone(),
+            journey: Journey {
+                name: call.journey.name.clone(),
+                resource: call.journey.identity_resource().to_owned(),
+                inner_only: call.journey.inner_only,
+                must_run: call.journey.must_run,
+            },
             ..Input::default()
         }
     }

@@ -2,6 +2,7 @@
 //! state beside what it declares is checked by the engine itself in debug builds.
 
 mod apps;
+mod catalogue;
 mod collect;
 mod control;
 mod decide;
@@ -33,6 +34,7 @@ fn outcome(type_id: &str, config: Value, shared: Value) -> String {
 #[test]
 fn every_node_type_has_a_test() {
     let tests = [
+        include_str!("catalogue.rs"),
         include_str!("collect.rs"),
         include_str!("control.rs"),
         include_str!("decide.rs"),

@@ -8,6 +8,8 @@ use countersign_journey::host::{
 };
 use serde_json::{Map, Value, json};
 
+use super::START;
+
 pub(crate) const PASSWORD: &str = "Secret12!";
 
 #[derive(Clone)]
@@ -153,6 +155,7 @@ fn identity(name: &str, user: &User) -> Identity {
         username: name.to_owned(),
         universal_id: format!("id={name},ou=user,o=alpha"),
         active: user.active,
+        created: Some(START - 86_400_000),
         attributes: user.attributes.clone(),
     }
 }
@@ -204,6 +207,7 @@ impl Identities for Users {
             username: name.to_owned(),
             universal_id: format!("id={name},ou=agent,o=alpha"),
             active: true,
+            created: None,
             attributes: Map::new(),
         }))
     }

@@ -1,5 +1,7 @@
+use std::sync::LazyLock;
+
 use countersign_journey::host::{ScriptAction, ScriptCall, ScriptResult, Scripts as _};
-use countersign_journey::{Language, Request, Script};
+use countersign_journey::{Journey, Language, Library, Request, Script, Variables};
 use countersign_store::{DocumentKind, StoreError};
 use serde_json::{Map, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -7,8 +9,15 @@ use tokio::net::TcpListener;
 
 use super::{Services, object, services};
 use crate::journey::documents::key;
-use crate::journey::library::Editor;
+use crate::journey::library::{Editor, built_in};
 use crate::testing::Origin;
+
+static JOURNEY: LazyLock<Journey> = LazyLock::new(|| {
+    let mut library = Library::new();
+    library.add(&built_in(), &Variables::default());
+    let journey = library.journeys().next().unwrap();
+    Journey::clone(journey)
+});
 
 fn script(next_generation: bool, source: &str) -> Script {
     Script {
@@ -31,7 +40,7 @@ fn call<'a>(script: &'a Script, request: &'a Request, outcomes: &'a [String]) ->
         properties: Map::new(),
         outcomes,
         realm: "/alpha",
-        resource: "managed/user",
+        journey: &JOURNEY,
         request,
         resumed: false,
     }
@@ -67,6 +76,49 @@ async fn a_script_reads_and_writes_the_profile_of_a_user() {
                   sharedState.put('mail', mail); outcome = 'done';";
     let result = decide(&services, false, legacy).await.unwrap();
     assert_eq!(result.shared["mail"], json!("demo@example.com"));
+}
+
+#[tokio::test]
+async fn users_are_managed_objects() {
+    let origin = Origin::new().await;
+    let services = services(&origin);
+    let source = "var made = openidm.create('managed/alpha_user', null, { userName: 'bjensen', mail: 'bj@example.com', givenName: 'Babs', sn: 'Jensen' });
+        var read = openidm.read('managed/alpha_user/' + made._id, null, ['mail']);
+        var found = openidm.query('managed/alpha_user', { _queryFilter: 'userName eq \"bjensen\" and mail co \"bj@\"' }, ['*']);
+        var by = openidm.query('managed/user', { _queryFilter: '/mail eq \"bj@example.com\"' });
+        var none = openidm.query('managed/user', { _queryFilter: '/mail eq \"none\"' });
+        var patched = openidm.patch('managed/alpha_user/' + made._id, null, [{ operation: 'replace', field: '/mail', value: 'new@example.com' },
+            { operation: 'add', field: 'description', value: 'd' }]);
+        var codes = [() => openidm.delete('managed/user/bjensen', null), () => openidm.query('managed/user', { _queryFilter: 'true' }),
+            () => openidm.patch('managed/user/none', null, []), () => openidm.action('system/x', 'y', {}), () => openidm.query('managed/user', { _queryFilter: '((' })]
+            .map(f => { try { f(); return 0; } catch (e) { return e.javaException.getCode(); } });
+        nodeState.putShared('it', [made.userName, Object.keys(read).sort(), read.mail, found.resultCount, found.result[0].givenName, by.result.length, none.resultCount,
+            patched.mail, patched.description, openidm.read('managed/user/none'), openidm.read('managed/alpha_role/x'), codes]);
+        action.goTo('done');";
+    let result = decide(&services, true, source).await.unwrap();
+    assert_eq!(
+        result.shared["it"],
+        json!([
+            "bjensen",
+            ["_id", "_rev", "mail"],
+            "bj@example.com",
+            1,
+            "Babs",
+            1,
+            0,
+            "new@example.com",
+            "d",
+            null,
+            null,
+            [403, 501, 404, 501, 400]
+        ])
+    );
+    let known = origin.app.store.identities().get("/alpha", "bjensen").await.unwrap().unwrap();
+    assert_eq!(known.attributes["mail"], ["new@example.com"]);
+    // No mail server is set in this test.
+    let mail = "var code; try { openidm.action('external/email', 'send', { to: 'a@example.com', subject: 's', body: 'b' }); } catch (e) { code = e.javaException.getCode(); }
+        nodeState.putShared('it', code); action.goTo('done');";
+    assert_eq!(decide(&services, true, mail).await.unwrap().shared["it"], json!(500));
 }
 
 #[tokio::test]
