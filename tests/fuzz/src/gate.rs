@@ -108,6 +108,7 @@ fn told(verdict: &Verdict<'_>) -> String {
         Verdict::Public => "public".into(),
         Verdict::Behind => "behind".into(),
         Verdict::Ask(_) => "ask".into(),
+        Verdict::Verify(_) => "verify".into(),
         Verdict::Allow(session) => format!("allow {} {}", session.claims().sub, session.claims().auth_level),
         Verdict::Refuse(refusal) => refusal.code().into(),
     }
@@ -154,6 +155,7 @@ pub(crate) fn run(data: &[u8]) {
         }
         // Nobody has told it of any reference.
         Verdict::Ask(_) => assert!(cookie.windows(4).any(|window| window == b"ref-") || header.is_some()),
+        Verdict::Verify(_) => panic!("no key here is the host's"),
         Verdict::Behind | Verdict::Refuse(_) => {}
     }
     // Whatever a later reader makes of the path: what asks for a level is not had without.
