@@ -33,13 +33,19 @@ pub fn dot(journey: &Journey) -> String {
 }
 
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", shown(text).replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+    let part = |part: &str| shown(part).replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", text.split('\n').map(part).collect::<Vec<_>>().join("\\n"))
 }
 
-/// Without what XML cannot hold and what would steer the terminal that it is printed to.
+/// On one line, without what XML cannot hold and what would steer the terminal that it is printed to.
 fn shown(text: &str) -> String {
-    let odd = |letter: char| (letter.is_control() && letter != '\n') || matches!(letter, '\u{fffe}' | '\u{ffff}');
-    text.chars().map(|letter| if odd(letter) { '\u{fffd}' } else { letter }).collect()
+    let letter = |letter: char| match letter {
+        '\n' | '\r' | '\t' => ' ',
+        '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
+        odd if odd.is_control() => '\u{fffd}',
+        letter => letter,
+    };
+    text.chars().map(letter).collect()
 }
 
 fn known(node: &NodeSpec) -> bool {
