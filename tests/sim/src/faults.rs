@@ -59,7 +59,7 @@ impl World {
             _ => {
                 if self.authority.up && self.ring.generations.len() < 40 {
                     if self.rng.chance(500) {
-                        self.ring.rotate(false);
+                        self.ring.rotate();
                         self.authority.keys = digest(self.ring.generations.len() - 1);
                     } else {
                         let key = self.ring.active();
@@ -251,7 +251,7 @@ impl World {
                 match self.rng.next() % 4 {
                     0 => self.hosts[host].persist(),
                     1 => {
-                        if let Some(bytes) = &mut self.hosts[host].disk {
+                        if let Some((_, bytes)) = &mut self.hosts[host].disk {
                             let at = self.rng.index(bytes.len());
                             bytes[at] ^= 1 << self.rng.index(8);
                         }
