@@ -92,6 +92,13 @@ impl Host {
         self.clock.read(at)
     }
 
+    /// Looks at its clock, in all that it is.
+    pub fn look(&mut self, at: Time) {
+        let now = self.now(at);
+        self.replica.notice(now);
+        let _ = self.passes_on.answer(now, now);
+    }
+
     pub fn set_mutant(&mut self, mutant: Option<Mutant>) {
         self.mutant = mutant;
         self.replica.set_mutant(mutant);
