@@ -74,7 +74,7 @@ export class DenylistHub extends DurableObject {
     this.failed = false;
     this.listening = false; // a poll of the present series was answered
     this.news = { age: undefined, at: 0 };
-    this.counts = { questions: 0, polls: 0, segments: 0, snapshots: 0 };
+    this.counts = { questions: 0, polls: 0, segments: 0, snapshots: 0, alarms: 0 };
     this.sql = ctx.storage.sql;
     this.sql.exec(
       `CREATE TABLE IF NOT EXISTS segment (path TEXT PRIMARY KEY, epoch TEXT NOT NULL, last INTEGER NOT NULL,
@@ -273,6 +273,7 @@ export class DenylistHub extends DurableObject {
 
   // Keeps the hub going while there are askers, also after an eviction; and throws away what has expired.
   async alarm() {
+    this.counts.alarms++;
     if (this.asked > this.saved) {
       this.sql.exec("INSERT OR REPLACE INTO asked VALUES (1, ?)", this.asked);
       this.saved = this.asked;

@@ -5,7 +5,9 @@
 
 use countersign_core::session::{Reference, Session, SessionClaims, SessionId, TokenId};
 use countersign_core::time::UnixSeconds;
+use countersign_store::denylist::RequestId;
 use countersign_store::{ServerSession, StoreError};
+use sha2::{Digest as _, Sha256};
 
 use crate::ambient::random;
 use crate::app::App;
@@ -92,6 +94,15 @@ pub(crate) async fn check(app: &App, reference: &Reference) -> Result<Option<Ses
     let Standing::Valid(session) = sessions::holds(app, session).await? else { return Ok(None) };
     note_use(app, reference, &session, Renew::IfDue).await?;
     Ok(find(app, reference).await?.map(|session| session.claims().clone()))
+}
+
+/// The request for the logout by a reference. It says nothing of the reference to whoever reads the log.
+pub(crate) fn logout_of(reference: &Reference) -> RequestId {
+    let mut hash = Sha256::new();
+    hash.update(b"countersign logout by reference\0");
+    hash.update(reference.secret());
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..]: [u8; 32] = hash.finalize().into();
+    RequestId([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
 }
 
 /// Takes the row away. Its family is in the log already, so that it is over even where this fails.

@@ -9,7 +9,7 @@ use countersign_core::session::{Marks, Properties, Reference, Session, SessionCl
 use countersign_core::time::{UnixMillis, UnixSeconds};
 use countersign_core::token::mint::MintError;
 use countersign_core::token::{self, Kind, Scratch, TokenError, mint};
-use countersign_store::denylist::{Appended, DenylistLog, Lookup, NewEntry, Probe};
+use countersign_store::denylist::{Appended, DenylistLog, Lookup, NewEntry, Probe, RequestId};
 use countersign_store::{Attributes, StoreError};
 
 use crate::ambient::{Entropy, random};
@@ -388,6 +388,12 @@ pub(crate) async fn lookup(log: &DenylistLog<'_>, session: &Session) -> Result<L
     Ok(all)
 }
 
+/// The line that the logout by a reference made that has no row any more, and when it was asked for.
+pub(crate) async fn logout_of(app: &App, token: &[u8]) -> Result<Option<(u64, UnixSeconds)>, StoreError> {
+    let Some(reference) = Reference::read(token) else { return Ok(None) };
+    app.store.denylist().made_by(server_side::logout_of(&reference)).await
+}
+
 /// The line that ended a session, and when it was asked for.
 pub(crate) async fn ending(log: &DenylistLog<'_>, session: &Session) -> Result<Option<(u64, UnixSeconds)>, StoreError> {
     let mut first: Option<(u64, UnixSeconds)> = None;
@@ -472,9 +478,40 @@ pub(crate) async fn revoke(app: &App, session: &Session, reason: &str) -> Result
 
 /// The same, by another than the session's user.
 pub(crate) async fn revoke_by(app: &App, session: &Session, reason: &str, actor: &str) -> Result<Appended, StoreError> {
+    append(app, session, reason, actor, None).await
+}
+
+/// The same as [`revoke`], by whoever presented the token. A reference leads to nothing once its row is gone; so that its
+/// logout is known again when it is repeated, the line is made under a request that follows from it.
+pub(crate) async fn revoke_presented(
+    app: &App,
+    session: &Session,
+    token: &[u8],
+    reason: &str,
+) -> Result<Appended, StoreError> {
+    let Some(reference) = Reference::read(token) else { return revoke(app, session, reason).await };
+    let request = server_side::logout_of(&reference);
+    match append(app, session, reason, &session.claims().sub, Some(request)).await {
+        // There was such a line, and it was taken back or is one of another denylist key: it ends nothing now.
+        Ok(appended) if appended.already && !lookup(&app.store.denylist(), session).await?.family_ended => {
+            revoke(app, session, reason).await
+        }
+        Err(StoreError::Conflict { .. }) => revoke(app, session, reason).await,
+        appended => appended,
+    }
+}
+
+async fn append(
+    app: &App,
+    session: &Session,
+    reason: &str,
+    actor: &str,
+    request: Option<RequestId>,
+) -> Result<Appended, StoreError> {
     let claims = session.claims();
     let entry = Entry { kind: EntryKind::Family, slot: session.slot(), fingerprint: session.family() };
     let new = NewEntry::new(entry, &claims.realm, reason, actor).username(&claims.sub).object(&claims.sid.to_string());
+    let new = NewEntry { request, ..new };
     let began = Instant::now();
     let appended = app.store.denylist().append(new, app.clock.now().seconds()).await;
     app.metrics.committed(appended.is_ok(), began.elapsed());

@@ -71,6 +71,67 @@ fn the_log_reaches_edges_of_another_origin_on_postgresql() {
     }
 }
 
+/// What Prometheus reads of an edge: in its form, and the same as the status has.
+#[test]
+fn an_edge_tells_prometheus_what_its_status_says() {
+    let mut world = world(0);
+    let (edge, origin) = (world.stack.edge_url(), world.stack.origin_url());
+    let (ended, good) = (log_in(&origin), log_in(&origin));
+    assert_eq!((check(&edge, &ended), check(&edge, &good)), (204, 204));
+    assert_eq!(log_out(&origin, &ended).status, 200);
+    eventually("refused", PROFILE.bound(), || check(&edge, &ended) == 401);
+    assert_eq!(check(&edge, &good), 204);
+    let answer = send("GET", &format!("{edge}/.countersign/metrics"), &[], "");
+    let status = status(&edge);
+    assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
+    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+
+    let mut figures = std::collections::BTreeMap::new();
+    let mut told = Vec::new();
+    for line in answer.body.lines() {
+        let words: Vec<&str> = line.splitn(4, ' ').collect();
+        match words[..] {
+            ["#", "HELP", name, help] => told.push((name, help.len(), "")),
+            ["#", "TYPE", name, kind] => {
+                let last = told.last_mut().filter(|told| told.0 == name && told.1 > 0).expect("help comes first");
+                last.2 = kind;
+            }
+            [name, value] => {
+                let (family, ..) = *told.last().expect("a type comes first");
+                assert_eq!(name.split('{').next(), Some(family), "{line}");
+                let value: f64 = value.parse().unwrap_or_else(|_| panic!("{line}"));
+                assert!(value.is_finite() && value >= 0.0 && figures.insert(name, value).is_none(), "{line}");
+            }
+            _ => panic!("{line}"),
+        }
+    }
+    assert!(told.iter().all(|(name, _, kind)| match *kind {
+        "counter" => name.ends_with("_total"),
+        kind => kind == "gauge" && !name.ends_with("_total"),
+    }));
+    let figure = |name: &str| figures[format!("countersign_edge_{name}").as_str()];
+    let same = |name: &str, value: &Value| assert_eq!(Some(figure(name)), value.as_f64(), "{name}");
+    assert_eq!((figure("applied"), figure("head"), figure("entries")), (1.0, 1.0, 1.0));
+    same("applied", &status["applied_seq"]);
+    same("memory_bytes", &status["memory_bytes"]);
+    same("visible_total", &status["visible"]["count"]);
+    same("cache_hits_total", &status["cache"]["hits"]);
+    same("cache_misses_total", &status["cache"]["misses"]);
+    assert!(figure("lease_seconds") > 0.0 && figure("lease_seconds") <= PROFILE.bound().as_secs_f64());
+    for state in ["cold", "fresh", "stale", "fenced"] {
+        let is = f64::from(u8::from(status["state"] == state));
+        assert_eq!(figure(&format!("state{{state=\"{state}\"}}")), is, "{status}");
+    }
+    let refusals = status["refusals"].as_object().unwrap();
+    assert!(!refusals.is_empty(), "{status}");
+    for (reason, count) in refusals {
+        same(&format!("refusals_total{{reason=\"{reason}\"}}"), count);
+    }
+    // It is for who is told the status.
+    let silent = world.stack.start_extra_edge(None, &json!({})).unwrap();
+    assert_eq!(send("GET", &format!("{silent}/.countersign/metrics"), &[], "").status, 404);
+}
+
 /// Neither origin nor edge is started anew: the sessions of before are over, and everything goes on.
 #[test]
 fn r10_r11_a_new_epoch_needs_no_restart() {

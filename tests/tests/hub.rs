@@ -168,6 +168,33 @@ fn a_hub_that_starts_from_its_disk_has_no_lease() {
     assert_eq!(number(&hub(&world), "segments"), 0, "the log came from the disk");
 }
 
+/// A hub that was evicted, or whose process died, polls again without anybody asking, so that the next to ask finds it at
+/// work; and stops when nobody has asked for a while. What it knows of askers is on its disk, by the alarm.
+#[test]
+fn the_alarm_takes_polling_up_again_and_lets_it_go() {
+    let mut world = world(DenylistProfile::Strict, 1);
+    let token = log_in(&world.stack.origin_url());
+    assert_eq!(check(&edges(&world)[0], &token), 204);
+    let ask = || check(&edges(&world)[0], &token) == 204;
+    eventually("the alarm has written down who asked", Duration::from_secs(25), || {
+        assert!(ask());
+        number(&hub(&world), "alarms") > 0
+    });
+    world.stack.stop_workerd();
+    world.stack.start_workerd().unwrap();
+    // Nobody asks: the door passes on what the hub says of itself, and that is no question.
+    eventually("it polls", Duration::from_secs(25), || {
+        let hub = hub(&world);
+        hub["polling"] == true && number(&hub, "alarms") > 0 && number(&hub, "lease_remaining_ms") > 0
+    });
+    // Half a minute after the last question, and what the alarm takes to see it.
+    eventually("it stops", Duration::from_secs(60), || hub(&world)["polling"] == false);
+    let (alarms, polls) = (number(&hub(&world), "alarms"), number(&hub(&world), "polls"));
+    let edges = edges(&world);
+    assert_eq!((check(&edges[0], &token), number(&hub(&world), "polls") > polls), (204, true), "it begins anew");
+    assert!(number(&hub(&world), "alarms") >= alarms);
+}
+
 /// R24: isolates that are cold, or expire, all at once become one poll of the hub.
 #[test]
 fn r24_a_herd_becomes_one_poll() {

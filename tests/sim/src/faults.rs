@@ -59,7 +59,7 @@ impl World {
             _ => {
                 if self.authority.up && self.ring.generations.len() < 40 {
                     if self.rng.chance(500) {
-                        self.ring.rotate(false);
+                        self.ring.rotate();
                         self.authority.keys = digest(self.ring.generations.len() - 1);
                     } else {
                         let key = self.ring.active();
@@ -251,7 +251,7 @@ impl World {
                 match self.rng.next() % 4 {
                     0 => self.hosts[host].persist(),
                     1 => {
-                        if let Some(bytes) = &mut self.hosts[host].disk {
+                        if let Some((_, bytes)) = &mut self.hosts[host].disk {
                             let at = self.rng.index(bytes.len());
                             bytes[at] ^= 1 << self.rng.index(8);
                         }
@@ -338,8 +338,8 @@ impl World {
         self.after_ms(ends, ends + 1, Event::Undo(Fault::Path(host)));
     }
 
-    /// Backward steps are looked at at once: a clock that goes back while nobody looks at it cannot be seen to. The
-    /// bound is longer by such a step.
+    /// The clock is looked at right before a step and right after it: that it went back while nobody looked cannot be seen,
+    /// unless by more than had passed since. The bound is longer by such a step.
     fn step_clock(&mut self, host: usize) {
         let small = self.rng.within(300, 5_000).cast_signed();
         let large = self.rng.pick(&[20_000, 300_000, 1_200_000, 86_400_000]);
@@ -353,6 +353,9 @@ impl World {
         if paused && by < 0 {
             return;
         }
+        if by < 0 {
+            self.look(host);
+        }
         self.hosts[host].clock.step(self.now, by);
         self.trace(|_| format!("the clock of host {host} steps by {by} ms"));
         self.look(host);
@@ -362,8 +365,7 @@ impl World {
     }
 
     fn look(&mut self, host: usize) {
-        let now = self.hosts[host].now(self.now);
-        self.hosts[host].replica.notice(now);
+        self.hosts[host].look(self.now);
     }
 
     fn storm(&mut self) {
@@ -414,6 +416,9 @@ impl World {
                 if self.hosts[host].paused_until > self.now && corrected.read(self.now) < before {
                     self.after_ms(500, 1_000, Event::Undo(Fault::Clock(host)));
                     return;
+                }
+                if corrected.read(self.now) < before {
+                    self.look(host);
                 }
                 self.hosts[host].clock = corrected;
                 self.look(host);

@@ -32,7 +32,8 @@ pub struct Host {
     pub is_relay: bool,
     /// Known to the authority by this name.
     pub edge: Option<EdgeId>,
-    pub disk: Option<Vec<u8>>,
+    /// What it wrote down, and the hash that it knows its own writing by.
+    pub disk: Option<(SnapshotDigest, Vec<u8>)>,
     /// What a relay may pass on.
     passes_on: Relay,
     scratch: Scratch,
@@ -91,6 +92,13 @@ impl Host {
         self.clock.read(at)
     }
 
+    /// Looks at its clock, in all that it is.
+    pub fn look(&mut self, at: Time) {
+        let now = self.now(at);
+        self.replica.notice(now);
+        let _ = self.passes_on.answer(now, now);
+    }
+
     pub fn set_mutant(&mut self, mutant: Option<Mutant>) {
         self.mutant = mutant;
         self.replica.set_mutant(mutant);
@@ -98,7 +106,8 @@ impl Host {
 
     /// Writes down what it has.
     pub fn persist(&mut self) {
-        self.disk = snapshot::encode(Epoch([0; 16]), 0, Chain([0; 32]), self.replica.list()).ok();
+        let bytes = snapshot::encode(Epoch([0; 16]), 0, Chain([0; 32]), self.replica.list()).ok();
+        self.disk = bytes.map(|bytes| (SnapshotDigest::of(&bytes), bytes));
     }
 
     pub fn crash(&mut self) {
@@ -117,7 +126,8 @@ impl Host {
         self.generation = 0;
         self.gate = gate(self.realm, ring, 0);
         self.replica = Replica::new(Some(digest(0)));
-        if let Some(seed) = self.disk.as_deref().and_then(|bytes| snapshot::decode(bytes).ok()) {
+        let whole = self.disk.as_ref().filter(|(digest, bytes)| SnapshotDigest::of(bytes) == *digest);
+        if let Some(seed) = whole.and_then(|(_, bytes)| snapshot::decode(bytes).ok()) {
             self.replica = std::mem::take(&mut self.replica).with_seed(seed.list);
         }
         self.replica.set_mutant(self.mutant);

@@ -58,22 +58,40 @@ impl KeyRing {
             denylist,
             eddsa,
         };
-        ring.rotate(false);
+        ring.rotate();
         let feed =
             MintingKeys::new(Envelope::Sign, Some(feed), None).expect("a signing key for an envelope that signs");
         (ring, feed)
     }
 
-    /// A new key signs from now on. The one before goes on to verify, or is dead where it was `leaked`.
-    pub fn rotate(&mut self, leaked: bool) {
+    /// A new key signs from now on. The one before goes on to verify.
+    pub fn rotate(&mut self) {
         if let Some(last) = self.verification.last_mut() {
-            *last = if leaked { KeyState::Retired } else { KeyState::VerifyOnly };
+            *last = KeyState::VerifyOnly;
         }
         self.verification.push(KeyState::Active);
+        self.publish();
+    }
+
+    /// That key has leaked: it is dead, and another signs if it did. Between the asking and this another may do so already.
+    pub fn revoke(&mut self, key: usize) {
+        let was = std::mem::replace(&mut self.verification[key], KeyState::Retired);
+        if was == KeyState::Active {
+            self.verification.push(KeyState::Active);
+        }
+        if was != KeyState::Retired {
+            self.publish();
+        }
+    }
+
+    /// The next set of them; the last key signs.
+    fn publish(&mut self) {
         let keys: Vec<SigningKey> = (0..self.verification.len()).map(|key| self.signing(key)).collect();
         self.generations.push(set(self.verification.iter().copied().zip(&keys).collect()));
-        let minting = MintingKeys::new(Envelope::Sign, Some(self.signing(self.verification.len() - 1)), None);
-        self.minting.push(minting.expect("a signing key for an envelope that signs"));
+        if self.minting.len() < keys.len() {
+            let minting = MintingKeys::new(Envelope::Sign, Some(self.signing(keys.len() - 1)), None);
+            self.minting.push(minting.expect("a signing key for an envelope that signs"));
+        }
     }
 
     fn signing(&self, key: usize) -> SigningKey {
@@ -650,8 +668,8 @@ impl World {
                 Scope::Family(family) => self.authority.log.append(self.families[family].entry),
                 Scope::User(user) => self.authority.log.append(self.user_mark(user)),
                 Scope::Realm(realm) => self.authority.log.append(self.realm_mark(realm)),
-                Scope::Key(_) => {
-                    self.ring.rotate(true);
+                Scope::Key(key) => {
+                    self.ring.revoke(key);
                     self.authority.keys = digest(self.ring.generations.len() - 1);
                     self.authority.log.head()
                 }

@@ -289,12 +289,14 @@ fn r15_a_seed_from_the_disk_ends_sessions_and_is_no_reason_to_accept_any() {
     assert_eq!((replica.state(at(20_000)), replica.applied()), (State::Fresh, 4));
 }
 
-/// A disk that is full, read-only or damaged: there is no seed then, and nothing else is different.
+/// A disk that is full, read-only or damaged: there is no seed then, and nothing else is different. Should damage read like
+/// a seed all the same, it hides nothing that the log says.
 #[test]
 fn r16_a_damaged_seed_is_no_seed() {
-    let authority = Authority::with(3);
+    let mut authority = Authority::with(3);
+    authority.entries.push(Entry { kind: EntryKind::User, slot: slot(), fingerprint: Fingerprint(7) });
     let before = fresh(&authority);
-    let disk = snapshot::encode(EPOCH, before.applied(), authority.chain(3), before.list()).unwrap();
+    let disk = snapshot::encode(EPOCH, before.applied(), authority.chain(4), before.list()).unwrap();
     assert!((0..disk.len()).all(|cut| snapshot::decode(&disk[..cut]).is_err()), "half written");
     for bit in 0..disk.len() * 8 {
         let mut damaged = disk.clone();
@@ -303,7 +305,10 @@ fn r16_a_damaged_seed_is_no_seed() {
         let mut replica = Replica::new(Some(KEYS)).with_seed(seed);
         assert_eq!(replica.state(at(0)), State::Cold);
         refresh(&mut replica, &authority, at(0)).unwrap();
-        assert!(replica.state(at(0)) == State::Fresh && (1..=3).all(|number| ended(&replica, number)));
+        assert!(replica.state(at(0)) == State::Fresh && (1..=3).all(|number| ended(&replica, number)), "{bit}");
+        assert!(replica.list().user_watermark(Fingerprint(7)) >= Some(4), "{bit}");
+        refresh(&mut replica, &authority, at(HOUR)).unwrap();
+        assert!(replica.list().user_watermark(Fingerprint(7)) >= Some(4), "dropped too early: {bit}");
     }
 }
 

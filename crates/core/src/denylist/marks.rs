@@ -21,17 +21,18 @@ struct Mark {
 }
 
 impl Marks {
-    /// Whether it is new. No position is ever given twice, so that one that is known was applied before.
+    /// Whether there was none at this position. No position is ever given twice, so that one that is known was applied
+    /// before; should something else be there all the same, a seed was wrong, and both count.
     pub(super) fn insert(&mut self, seq: u64, entry: &Entry) -> bool {
-        if self.by_position.contains_key(&seq) {
-            return false;
-        }
         let subject = (entry.kind, entry.fingerprint);
-        self.by_position.insert(seq, subject);
+        let is_new = self.by_position.insert(seq, subject).is_none();
         let marks = self.by_subject.entry(subject).or_default();
         let place = marks.partition_point(|mark| mark.seq < seq);
-        marks.insert(place, Mark { seq, slot: entry.slot });
-        true
+        match marks.get_mut(place).filter(|mark| mark.seq == seq) {
+            Some(mark) => mark.slot = mark.slot.max(entry.slot),
+            None => marks.insert(place, Mark { seq, slot: entry.slot }),
+        }
+        is_new
     }
 
     pub(super) fn remove(&mut self, seq: u64) {

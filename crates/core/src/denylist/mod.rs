@@ -13,6 +13,7 @@ mod marks;
 mod run;
 pub mod segment;
 mod set;
+mod slots;
 pub mod snapshot;
 
 pub use chain::Chain;

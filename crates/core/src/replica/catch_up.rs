@@ -10,7 +10,7 @@ use crate::denylist::snapshot::{self, SnapshotError};
 use crate::denylist::{Chain, Denylist, Gathered, SnapshotDigest, segment};
 use crate::time::UnixMillis;
 
-/// Entries that may be held before they are proven. Gathered they take up to 61 bits each, and a worker has 128 MB.
+/// Entries that may be held before they are proven. Gathered they take 58 bits each, and a worker has 128 MB.
 const MAX_BEHIND: u64 = snapshot::MAX_ENTRIES as u64;
 
 /// Longest snapshot that is fetched, in bytes: between five and six million entries. As bytes and as a set together it
@@ -212,12 +212,19 @@ impl Replica {
             self.spurned = catching.base.map(|(named, _)| named.digest).or(self.spurned);
             return Err(ReplicaError::Chain);
         }
-        if let Some((_, list)) = catching.base {
-            // What is listed already stays, also what was taken back meanwhile: that a copy forgets nothing is worth more
-            // than an undo.
-            self.list.union(list);
+        let own = self.list.is_empty() || self.list_of == Some(epoch);
+        if let Some((named, list)) = catching.base {
+            // A snapshot is the log up to where it reaches, so that it takes the place of what came from a part of that:
+            // what was taken back in between is in it no more. What an edge knows from elsewhere, from another epoch whose
+            // end this log may have lost, stays beside it.
+            if own && self.position.is_some_and(|position| position.seq <= named.seq) {
+                self.list = list;
+            } else {
+                self.list.union(list);
+            }
         }
         self.list.absorb(catching.entries);
+        self.list_of = own.then_some(epoch);
         self.position = Some(Position { epoch, seq: head, chain });
         Ok(self.complete(&catching.heartbeat, catching.sent, now))
     }

@@ -83,19 +83,56 @@ fn r05_r36_a_cold_copy_takes_the_snapshot_and_what_came_after_it() {
     assert!(ended(&replica, 7));
 }
 
-/// What a copy lists already stays, whatever the snapshot says.
+/// An undo in the part that a copy skips counts: the snapshot takes the place of what it had from the same log.
 #[test]
-fn r04_a_snapshot_takes_nothing_back() {
+fn what_was_taken_back_before_a_snapshot_is_let_in_again() {
     let mut authority = Authority::with(10);
+    let slot = authority.entries[0].slot;
+    authority.entries.push(Entry { kind: EntryKind::User, slot, fingerprint: Fingerprint(77) });
     let mut replica = Replica::new(Some(KEYS));
     refresh(&mut replica, &authority, at(0)).unwrap();
-    (11..=FAR + 10).for_each(|number| authority.end(spread(number)));
-    let bytes = authority.snapshot_of(FAR, &authority.entries[10..FAR as usize]);
-    authority.name(FAR, &bytes);
+    assert!(all_ended(&replica, 10) && replica.list().user_watermark(Fingerprint(77)) == Some(11));
+    let undo = |kind, fingerprint| Entry { kind, slot, fingerprint };
+    authority.entries.push(undo(EntryKind::UndoFamily, Fingerprint(spread(4))));
+    authority.entries.push(undo(EntryKind::Undo, Fingerprint(11)));
+    (11..=FAR).for_each(|number| authority.end(spread(number)));
+    authority.entries.push(undo(EntryKind::UndoFamily, Fingerprint(spread(5))));
+    let head = authority.entries.len() as u64;
+    let bytes = authority.snapshot(head - 1);
+    authority.name(head - 1, &bytes);
     assert!(matches!(polled(&mut replica, &authority, at(1_000)), Ok(Step::FetchSnapshot(_))));
     let step = replica.snapshot(&bytes, at(1_000)).unwrap();
+    assert!(all_ended(&replica, 10), "not before the chain is proven");
     segments(&mut replica, &authority, step, at(1_000));
-    assert!(all_ended(&replica, FAR + 10));
+    assert_eq!((1..=FAR).filter(|number| !ended(&replica, spread(*number))).collect::<Vec<_>>(), [4, 5]);
+    assert_eq!(replica.list().user_watermark(Fingerprint(77)), None);
+    assert_eq!(replica.state(at(1_000)), State::Fresh);
+}
+
+/// The log that a copy knows may have had an end which was lost when the authority was restored. What it lists stays,
+/// whatever a snapshot of the new epoch says, and whatever it was given to begin with.
+#[test]
+fn r04_a_snapshot_of_another_epoch_takes_nothing_back() {
+    let lost = Authority::with(10);
+    let mut seed = Denylist::default();
+    seed.apply(1, &lost.entries[9]);
+    let mut follower = Replica::new(Some(KEYS));
+    refresh(&mut follower, &lost, at(0)).unwrap();
+    for mut replica in [follower, Replica::new(Some(KEYS)).with_seed(seed)] {
+        let mut restored = Authority { epoch: Epoch([8; 16]), floor: 20, ..Authority::with(20) };
+        (21..=FAR + 20).for_each(|number| restored.end(spread(number)));
+        for upto in [FAR, 2 * FAR] {
+            let bytes = restored.snapshot_of(upto, &restored.entries[(upto - FAR).max(20) as usize..upto as usize]);
+            restored.name(upto, &bytes);
+            let now = at(1_000 + upto);
+            assert!(matches!(polled(&mut replica, &restored, now), Ok(Step::FetchSnapshot(_))));
+            let step = replica.snapshot(&bytes, now).unwrap();
+            segments(&mut replica, &restored, step, now);
+            let newest = restored.entries.last().unwrap().fingerprint.0;
+            assert!(ended(&replica, spread(10)) && ended(&replica, newest) && replica.state(now) == State::Fresh);
+            (0..FAR).for_each(|number| restored.end(spread(20_000 + number)));
+        }
+    }
 }
 
 #[test]

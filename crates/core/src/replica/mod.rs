@@ -153,6 +153,8 @@ struct Awaiting {
 #[derive(Default)]
 pub struct Replica {
     list: Denylist,
+    /// The epoch that all of the list comes from, where it is one.
+    list_of: Option<Epoch>,
     position: Option<Position>,
     fenced: bool,
     polls: Vec<Poll>,

@@ -19,6 +19,9 @@ static MIGRATOR: Migrator = sqlx::migrate!("migrations/postgres");
 const CONNECTIONS: u32 = 10;
 /// One writes; the second is for when the first was given up and the server has not noticed yet.
 const LOG_CONNECTIONS: u32 = 2;
+/// How the writer's few statements are to be run, which all find what they want by an index. They may be planned when the
+/// log is empty and to read all of it the cheapest way, and such a plan is kept while it grows.
+const LOG_PLANS: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
 /// A transaction that stands still for this long is one whose client is gone: it must not keep a lock.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
 const STATEMENT: Duration = Duration::from_secs(60);
@@ -36,14 +39,15 @@ pub(crate) async fn open(
         ("statement_timeout", millis(STATEMENT)),
     ]);
     prepare(&options, at, master).await?;
-    let pool = |connections| {
+    let pool = |connections, options| {
         PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(patience.lock)
             .after_connect(|conn, _| Box::pin(settle(conn)))
-            .connect_lazy_with(options.clone())
+            .connect_lazy_with(options)
     };
-    Ok(Db::Postgres { pool: pool(CONNECTIONS), log: pool(LOG_CONNECTIONS) })
+    let log = pool(LOG_CONNECTIONS, options.clone().options(LOG_PLANS));
+    Ok(Db::Postgres { pool: pool(CONNECTIONS, options), log })
 }
 
 /// An acknowledgement means that the entry is on a disk, whatever the server has for a default; a stronger setting

@@ -2,7 +2,7 @@ use countersign_core::denylist::segment::MAX_ENTRIES;
 use countersign_core::denylist::{Chain, Entry, Fingerprint, Kind};
 use countersign_core::time::UnixSeconds;
 
-use super::{DenylistLog, Head, Line, Lookup, Probe, chain_out, entry_out, seq_in, seq_out};
+use super::{DenylistLog, Head, Line, Lookup, Probe, RequestId, chain_out, entry_out, seq_in, seq_out};
 use crate::db::{Place, sql, sql_of};
 use crate::installation::epoch_from;
 use crate::{StoreError, check};
@@ -93,6 +93,16 @@ impl DenylistLog<'_> {
         .bind(kind(Kind::Installation))
         .optional(&mut self.0.db().read().await?)
         .await?;
+        row.map(|(seq, at)| Ok((seq_out(seq)?, check::time_out("denylist", at)?))).transpose()
+    }
+
+    /// The line that a request made, and when it was written; `None` where there is none, or it was taken back.
+    pub async fn made_by(&self, request: RequestId) -> Result<Option<(u64, UnixSeconds)>, StoreError> {
+        let row: Option<(i64, i64)> =
+            sql("SELECT seq, created_at FROM denylist WHERE request = $1 AND undone_by IS NULL")
+                .bind(&request.0)
+                .optional(&mut self.0.db().read().await?)
+                .await?;
         row.map(|(seq, at)| Ok((seq_out(seq)?, check::time_out("denylist", at)?))).transpose()
     }
 

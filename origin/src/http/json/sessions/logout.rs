@@ -59,6 +59,7 @@ async fn end(call: &Call, subject: &Subject, admitted: bool, ack: Ack) -> Answer
         tracing::error!(%error, "a logout was not recorded");
         Crest::unavailable(NOT_EFFECTIVE)
     };
+    let done = || json!({"result": "Successfully logged out"});
     match sessions::judge(&call.app, &subject.token).await.map_err(not_effective)? {
         // The answer to the first one may have been lost, and what it said is asked for again.
         Standing::Dead(session, Refusal::Ended) if matches!(ack, Ack::Barrier(_)) => {
@@ -66,9 +67,16 @@ async fn end(call: &Call, subject: &Subject, admitted: bool, ack: Ack) -> Answer
             // A key that was revoked in the ring alone has no line.
             let (seq, created) = ending.ok_or_else(Crest::access_denied)?;
             let durable = Durable::earlier(&call.app, seq, created);
-            ack::answer_for(call, ack, durable, json!({"result": "Successfully logged out"})).await
+            ack::answer_for(call, ack, durable, done()).await
         }
         Standing::Dead(_, Refusal::Expired | Refusal::Ended) | Standing::Foreign => {
+            // Likewise of a server-side session, whose row is gone.
+            if let Ack::Barrier(_) = ack
+                && let Some((seq, created)) =
+                    sessions::logout_of(&call.app, &subject.token).await.map_err(not_effective)?
+            {
+                return ack::answer_for(call, ack, Durable::earlier(&call.app, seq, created), done()).await;
+            }
             if !admitted {
                 return Err(Crest::access_denied());
             }
@@ -76,8 +84,8 @@ async fn end(call: &Call, subject: &Subject, admitted: bool, ack: Ack) -> Answer
         }
         // Also one that is not valid yet, by a clock that was set back: it would become valid.
         Standing::Valid(session) | Standing::Dead(session, _) => {
-            let ended = sessions::revoke(&call.app, &session, "logout").await.map_err(not_effective)?;
-            ack::answer(call, ack, ended.seq, json!({"result": "Successfully logged out"})).await
+            let ended = sessions::revoke_presented(&call.app, &session, &subject.token, "logout").await;
+            ack::answer(call, ack, ended.map_err(not_effective)?.seq, done()).await
         }
     }
 }

@@ -71,6 +71,47 @@ async fn check(origin: &Origin, token: &str) -> Option<Value> {
     checked.session.map(|session| serde_json::to_value(session.spelled_out()).unwrap())
 }
 
+/// As with a token: the answer to the first may have been lost. The row is gone by then, and the line is found without it.
+#[tokio::test]
+async fn a_barrier_logout_of_a_reference_can_be_repeated() {
+    let origin = Origin::with(&format!("{OFF}[denylist]\npoll_ms = 50\nlease_ms = 100\n")).await;
+    let token = log_in(&origin, "demo").await.json()["tokenId"].as_str().unwrap().to_owned();
+    let out = async |ack: &str| act(&origin, &format!("logout&{ack}"), &token, json!({})).await;
+    let receipt = |answer: &Answer| {
+        let (body, keys) = (answer.json(), origin.app.keys());
+        let receipt = body["receipt"].as_str().unwrap().as_bytes();
+        let opened = token::open::<Value>(receipt, Kind::Receipt, &keys.feed.verifying, &mut Scratch::default());
+        let claims = opened.unwrap().into_claims();
+        (claims["state"].as_str().unwrap().to_owned(), claims["seq"].as_u64().unwrap())
+    };
+    let (store, now) = (&origin.app.store, UnixSeconds(NOW));
+    let reference = Reference::read(token.as_bytes()).unwrap();
+    let row = store.sessions().get(reference.secret(), now).await.unwrap().unwrap();
+    assert_eq!(act(&origin, "logout&ack=barrier", "ref-none", json!({})).await.status, 401);
+
+    let first = out("ack=barrier&max_wait=0").await;
+    assert_eq!((first.status, receipt(&first)), (202, ("durable".to_owned(), 1)), "{}", first.text());
+    for (ack, status, state) in [("ack=barrier&max_wait=0", 202, "durable"), ("ack=barrier", 200, "effective")] {
+        let again = out(ack).await;
+        assert_eq!((again.status, receipt(&again)), (status, (state.to_owned(), 1)), "{}", again.text());
+        assert_eq!(again.json()["result"], "Successfully logged out");
+    }
+    assert_eq!(store.denylist().head().await.unwrap().seq, 1, "nothing is written for it");
+    assert_eq!(out("").await.status, 401, "without the barrier it is as in AM");
+
+    // Taken back, and the row had stayed where it was: then there is something to end again, under that request or not.
+    store.denylist().undo(1, "a mistake", "ada", now).await.unwrap();
+    assert_eq!(out("ack=barrier").await.status, 401, "no line ends it now");
+    let quota = origin.app.settings().realm("/alpha").session.server_side.quota();
+    store.sessions().replace(reference.secret(), &row, None, quota, now).await.unwrap();
+    assert!(holds(&origin, &token).await);
+    let ended = out("ack=barrier&max_wait=0").await;
+    assert_eq!((ended.status, receipt(&ended)), (202, ("durable".to_owned(), 3)), "{}", ended.text());
+    assert!(!holds(&origin, &token).await);
+    let lookup = store.denylist().list(1).await.unwrap();
+    assert_eq!((lookup[0].seq, lookup[0].undone_by), (3, None));
+}
+
 #[tokio::test]
 async fn a_reference_works_wherever_a_token_does() {
     let origin = Origin::with(OFF).await;
