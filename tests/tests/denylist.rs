@@ -128,7 +128,7 @@ fn an_edge_tells_prometheus_what_its_status_says() {
         same(&format!("refusals_total{{reason=\"{reason}\"}}"), count);
     }
     // It is for who is told the status.
-    let silent = world.stack.start_extra_edge(None, &json!({})).unwrap();
+    let silent = world.stack.start_extra_edge(None, &json!({ "status": false })).unwrap();
     assert_eq!(send("GET", &format!("{silent}/.countersign/metrics"), &[], "").status, 404);
 }
 

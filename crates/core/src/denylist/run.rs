@@ -239,10 +239,15 @@ fn put(words: &mut [u64], at: usize, bits: u32, value: u64) {
 
 const ONES: u64 = u64::MAX / 255;
 
+/// A word of one byte, which is below 256.
+const fn each(byte: u64) -> u64 {
+    ONES * byte
+}
+
 /// The top bit of each byte of `word` that is `byte`; and, now and then, of one that is another and comes after such a one.
 const fn equal_bytes(word: u64, byte: u8) -> u64 {
-    let other = word ^ (ONES * byte as u64);
-    other.wrapping_sub(ONES) & !other & ONES << 7
+    let other = word ^ each(byte as u64);
+    other.wrapping_sub(ONES) & !other & each(0x80)
 }
 
 /// The first bytes of a word.
@@ -254,19 +259,20 @@ const fn mask_of_bytes(count: u32) -> u64 {
 /// (Vigna 2008, broadword selection.)
 fn after(word: u64, ones: u32) -> u32 {
     let Some(wanted) = ones.checked_sub(1) else { return 0 };
-    let pairs = word - (word >> 1 & ONES * 0x55);
-    let fours = (pairs & ONES * 0x33) + (pairs >> 2 & ONES * 0x33);
+    let pairs = word - ((word >> 1) & each(0x55));
+    let fours = (pairs & each(0x33)) + ((pairs >> 2) & each(0x33));
     // Of each byte how many there are up to its end.
-    let sums = ((fours + (fours >> 4)) & ONES * 0x0F).wrapping_mul(ONES);
+    let sums = ((fours + (fours >> 4)) & each(0x0F)).wrapping_mul(ONES);
     // The bytes at whose end there are not enough.
-    let before = ((u64::from(wanted) * ONES | ONES << 7) - sums) & ONES << 7;
+    let before = ((each(wanted.into()) | each(0x80)) - sums) & each(0x80);
     let byte = before.count_ones() * 8;
-    let rest = wanted - (sums << 8 >> byte & 0xFF) as u32;
-    let place = usize::try_from(word >> byte & 0xFF | u64::from(rest) << 8).unwrap_or(0);
+    let rest = wanted - ((sums << 8 >> byte) & 0xFF) as u32;
+    let place = usize::try_from(((word >> byte) & 0xFF) | u64::from(rest) << 8).unwrap_or(0);
     byte + u32::from(SELECT.get(place).copied().unwrap_or(0)) + 1
 }
 
 /// Where in a byte (the low bits of the place) the one of that number (the high bits) stands.
+#[allow(clippy::indexing_slicing, reason = "the compiler does it, and stops where it is wrong")]
 static SELECT: [u8; 2048] = {
     let mut table = [0; 2048];
     let mut place = 0;
@@ -276,7 +282,7 @@ static SELECT: [u8; 2048] = {
             byte &= byte - 1;
             number -= 1;
         }
-        table[place] = if byte == 0 { 0 } else { byte.trailing_zeros() as u8 };
+        table[place] = (byte.trailing_zeros() & 7) as u8;
         place += 1;
     }
     table
