@@ -51,20 +51,20 @@ fn at_size(name: &str, count: u64, slots: u32) -> Result<()> {
     let detail = || json!({ "entries": count, "slots": slots });
     // Nearly all come at once, as to a copy that starts, and then one by one, as to a copy at work.
     let singly = count / 50;
-    let started = Stopwatch::start();
+    let started = Instant::now();
     let mut gathered = Gathered::default();
     for number in 0..count - singly {
         gathered.add(number + 1, &entry(number, slots));
     }
     let mut list = Denylist::default();
     list.absorb(gathered);
-    let seconds = started.seconds();
+    let seconds = started.elapsed().as_secs_f64();
     figure(&format!("denylist.{name}.gather"), seconds * 1e9 / f(count - singly)?, "ns per entry", None, detail());
-    let started = Stopwatch::start();
+    let started = Instant::now();
     for number in count - singly..count {
         list.apply(number + 1, &entry(number, slots));
     }
-    let seconds = started.seconds();
+    let seconds = started.elapsed().as_secs_f64();
     figure(&format!("denylist.{name}.apply"), seconds * 1e9 / f(singly)?, "ns per entry", None, detail());
     let entries = list.len() as u64;
     ensure!(entries == count, "entries are missing");
@@ -83,12 +83,12 @@ fn at_size(name: &str, count: u64, slots: u32) -> Result<()> {
                 let numbers = (piece * PIECE..(piece + 1) * PIECE).map(|number| number.wrapping_mul(2_654_435_761));
                 let wanted: Vec<Entry> =
                     numbers.map(|number| entry(base + number.wrapping_add(repeat) % count, slots)).collect();
-                let started = Stopwatch::start();
+                let started = Instant::now();
                 found += black_box(&wanted)
                     .iter()
                     .map(|entry| u64::from(list.family_ended(entry.slot, entry.fingerprint)))
                     .sum::<u64>();
-                seconds += started.seconds();
+                seconds += started.elapsed().as_secs_f64();
             }
             ensure!(found == right, "the set is not what was put in");
             samples.push(seconds * 1e9 / f(LOOKUPS)?);
@@ -98,16 +98,16 @@ fn at_size(name: &str, count: u64, slots: u32) -> Result<()> {
         figure(&format!("denylist.{name}.lookup.{kind}"), quartiles.median, "ns", goal, detail);
     }
 
-    let started = Stopwatch::start();
+    let started = Instant::now();
     let bytes = snapshot::encode(EPOCH, count, Chain::genesis(EPOCH), &list)?;
-    let encoded = started.seconds();
+    let encoded = started.elapsed().as_secs_f64();
     let goal = (name == "100k").then_some(Goal::AtMost(6.5));
     let each = f(bytes.len() as u64)? / f(count)?;
     figure(&format!("denylist.{name}.snapshot"), each, "bytes per entry", goal, detail());
     figure(&format!("denylist.{name}.snapshot.encode"), encoded * 1e3, "ms", None, detail());
-    let started = Stopwatch::start();
+    let started = Instant::now();
     let decoded = snapshot::decode(&bytes)?;
-    let seconds = started.seconds();
+    let seconds = started.elapsed().as_secs_f64();
     ensure!(decoded.list.len() as u64 == count, "the snapshot lacks entries");
     figure(&format!("denylist.{name}.snapshot.decode"), seconds * 1e3, "ms", None, detail());
     if count <= 1_000_000 {
@@ -123,7 +123,7 @@ fn catch_up(name: &str, count: u64, slots: u32) -> Result<()> {
         .zip(entries.chunks(segment::MAX_ENTRIES))
         .map(|(piece, entries)| segment::encode(EPOCH, piece * segment::MAX_ENTRIES as u64, entries))
         .collect::<Result<_, _>>()?;
-    let started = Stopwatch::start();
+    let started = Instant::now();
     let (mut chain, mut gathered) = (Chain::genesis(EPOCH), Gathered::default());
     for piece in &pieces {
         let piece = segment::decode(piece)?;
@@ -134,7 +134,7 @@ fn catch_up(name: &str, count: u64, slots: u32) -> Result<()> {
     }
     let mut list = Denylist::default();
     list.absorb(gathered);
-    let seconds = started.seconds();
+    let seconds = started.elapsed().as_secs_f64();
     ensure!(list.len() as u64 == count, "entries are missing");
     let bytes: usize = pieces.iter().map(Vec::len).sum();
     let detail = json!({ "entries": count, "slots": slots, "bytes": bytes, "chain": chain.0[0] });
@@ -158,43 +158,22 @@ fn storm() -> Result<()> {
     let mut list = Denylist::default();
     let count = 100_000u64;
     let mut worst = 0f64;
-    let started = Stopwatch::start();
+    let started = Instant::now();
     for piece in 0..count / 5_000 {
-        let began = Stopwatch::start();
+        let began = Instant::now();
         let mut gathered = Gathered::default();
         for number in piece * 5_000..(piece + 1) * 5_000 {
             gathered.add(number + 1, &entry(number, TWO_HOURS));
         }
         list.absorb(gathered);
-        worst = worst.max(began.seconds());
+        worst = worst.max(began.elapsed().as_secs_f64());
     }
-    let seconds = started.seconds();
+    let seconds = started.elapsed().as_secs_f64();
     ensure!(list.len() as u64 == count, "entries are missing");
     let detail = json!({ "entries": count, "longest_piece_ms": worst * 1e3 });
     // They come within ten seconds; a hundredth of that may go into applying them.
     figure("denylist.storm.apply", seconds * 1e3, "ms", Some(Goal::AtMost(100.0)), detail);
     Ok(())
-}
-
-/// Time on the processor where the system tells it (Linux), so that what else runs does not count; else by the clock.
-struct Stopwatch(Option<f64>, Instant);
-
-impl Stopwatch {
-    fn start() -> Self {
-        Self(Self::on_processor(), Instant::now())
-    }
-
-    fn seconds(&self) -> f64 {
-        match (self.0, Self::on_processor()) {
-            (Some(started), Some(now)) => now - started,
-            _ => self.1.elapsed().as_secs_f64(),
-        }
-    }
-
-    fn on_processor() -> Option<f64> {
-        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-        Some(text.split(' ').next()?.parse::<f64>().ok()? / 1e9)
-    }
 }
 
 fn f(count: u64) -> Result<f64> {

@@ -10,7 +10,7 @@ use serde_json::json;
 use xtask::say;
 
 use crate::journeys::SCRIPT;
-use crate::load::{Stopwatch, cpu_of};
+use crate::load::cpu_of;
 use crate::report::{Goal, Quartiles, figure, rounded};
 
 const REPEATS: usize = 21;
@@ -32,8 +32,7 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Opening the `authId`, the engine, and sealing the next one: a mean over 200 on the processor's clock, of 21 such the
-/// median; the parts are medians of single ones.
+/// Opening the `authId`, the engine, and sealing the next one: a mean over 200, of 21 such the median; the parts are medians of single ones.
 fn step() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -42,14 +41,14 @@ fn step() -> Result<()> {
         let step = MeasuredStep::new(dir.path()).await.map_err(failed)?;
         let (mut wholes, mut parts, mut bytes) = (Vec::new(), [Vec::new(), Vec::new(), Vec::new()], 0);
         for repeat in 0..=REPEATS {
-            let clock = Stopwatch::start();
+            let begun = Instant::now();
             for _ in 0..TURNS {
                 let one = step.take().await.map_err(failed)?;
                 let took = [one.open, one.run, one.seal].map(|part| part.as_secs_f64() * 1e6);
                 parts.iter_mut().zip(took).for_each(|(samples, part)| samples.push(part));
                 bytes = one.bytes;
             }
-            let mean = clock.seconds() * 1e6 / f64::from(TURNS);
+            let mean = begun.elapsed().as_secs_f64() * 1e6 / f64::from(TURNS);
             wholes.extend((repeat > 0).then_some(mean));
         }
         anyhow::Ok((Quartiles::of(wholes), parts.map(|part| rounded(Quartiles::of(part).median)), bytes))
