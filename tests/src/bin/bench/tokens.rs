@@ -115,11 +115,6 @@ impl Format {
         CONTENT_SECRET.get(..bytes).context("no algorithm takes so much")
     }
 
-    /// Its signature alone.
-    fn signing_keys(self) -> Result<MintingKeys> {
-        Ok(MintingKeys::new(Envelope::Sign, Some(self.signing_key()?), None)?)
-    }
-
     fn minting_keys(self) -> Result<MintingKeys> {
         let content = ContentKey::new(kid(CONTENT_KID)?, self.key, self.content, self.content_secret()?)?;
         Ok(MintingKeys::new(Envelope::SignThenEncrypt, Some(self.signing_key()?), Some(content))?)
@@ -298,11 +293,6 @@ pub(crate) struct Mint {
 impl Mint {
     pub(crate) fn new(format: impl Into<Format>) -> Result<Self> {
         Ok(Self { keys: format.into().minting_keys()?, count: 0 })
-    }
-
-    /// Tokens that are signed and not sealed.
-    pub(crate) fn signed(alg: SigningAlg) -> Result<Self> {
-        Ok(Self { keys: Format::from(alg).signing_keys()?, count: 0 })
     }
 
     pub(crate) fn token(&mut self, claims: &SessionClaims) -> Result<String> {
