@@ -2,6 +2,7 @@
 
 mod body;
 pub(crate) mod client_address;
+mod cors;
 mod feed;
 mod health;
 mod journey_end;
@@ -29,7 +30,7 @@ pub(crate) use metrics::metrics;
 /// All routes, below `/am` where AM has them.
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/am/json/{*path}", any(json::dispatch))
+        .route("/am/json/{*path}", any(json::dispatch).layer(cors::layer(Arc::clone(&app))))
         .route("/am/json/health/live", get(health::live))
         .route("/am/json/health/ready", get(health::ready))
         .route("/health/live", get(health::live))

@@ -21,6 +21,7 @@ impl Settings {
             ("audit", self.audit_seconds != new.audit_seconds),
             ("keys", differs(&self.keys, &new.keys) && !changed.iter().any(|name| name == "keys.max_seals")),
             ("validation", differs(&self.destinations, &new.destinations)),
+            ("cors", self.cors != new.cors),
             ("server.client_address", differs(&self.client_address, &new.client_address)),
             ("scripts", differs(&self.scripts, &new.scripts)),
             ("rate_limits", differs(&self.rate_limits, &new.rate_limits)),

@@ -4,6 +4,7 @@
 mod address;
 mod changes;
 mod cookie;
+mod cors;
 mod format;
 mod load;
 mod lockout;
@@ -29,6 +30,7 @@ use countersign_store::Location;
 use url::Url;
 
 pub(crate) use address::ClientAddress;
+pub(crate) use cors::Cors;
 pub(crate) use format::Format;
 pub use load::SettingsError;
 pub(crate) use lockout::Lockout;
@@ -68,6 +70,7 @@ pub struct Settings {
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) keys: Keys,
     pub(crate) destinations: Destinations,
+    pub(crate) cors: Cors,
     /// `None`: no mail is sent.
     pub(crate) mail: Option<Arc<Mail>>,
     pub(crate) scripts: Scripts,
@@ -258,7 +261,7 @@ impl Settings {
     fn check(document: Document, base: &Path) -> Result<Self, (&'static str, String)> {
         let sections = document.everywhere();
         let Document { server, database, secrets, argon2, denylist, audit, metrics, keys, validation, .. } = document;
-        let Document { mail, scripts, rate_limits, log, .. } = document;
+        let Document { cors, mail, scripts, rate_limits, log, .. } = document;
         let said = |key: &'static str| move |rule: &str| (key, rule.to_owned());
 
         let public_url = server.public_url.ok_or(("server.public_url", "is missing".to_owned()))?;
@@ -296,6 +299,7 @@ impl Settings {
             audit_seconds: audit.keep_days * 24 * 3600,
             keys,
             destinations,
+            cors: cors.check()?,
             mail: mail.check(base)?,
             scripts: scripts.check()?,
             rate_limits: rate_limits.check()?,

@@ -42,6 +42,7 @@ pub(super) struct Document {
     pub(super) metrics: Metrics,
     pub(super) keys: Keys,
     pub(super) validation: Validation,
+    pub(super) cors: super::cors::Section,
     pub(super) log: Log,
 }
 

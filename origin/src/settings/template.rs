@@ -235,6 +235,11 @@ public_url = {public_url}
 # apps, by a scheme with a dot in it.
 # valid_goto_destinations = ["https://app.example.com", "https://www.example.com/shop/*", "com.example.app:/*"]
 
+[cors]
+# Pages of these origins may use the REST interface from the browser, with the user's cookies (AM's CORS service). Where
+# they are of another site than public_url, the session cookie needs same_site = "none" as well.
+# acceptedOrigins = ["https://app.example.com"]
+
 [log]
 # format = "text"    # "json"
 # filter = "info"

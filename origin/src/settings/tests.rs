@@ -31,7 +31,7 @@ fn the_template_loads_and_shows_the_defaults() {
         })
         .collect::<Vec<_>>()
         .join("\n");
-    assert_eq!(shown.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).count(), 89);
+    assert_eq!(shown.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).count(), 90);
     let shown = load(&shown, &[]).unwrap();
     let neutral = |settings: Settings| {
         let text = format!("{settings:?}");

@@ -4,6 +4,8 @@
 //! that was suspended. The answer is a step, the session, or AM's error object. Credentials in the `X-OpenAM-*` headers
 //! fill steps that ask for nothing else without showing them.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE};
 use axum::http::{Method, StatusCode};
@@ -17,6 +19,7 @@ use serde_json::{Map, Value, json};
 use super::super::journey_end::{self, EndError, Replaces};
 use super::super::journey_request::request;
 use super::super::limits;
+use super::advices::{self, Advice};
 use super::error::Crest;
 use super::{Answer, Call, credentials};
 use crate::journey::{self, AuthIdError, Destinations, Failed, JourneyError, Outcome, Shown, Succeeded};
@@ -221,33 +224,49 @@ fn destinations(call: &Call) -> Destinations {
 }
 
 /// The journey that is asked for by name.
-fn named(call: &Call) -> Result<Option<&str>, Crest> {
+fn named<'a>(call: &'a Call, realm: &str) -> Result<Option<Cow<'a, str>>, Crest> {
+    let value = call.query.filled("authIndexValue");
     match call.query.filled("authIndexType").map(str::to_ascii_lowercase).as_deref() {
-        None => Ok(call.query.filled("service")),
-        Some("service") => Ok(call.query.filled("authIndexValue")),
-        Some("level" | "module" | "role" | "user" | "composite_advice" | "resource" | "transaction") => {
+        None => Ok(call.query.filled("service").map(Cow::Borrowed)),
+        Some("service") => Ok(value.map(Cow::Borrowed)),
+        Some("composite_advice") => advised(call, realm, value.unwrap_or_default()).map(|tree| Some(Cow::Owned(tree))),
+        Some("level" | "module" | "role" | "user" | "resource" | "transaction") => {
             Err(Crest::bad_request(NO_CONFIGURATION))
         }
         Some(_) => Err(Crest::bad_request("Unknown Authentication Index Type")),
     }
 }
 
+/// The first journey of an advice that there is. AM lets the user choose between several.
+fn advised(call: &Call, realm: &str, text: &str) -> Result<String, Crest> {
+    let library = call.app.library(realm);
+    let tree = advices::parse(text).unwrap_or_default().into_iter().find_map(|advice| match advice {
+        Advice::Tree(name) => library.journey(&name).is_some().then_some(name),
+        Advice::Realm(name) => (name == realm).then(|| call.app.default_journey(realm)),
+    });
+    tree.ok_or_else(|| Crest::bad_request(NO_CONFIGURATION))
+}
+
 /// Which journey is to begin.
 fn tree(call: &Call, realm: &str) -> Result<String, Crest> {
-    let tree = named(call)?.map_or_else(|| call.app.default_journey(realm), str::to_owned);
+    let tree = named(call, realm)?.map_or_else(|| call.app.default_journey(realm), Cow::into_owned);
     // Before anything is said of a session: it is of no use to a journey that is not there.
     let known = call.app.keys().realms.contains_key(realm) && call.app.library(realm).journey(&tree).is_some();
     if known { Ok(tree) } else { Err(Crest::bad_request(NO_CONFIGURATION)) }
 }
 
-/// Whether the session is what the journey would lead to: it has been through it, or no journey is asked for by name.
+/// Whether the session is what the journey would lead to: it has been through it, or no journey is asked for by name. An
+/// advice says that the session was not enough.
 fn is_satisfied(call: &Call, realm: &str, tree: &str, session: &Session) -> bool {
     if call.app.library(realm).journey(tree).is_some_and(|journey| journey.must_run) {
         return false;
     }
     // Sessions of before there were others say nothing of their journey.
     let services = session.claims().properties.get("Service").unwrap_or(journey::DEFAULT_TREE);
-    named(call).ok().flatten().is_none() || services.split('|').any(|service| service == tree)
+    let kind = call.query.filled("authIndexType");
+    let advised = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("composite_advice"));
+    let in_general = named(call, realm).ok().flatten().is_none();
+    !advised && (in_general || services.split('|').any(|service| service == tree))
 }
 
 fn refused(error: JourneyError) -> Crest {

@@ -528,3 +528,34 @@ async fn the_log_has_no_secrets() {
         assert!(!text.contains(secret), "{secret} is in the log");
     }
 }
+
+#[tokio::test]
+async fn an_advice_starts_the_journey_it_names_whatever_the_session() {
+    let origin = Origin::new().await;
+    let start = async |attribute: &str, value: &str, headers: &[(&str, &str)]| {
+        let xml = format!(
+            "<Advices><AttributeValuePair><Attribute name=\"{attribute}\"/><Value>{value}</Value></AttributeValuePair></Advices>"
+        );
+        let xml: String = url::form_urlencoded::byte_serialize(xml.as_bytes()).collect();
+        origin.post(&path(&format!("?authIndexType=composite_advice&authIndexValue={xml}")), headers, "").await
+    };
+    let token = origin.post(&path(""), &CREDENTIALS, "{}").await.cookie().unwrap();
+    let session = [(COOKIE, token.as_str())];
+    for (attribute, value) in [
+        ("AuthenticateToTreeConditionAdvice", "Login"),
+        ("AuthenticateToServiceConditionAdvice", "/alpha:Login"),
+        ("AuthenticateToRealmConditionAdvice", "/alpha"),
+    ] {
+        let answer = start(attribute, value, &session).await;
+        assert_eq!((answer.status, answer.json()["authId"].is_string()), (200, true), "{attribute}");
+    }
+    for (attribute, value) in [
+        ("AuthenticateToTreeConditionAdvice", "None"),
+        ("AuthenticateToRealmConditionAdvice", "/beta"),
+        ("AuthLevelConditionAdvice", "5"),
+        ("TransactionConditionAdvice", "1"),
+    ] {
+        let answer = start(attribute, value, &session).await;
+        assert_eq!(answer.error(), (400, "No Configuration found".into()), "{attribute}");
+    }
+}

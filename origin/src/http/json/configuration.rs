@@ -52,35 +52,6 @@ pub(super) fn revision(content: &Value) -> String {
     number.cast_signed().to_string()
 }
 
-/// In a response's extensions: it lists something, asked for by this version of the protocol.
-#[derive(Clone, Copy)]
-pub(super) struct Listed(pub(super) &'static str);
-
-/// The answer to a query, which is not paged.
-pub(super) fn list(call: &Call, result: Vec<Value>) -> Answer {
-    let exact = call.query.first("_totalPagedResultsPolicy") == Some("EXACT");
-    let count = result.len();
-    let shown = match call.query.first("_pageSize") {
-        Some("0") if exact => Vec::new(), // who only counts
-        _ => result,
-    };
-    let asked = call.headers.get("accept-api-version").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let protocol = ["2.0", "2.1", "2.2"].into_iter().find(|number| asked.contains(&format!("protocol={number}")));
-    let body = json!({
-        "result": shown,
-        "resultCount": shown.len(),
-        "pagedResultsCookie": null,
-        "totalPagedResultsPolicy": if exact { "EXACT" } else { "NONE" },
-        "totalPagedResults": if exact { json!(count) } else { json!(-1) },
-        "remainingPagedResults": -1,
-    });
-    let mut response = crest_json(StatusCode::OK, &body);
-    if !shown.is_empty() {
-        response.extensions_mut().insert(Listed(protocol.unwrap_or("1.0")));
-    }
-    Ok(response)
-}
-
 /// The body, which is to be an object.
 pub(super) fn object(call: &Call) -> Result<Map<String, Value>, Crest> {
     match serde_json::from_slice(&call.body) {

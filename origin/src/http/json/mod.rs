@@ -1,11 +1,14 @@
 //! `/am/json`: AM's REST interface (CREST). This file routes: path → realm and resource, CSRF filter, API version.
 
 mod administrator;
+mod advices;
 mod authenticate;
 mod configuration;
 mod credentials;
 mod error;
+mod form;
 mod global_config;
+mod listing;
 mod push;
 mod realm;
 mod realm_config;
@@ -41,6 +44,8 @@ struct Call {
     query: Query,
     body: Bytes,
     version: Version,
+    /// Of the protocol, where the request names one.
+    protocol: Option<Version>,
 }
 
 impl Call {
@@ -76,7 +81,7 @@ async fn answer(app: Arc<App>, request: Request) -> Answer {
     let Target { realm, resource } = realm::parse(parts.uri.path()).ok_or_else(Crest::not_found)?;
     let realm = realm::resolve(&app, realm)?;
     let requested = version::parse(&parts.headers)?;
-    let Some(negotiated) = version::negotiate(requested, resource.versions()) else {
+    let Some(negotiated) = version::negotiate(requested.resource, resource.versions()) else {
         // AM answers an unsupported resource version with nothing at all.
         return Ok(StatusCode::NOT_FOUND.into_response());
     };
@@ -94,8 +99,9 @@ async fn answer(app: Arc<App>, request: Request) -> Answer {
                 query: Query::parse(parts.uri.query().unwrap_or_default().as_bytes()),
                 body,
                 version: negotiated.version(),
+                protocol: requested.protocol,
             };
-            operation(&call, resource).await
+            answer_shaped(&call, resource).await
         }
         Err(error) => Err(error),
     };
@@ -103,6 +109,16 @@ async fn answer(app: Arc<App>, request: Request) -> Answer {
     label(&mut response, negotiated, resource);
     response.extensions_mut().insert(resource.route());
     Ok(response)
+}
+
+async fn answer_shaped(call: &Call, resource: Resource<'_>) -> Answer {
+    // No resource of CREST, though it stands among them.
+    if matches!(resource, Resource::Authenticate) {
+        return authenticate::post(call).await;
+    }
+    form::conditions(&call.method, &call.headers)?;
+    let asked = form::Asked::of(&call.method, &call.headers, &call.query);
+    Ok(form::shaped(asked, operation(call, resource).await?).await)
 }
 
 async fn operation(call: &Call, resource: Resource<'_>) -> Answer {
@@ -113,9 +129,10 @@ async fn operation(call: &Call, resource: Resource<'_>) -> Answer {
         Resource::Push => push::post(call).await,
         Resource::RealmAuthentication => realm_config::authentication::answer(call).await,
         Resource::Trees { id } => realm_config::trees::answer(call, id).await,
-        Resource::Nodes { node_type, id } => realm_config::nodes::answer(call, node_type, id).await,
+        Resource::Nodes { node_type, version, id } => realm_config::nodes::answer(call, node_type, version, id).await,
         Resource::Scripts { id } => realm_config::scripts::answer(call, id).await,
         Resource::GlobalSession => global_config::session::answer(call).await,
+        Resource::Realms { id } => global_config::realms::answer(call, id).await,
     }
 }
 
@@ -135,7 +152,7 @@ fn csrf_filter(app: &App, method: &Method, headers: &HeaderMap) -> Result<(), Cr
 
 /// The response names the version of the route that answered, not the one that was asked for.
 fn label(response: &mut Response, negotiated: Negotiated, resource: Resource<'_>) {
-    let listed = response.extensions().get::<configuration::Listed>().map(|listed| listed.0);
+    let listed = response.extensions().get::<listing::Listed>().map(|listed| listed.0);
     let headers = response.headers_mut();
     // Of a query that found something AM says it twice.
     let twice =

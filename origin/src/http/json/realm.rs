@@ -42,6 +42,8 @@ pub(super) enum Resource<'a> {
     /// `…/authenticationtrees/nodes`, a type of node, or one node.
     Nodes {
         node_type: Option<&'a str>,
+        /// Newer servers have the version of the type between it and the id.
+        version: Option<&'a str>,
         id: Option<&'a str>,
     },
     /// `scripts`, or one of them.
@@ -50,6 +52,10 @@ pub(super) enum Resource<'a> {
     },
     /// `global-config/services/session`.
     GlobalSession,
+    /// `global-config/realms`, or one of them.
+    Realms {
+        id: Option<&'a str>,
+    },
 }
 
 impl Resource<'_> {
@@ -70,6 +76,8 @@ impl Resource<'_> {
             Self::Scripts { id: None } => "/am/json/…/scripts",
             Self::Scripts { .. } => "/am/json/…/scripts/{id}",
             Self::GlobalSession => "/am/json/global-config/services/session",
+            Self::Realms { id: None } => "/am/json/global-config/realms",
+            Self::Realms { .. } => "/am/json/global-config/realms/{id}",
         })
     }
 
@@ -92,7 +100,7 @@ impl Resource<'_> {
             },
             Self::Trees { .. } | Self::Nodes { .. } => &[Version(3, 0), Version(2, 0), Version(1, 0)],
             Self::Scripts { .. } => &[Version(1, 1)],
-            Self::Push => &[Version(1, 0)],
+            Self::Push | Self::Realms { .. } => &[Version(1, 0)],
             // Who asks for none gets the first, as from AM; some clients ask for the other.
             Self::RealmAuthentication | Self::GlobalSession => &[Version(2, 0), Version(1, 0)],
         }
@@ -138,11 +146,11 @@ pub(super) fn parse(path: &str) -> Option<Target<'_>> {
         ["realm-config", "authentication", "authenticationtrees", below @ ..] => match below {
             ["trees"] => Resource::Trees { id: None },
             ["trees", id] => Resource::Trees { id: Some(id) },
-            ["nodes"] => Resource::Nodes { node_type: None, id: None },
-            ["nodes", node_type] => Resource::Nodes { node_type: Some(node_type), id: None },
-            // Newer servers have the version of the type between them.
-            ["nodes", node_type, id] | ["nodes", node_type, _, id] => {
-                Resource::Nodes { node_type: Some(node_type), id: Some(id) }
+            ["nodes"] => Resource::Nodes { node_type: None, version: None, id: None },
+            ["nodes", node_type] => Resource::Nodes { node_type: Some(node_type), version: None, id: None },
+            ["nodes", node_type, id] => Resource::Nodes { node_type: Some(node_type), version: None, id: Some(id) },
+            ["nodes", node_type, version, id] => {
+                Resource::Nodes { node_type: Some(node_type), version: Some(version), id: Some(id) }
             }
             _ => return None,
         },
@@ -150,6 +158,8 @@ pub(super) fn parse(path: &str) -> Option<Target<'_>> {
         ["scripts", id] => Resource::Scripts { id: Some(id) },
         // Of no realm.
         ["global-config", "services", "session"] if names.is_empty() => Resource::GlobalSession,
+        ["global-config", "realms"] if names.is_empty() => Resource::Realms { id: None },
+        ["global-config", "realms", id] if names.is_empty() => Resource::Realms { id: Some(id) },
         ["serverinfo", id] => Resource::ServerInfo { id },
         _ => return None,
     };
@@ -210,10 +220,13 @@ mod tests {
         for (below, resource) in [
             ("/trees/", Resource::Trees { id: None }),
             ("/trees/Log%20in", Resource::Trees { id: Some("Log%20in") }),
-            ("/nodes", Resource::Nodes { node_type: None, id: None }),
-            ("/nodes/PageNode", Resource::Nodes { node_type: Some("PageNode"), id: None }),
-            ("/nodes/PageNode/1", Resource::Nodes { node_type: Some("PageNode"), id: Some("1") }),
-            ("/nodes/PageNode/2.0/1", Resource::Nodes { node_type: Some("PageNode"), id: Some("1") }),
+            ("/nodes", Resource::Nodes { node_type: None, version: None, id: None }),
+            ("/nodes/PageNode", Resource::Nodes { node_type: Some("PageNode"), version: None, id: None }),
+            ("/nodes/PageNode/1", Resource::Nodes { node_type: Some("PageNode"), version: None, id: Some("1") }),
+            (
+                "/nodes/PageNode/2.0/1",
+                Resource::Nodes { node_type: Some("PageNode"), version: Some("2.0"), id: Some("1") },
+            ),
         ] {
             assert_eq!(parse(&format!("{trees}{below}")).unwrap().resource, resource);
         }

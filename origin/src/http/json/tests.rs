@@ -63,3 +63,35 @@ async fn versions_are_negotiated() {
     assert_eq!(send("2.1").await.error(), (400, "Version string is in an invalid format: 2.1".into()));
     assert_eq!(send("protocol=9.0").await.error(), (400, "Unsupported major version: 9".into()));
 }
+
+/// AM's browser clients on a page of another origin.
+#[tokio::test]
+async fn listed_origins_may_use_it_from_the_browser_and_others_not() {
+    const APP: &str = "https://app.example.com";
+    let origin = Origin::with(&format!("[cors]\nacceptedOrigins = [\"{APP}\"]\n")).await;
+    let path = format!("{ALPHA}/authenticate");
+    let asked = "accept-api-version,content-type,x-requested-with,x-requested-platform";
+    let preflight = async |from: &str| {
+        let headers =
+            [("origin", from), ("access-control-request-method", "POST"), ("access-control-request-headers", asked)];
+        origin.send(Method::OPTIONS, &path, &headers, "").await
+    };
+    let allowed = preflight(APP).await;
+    assert_eq!(allowed.status, 200);
+    for (name, value) in [
+        ("access-control-allow-origin", APP),
+        ("access-control-allow-credentials", "true"),
+        ("access-control-allow-headers", asked),
+        ("access-control-max-age", "600"),
+    ] {
+        assert_eq!(allowed.header(name), value, "{name}");
+    }
+    assert!(allowed.header("access-control-allow-methods").contains("POST"));
+    let step = origin.post(&path, &[("origin", APP)], "").await;
+    assert_eq!((step.status, step.header("access-control-allow-origin")), (200, APP));
+    assert!(step.header("vary").contains("origin"), "{}", step.header("vary"));
+    for other in ["https://evil.example.com", "null"] {
+        assert_eq!(preflight(other).await.header("access-control-allow-origin"), "", "{other}");
+        assert_eq!(origin.post(&path, &[("origin", other)], "").await.header("access-control-allow-origin"), "");
+    }
+}

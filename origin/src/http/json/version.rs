@@ -30,10 +30,16 @@ impl Negotiated {
     }
 }
 
-/// The resource version of the request's header, if it names one.
-pub(super) fn parse(headers: &HeaderMap) -> Result<Option<Version>, Crest> {
+/// What a request's header asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Requested {
+    pub(super) protocol: Option<Version>,
+    pub(super) resource: Option<Version>,
+}
+
+pub(super) fn parse(headers: &HeaderMap) -> Result<Requested, Crest> {
     let mut lines = headers.get_all("accept-api-version").iter();
-    let Some(line) = lines.next() else { return Ok(None) };
+    let Some(line) = lines.next() else { return Ok(Requested::default()) };
     let text = line.to_str().unwrap_or("?");
     let malformed = || {
         let shown: String = text.chars().take(100).collect();
@@ -55,7 +61,7 @@ pub(super) fn parse(headers: &HeaderMap) -> Result<Option<Version>, Crest> {
         }
     }
     match protocol {
-        None | Some(Version(1, 0) | Version(2, 0..=2)) => Ok(resource),
+        None | Some(Version(1, 0) | Version(2, 0..=2)) => Ok(Requested { protocol, resource }),
         Some(Version(1 | 2, minor)) => Err(Crest::bad_request(format!("Unsupported minor version: {minor}"))),
         Some(Version(major, _)) => Err(Crest::bad_request(format!("Unsupported major version: {major}"))),
     }
@@ -85,6 +91,10 @@ mod tests {
     use axum::http::HeaderValue;
 
     fn parsed(text: &str) -> Result<Option<Version>, String> {
+        asked(text).map(|asked| asked.resource)
+    }
+
+    fn asked(text: &str) -> Result<Requested, String> {
         let mut headers = HeaderMap::new();
         headers.insert("accept-api-version", HeaderValue::from_str(text).unwrap());
         parse(&headers).map_err(|error| error.message)
@@ -92,7 +102,8 @@ mod tests {
 
     #[test]
     fn the_grammar_is_ams() {
-        assert_eq!(parse(&HeaderMap::new()), Ok(None));
+        assert_eq!(parse(&HeaderMap::new()), Ok(Requested::default()));
+        assert_eq!(asked("resource=1.0, protocol=2.1").map(|asked| asked.protocol), Ok(Some(Version(2, 1))));
         for good in ["resource=2.1", "protocol=1.0,resource=2.1", "resource=2.1, protocol=2.2"] {
             assert_eq!(parsed(good), Ok(Some(Version(2, 1))), "{good}");
         }

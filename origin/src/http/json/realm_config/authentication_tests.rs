@@ -53,7 +53,9 @@ async fn who_may_is_asked_of_the_store_at_every_call() {
     let cookie = format!("{COOKIE}={token}");
     assert_eq!(origin.get_with(AUTHENTICATION, &[("cookie", &cookie)]).await.status, 200);
     // Of one realm, not of all, and not of the installation.
-    assert_eq!(origin.get_with(SESSION, &[(COOKIE, &token)]).await.error(), (403, "Forbidden".into()));
+    for path in [SESSION, "/am/json/global-config/realms"] {
+        assert_eq!(origin.get_with(path, &[(COOKIE, &token)]).await.error(), (403, "Forbidden".into()), "{path}");
+    }
     let root = "/am/json/realms/root/realm-config/authentication";
     assert_eq!(origin.get_with(root, &[(COOKIE, &token)]).await.status, 403);
     // A cookie alone changes nothing: any page could have had the browser send it.
@@ -150,6 +152,13 @@ async fn the_installation_is_for_administrators_of_the_root_realm() {
     let (status, message) = put(&origin, SESSION, &token, &change).await.error();
     assert_eq!(status, 400);
     assert!(message.contains("statelessSigningType of [session] in the settings file"), "{message}");
+    let realms = origin.get_with("/am/json/global-config/realms/?_queryFilter=true", &[(COOKIE, &token)]).await.json();
+    let shown = |at: usize| ["_id", "parentPath", "name"].map(|name| realms["result"][at][name].clone());
+    assert_eq!(shown(0), [json!("Lw"), json!(null), json!("/")]);
+    assert_eq!(shown(1), [json!("L2FscGhh"), json!("/"), json!("alpha")]);
+    assert_eq!((&realms["resultCount"], &realms["result"][1]["active"]), (&json!(2), &json!(true)));
+    let one = origin.get_with("/am/json/global-config/realms/L2FscGhh", &[(COOKIE, &token)]).await;
+    assert_eq!((one.status, &one.json()), (200, &realms["result"][1]));
     // It may administer the other realms too.
     assert_eq!(origin.get_with(AUTHENTICATION, &[(COOKIE, &token)]).await.status, 200);
 }

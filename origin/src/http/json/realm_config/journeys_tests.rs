@@ -211,6 +211,55 @@ async fn resources_are_shown_in_ams_shape() {
 }
 
 #[tokio::test]
+async fn lists_are_filtered_sorted_paged_counted_and_cut_to_fields() {
+    let admin = Admin::new().await;
+    admin.import().await;
+    let names = async |query: &str| -> Vec<String> {
+        let list = admin.get(&format!("trees?{query}")).await.json();
+        list["result"].as_array().unwrap().iter().map(|tree| tree["_id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("_queryFilter=_id%20eq%20%22Login%22").await, ["Login"]);
+    assert_eq!(names("_queryFilter=!(_id%20sw%20%22log%20%22)%20and%20enabled%20eq%20true").await, ["Login"]);
+    assert_eq!(names("_queryId=*&_sortKeys=-_id").await, ["Login", "Log in"]);
+    let first = admin.get("trees?_queryFilter=true&_pageSize=1&_totalPagedResultsPolicy=EXACT").await.json();
+    let counts = ["resultCount", "totalPagedResults", "remainingPagedResults"].map(|name| first[name].clone());
+    assert_eq!(counts, [1, 2, 1].map(Value::from));
+    let cookie = first["pagedResultsCookie"].as_str().unwrap();
+    let last = admin.get(&format!("trees?_queryFilter=true&_pageSize=1&_pagedResultsCookie={cookie}")).await.json();
+    assert_eq!((&last["result"][0]["_id"], &last["pagedResultsCookie"]), (&json!("Login"), &Value::Null));
+    assert_eq!(names("_queryFilter=true&_pagedResultsOffset=1").await, ["Login"]);
+    let count = admin.get("trees?_queryFilter=true&_countOnly=true").await.json();
+    assert_eq!((&count["resultCount"], &count["result"]), (&json!(2), &json!([])));
+
+    let tree = admin.get("trees/Login?_fields=enabled,/uiConfig").await.json();
+    let members: Vec<&str> = tree.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["_id", "_rev", "enabled", "uiConfig"]);
+    let page = admin.get(&format!("nodes/PageNode/{PAGE}?_fields=_outcomes&_prettyPrint=true")).await;
+    assert!(page.text().starts_with("{\n  \"_id\": "), "{}", page.text());
+
+    let bad = |what: &str, value: &str, kind: &str| {
+        (400, format!("The value '{value}' for parameter '{what}' could not be parsed as a valid {kind}"))
+    };
+    for path in ["trees", "nodes/PageNode", "scripts"] {
+        let asked = async |query: &str| admin.get(&format!("{path}?{query}")).await.error();
+        assert_eq!(asked("_queryFilter=junk").await, bad("_queryFilter", "junk", "query filter"), "{path}");
+        assert_eq!(asked("_queryFilter=true&_pageSize=-1").await, bad("_pageSize", "-1", "pageSize"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn conditions_on_reading_are_heeded() {
+    let admin = Admin::new().await;
+    let get =
+        async |name: &str, value: &str| admin.send(Method::GET, "trees/Login", &[(name, value)], &Value::Null).await;
+    let tag = admin.get("trees/Login").await.header("etag").to_owned();
+    let known = get("if-none-match", &tag).await;
+    assert_eq!((known.status, known.text().len(), known.header("etag")), (304, 0, tag.as_str()));
+    assert_eq!(get("if-none-match", "\"1\"").await.status, 200);
+    assert_eq!(get("if-match", &tag).await.error(), (412, "If-Match not supported for GET requests".into()));
+}
+
+#[tokio::test]
 async fn types_of_nodes_describe_themselves() {
     let admin = Admin::new().await;
     let types = admin.action("nodes?_action=getAllTypes", &json!({})).await.json();
@@ -237,6 +286,23 @@ async fn types_of_nodes_describe_themselves() {
 }
 
 #[tokio::test]
+async fn a_post_makes_what_is_not_there() {
+    let admin = Admin::new().await;
+    let empty = json!({"_id": "Made here", "entryNodeId": SUCCESS_NODE, "nodes": {}});
+    // This client speaks 2.1 of the protocol, where a POST without an action makes something.
+    let made = admin.action("trees", &empty).await;
+    assert_eq!((made.status, &made.json()["_id"]), (201, &json!("Made here")));
+    assert!(made.header("location").ends_with("/trees/Made%20here"), "{}", made.header("location"));
+    let again = admin.action("trees?_action=create", &empty).await;
+    assert_eq!(again.error(), (409, "Unable to save config: Service already exists".into()));
+    assert_eq!(admin.action("trees?_action=create", &json!({"nodes": {}})).await.status, 400, "it has no name");
+    // The scripts' client speaks 2.0.
+    assert_eq!(admin.action("scripts", &json!({})).await.error(), (400, "The request has no _action".into()));
+    let script = json!({"name": "Odd", "script": "!!!"});
+    assert_eq!(admin.put("scripts/odd", &script).await.error(), (400, "Script must be in base64".into()));
+}
+
+#[tokio::test]
 async fn errors_are_ams() {
     let admin = Admin::new().await;
     admin.import().await;
@@ -244,6 +310,7 @@ async fn errors_are_ams() {
         assert_eq!(admin.get(path).await.error(), (404, "Not Found".into()), "{path}");
         assert_eq!(admin.delete(path).await.error(), (404, "Not Found".into()), "{path}");
     }
+    assert_eq!(admin.get("nodes/PageNode/9.0/x").await.error(), (404, "Resource '9.0' not found".into()));
     assert_eq!(admin.get("nodes/type1/node1").await.error(), (404, "Resource 'type1/node1' not found".into()));
     let missing = (404, "Script with UUID x could not be found in realm /alpha".into());
     assert_eq!(admin.get("scripts/x").await.error(), missing);
@@ -268,7 +335,7 @@ async fn errors_are_ams() {
     let bad = json!({"script": SCRIPT, "outcomes": "x"});
     let answer = admin.put(&format!("nodes/ScriptedDecisionNode/{SCRIPTED}"), &bad).await;
     assert_eq!(answer.error(), (400, "Data validation failed for the attribute, outcomes".into()));
-    let same = json!({"name": "Decide", "script": "x", "language": "JAVASCRIPT"});
+    let same = json!({"name": "Decide", "script": "eA==", "language": "JAVASCRIPT"});
     let taken = (409, "Script with name Decide already exist in realm /alpha".into());
     assert_eq!(admin.put("scripts/other", &same).await.error(), taken);
     assert_eq!(admin.put("scripts/other", &json!({"name": "x", "script": "[Empty]"})).await.status, 400);

@@ -11,11 +11,12 @@ mod journeys_tests;
 use axum::http::header::{ETAG, HeaderValue, LOCATION};
 use axum::http::{Method, StatusCode};
 use countersign_store::StoreError;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str};
 use serde_json::{Map, Value};
 
 use super::configuration;
 use super::error::Crest;
+use super::version::Version;
 use super::{Answer, Call, crest_json};
 use crate::journey::documents::{Change, Documents};
 use crate::journey::library::built_in;
@@ -24,6 +25,20 @@ type Object = Map<String, Value>;
 
 /// Longest name, in bytes: that of a journey in the store.
 const MAX_ID: usize = 255;
+
+/// What AM says of making what there is.
+const ALREADY_EXISTS: &str = "Unable to save config: Service already exists";
+
+/// What a POST is to do. Clients of protocol 2.1 and later may leave it out: it makes something then.
+fn action_of(call: &Call) -> Result<Option<&str>, Crest> {
+    match call.query.filled("_action") {
+        None if call.method == Method::POST => match call.protocol {
+            Some(protocol) if protocol >= Version(2, 1) => Ok(Some("create")),
+            _ => Err(Crest::bad_request("The request has no _action")),
+        },
+        action => Ok(action),
+    }
+}
 
 /// The id of a path, as it is meant.
 fn decoded(segment: &str) -> Result<String, Crest> {
@@ -114,7 +129,10 @@ fn is_read(call: &Call) -> bool {
     matches!(call.method, Method::GET | Method::HEAD)
 }
 
+/// All but what RFC 3986 §2.3 calls unreserved.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// A member of the path that is not plain in a URL.
 fn encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    percent_encoding::utf8_percent_encode(text, SEGMENT).to_string()
 }

@@ -5,10 +5,14 @@ use countersign_journey::{Kind, NodeType, node_type, node_types};
 use countersign_store::DocumentKind;
 use serde_json::{Value, json};
 
-use super::super::configuration::{list, object, unsupported};
+use super::super::configuration::{object, unsupported};
 use super::super::error::Crest;
+use super::super::listing::list;
 use super::super::{Answer, Call, administrator, crest_json};
-use super::{Object, change, decoded, documents, encoded, identified, is_read, one, put_allowed, put_answer};
+use super::{
+    ALREADY_EXISTS, Object, action_of, change, decoded, documents, encoded, identified, is_read, one, put_allowed,
+    put_answer,
+};
 use crate::ambient::random;
 use crate::journey::documents::{Change, Documents, key, node_id, page_children};
 
@@ -19,7 +23,12 @@ const PAGE: &str = "PageNode";
 /// Only definitions make types of it.
 const DESIGNER: &str = "designer";
 
-pub(in super::super) async fn answer(call: &Call, kind: Option<&str>, id: Option<&str>) -> Answer {
+pub(in super::super) async fn answer(
+    call: &Call,
+    kind: Option<&str>,
+    version: Option<&str>,
+    id: Option<&str>,
+) -> Answer {
     let session = administrator::require(call, &call.realm).await?;
     let actor = session.claims().sub.as_str();
     let Some(kind) = kind else {
@@ -43,6 +52,13 @@ pub(in super::super) async fn answer(call: &Call, kind: Option<&str>, id: Option
         };
     };
     let kind = decoded(kind)?;
+    // There is one version of each type. AM's first is 1.0, whatever ours is.
+    if let (Some(version), Some(known)) = (version, node_type(&kind))
+        && ![known.version, "1.0"].contains(&version)
+    {
+        let version: String = version.chars().take(100).collect();
+        return Err(Crest::new(StatusCode::NOT_FOUND, format!("Resource '{version}' not found")));
+    }
     match (&call.method, id) {
         // With `{type}/{version}` too.
         (&Method::POST, _) => action(call, actor, &kind).await,
@@ -86,7 +102,7 @@ fn described(kind: &NodeType, id: &str) -> Value {
 
 async fn action(call: &Call, actor: &str, kind: &str) -> Answer {
     let known = || node_type(kind).ok_or_else(Crest::not_found);
-    let body = match call.query.first("_action") {
+    let body = match action_of(call)? {
         Some("schema") => known()?.schema(),
         Some("template") => known()?.template(),
         Some("getType" | "getLatestType") => described(known()?, known()?.version),
@@ -175,7 +191,7 @@ async fn put(call: &Call, actor: &str, kind: &str, id: &str, body: Object, only_
     let decide = |documents: &Documents| {
         let current = resource(documents, kind, id);
         if only_new && current.is_some() {
-            return Err(Crest::new(StatusCode::CONFLICT, "Unable to save config: Service already exists"));
+            return Err(Crest::new(StatusCode::CONFLICT, ALREADY_EXISTS));
         }
         put_allowed(call, current.as_ref())?;
         let mut places = documents.node_places(kind, id).to_vec();

@@ -7,21 +7,20 @@ use countersign_journey::Script;
 use countersign_store::DocumentKind;
 use serde_json::{Value, json};
 
-use super::super::configuration::{list, object, revision, unsupported};
+use super::super::configuration::{object, revision, unsupported};
 use super::super::error::Crest;
+use super::super::listing::list;
 use super::super::{Answer, Call, administrator, crest_json};
 use super::nodes::new_id;
-use super::{Object, change, decoded, documents, encoded, is_read, put_allowed, put_answer};
+use super::{Object, action_of, change, decoded, documents, encoded, is_read, put_allowed, put_answer};
 use crate::journey::documents::{Documents, key};
-
-const MAX_FILTER: usize = 2048;
 
 pub(in super::super) async fn answer(call: &Call, id: Option<&str>) -> Answer {
     let session = administrator::require(call, &call.realm).await?;
     let actor = session.claims().sub.as_str();
     let Some(id) = id else {
-        return match (&call.method, call.query.first("_action")) {
-            _ if is_read(call) => query(call).await,
+        return match (&call.method, action_of(call)?) {
+            _ if is_read(call) => all(call).await,
             (&Method::POST, Some("create")) => {
                 let body = object(call)?;
                 let named = body.get("_id").and_then(Value::as_str).filter(|id| !id.is_empty());
@@ -83,33 +82,9 @@ fn shown(documents: &Documents, id: &str) -> Option<Value> {
     Some(out)
 }
 
-/// `true`, or `field eq "value"`.
-async fn query(call: &Call) -> Answer {
-    let text = call.query.only("_queryFilter").unwrap_or("true").trim();
-    let wanted = match text {
-        "true" => None,
-        text => Some(equality(text).ok_or_else(|| {
-            let shown: String = text.chars().take(100).collect();
-            let why = "could not be parsed as a valid query filter";
-            Crest::bad_request(format!("The value '{shown}' for parameter '_queryFilter' {why}"))
-        })?),
-    };
+async fn all(call: &Call) -> Answer {
     let documents = documents(call).await?;
-    let scripts = documents.shared(DocumentKind::Script).filter_map(|(id, _)| shown(&documents, id));
-    let fits = |script: &Value| {
-        let field = |(field, value): &(&str, String)| script.get(*field).and_then(Value::as_str) == Some(value);
-        wanted.as_ref().is_none_or(field)
-    };
-    list(call, scripts.filter(fits).collect())
-}
-
-fn equality(text: &str) -> Option<(&str, String)> {
-    if text.len() > MAX_FILTER {
-        return None;
-    }
-    let (field, rest) = text.split_once(' ')?;
-    let value = serde_json::from_str(rest.trim_start().strip_prefix("eq")?.trim()).ok()?;
-    Some((field.trim_start_matches('/'), value))
+    list(call, documents.shared(DocumentKind::Script).filter_map(|(id, _)| shown(&documents, id)).collect())
 }
 
 async fn put(call: &Call, actor: &str, id: &str, mut body: Object) -> Answer {
@@ -120,6 +95,11 @@ async fn put(call: &Call, actor: &str, id: &str, mut body: Object) -> Answer {
     let Some(name) = name.map(str::to_owned) else {
         return Err(Crest::bad_request("Script name must be specified"));
     };
+    // Over REST a text is base64; taken as it is, one letter too few would make another script of it.
+    let text = body.get("script").and_then(Value::as_str);
+    if text.is_some_and(|text| BASE64_STANDARD.decode(text).is_err()) {
+        return Err(Crest::bad_request("Script must be in base64"));
+    }
     if Script::read(id, &body).is_none() {
         return Err(Crest::bad_request("Script is empty, too long, or in no known encoding"));
     }

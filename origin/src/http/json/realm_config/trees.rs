@@ -6,10 +6,14 @@ use countersign_journey::{FAILURE_NODE, SUCCESS_NODE};
 use countersign_store::StoreError;
 use serde_json::{Value, json};
 
-use super::super::configuration::{self, list, object, unsupported};
+use super::super::configuration::{self, object, unsupported};
 use super::super::error::Crest;
+use super::super::listing::list;
 use super::super::{Answer, Call, administrator, crest_json};
-use super::{Object, change, decoded, documents, encoded, identified, is_read, one, put_allowed, put_answer};
+use super::{
+    ALREADY_EXISTS, Object, action_of, change, decoded, documents, encoded, identified, is_read, one, put_allowed,
+    put_answer,
+};
 use crate::journey::documents::Documents;
 use crate::journey::library::{Editor, RealmJourneys, built_in};
 
@@ -37,10 +41,14 @@ pub(in super::super) async fn answer(call: &Call, id: Option<&str>) -> Answer {
     let session = administrator::require(call, &call.realm).await?;
     let actor = session.claims().sub.as_str();
     let Some(id) = id else {
-        return match (&call.method, call.query.first("_action")) {
+        return match (&call.method, action_of(call)?) {
             _ if is_read(call) => {
                 let documents = documents(call).await?;
                 list(call, documents.names().filter_map(|name| shown(&documents, name)).collect())
+            }
+            (&Method::POST, Some("create")) => {
+                let name = object(call)?.get("_id").and_then(Value::as_str).unwrap_or_default().to_owned();
+                put(call, actor, &name, true).await
             }
             (&Method::POST, Some("validateTree")) => validated(call).await,
             _ => Err(unsupported(call)),
@@ -49,7 +57,7 @@ pub(in super::super) async fn answer(call: &Call, id: Option<&str>) -> Answer {
     let name = decoded(id)?;
     match call.method {
         _ if is_read(call) => one(StatusCode::OK, &shown(&documents(call).await?, &name).ok_or_else(Crest::not_found)?),
-        Method::PUT => put(call, actor, &name).await,
+        Method::PUT => put(call, actor, &name, false).await,
         Method::DELETE => delete(call, actor, &name).await,
         _ => Err(unsupported(call)),
     }
@@ -70,7 +78,7 @@ fn shown(documents: &Documents, name: &str) -> Option<Value> {
     Some(Value::Object(identified(name, members)))
 }
 
-async fn put(call: &Call, actor: &str, name: &str) -> Answer {
+async fn put(call: &Call, actor: &str, name: &str, only_new: bool) -> Answer {
     super::plain_id(name)?;
     let body = tree(object(call)?, name)?;
     if let Some((id, _)) = nodes(&body).find(|(id, kind)| super::plain_id(id).and(super::plain_id(kind)).is_err()) {
@@ -79,6 +87,9 @@ async fn put(call: &Call, actor: &str, name: &str) -> Answer {
     }
     let decide = |documents: &Documents| {
         let current = shown(documents, name);
+        if only_new && current.is_some() {
+            return Err(Crest::new(StatusCode::CONFLICT, ALREADY_EXISTS));
+        }
         put_allowed(call, current.as_ref())?;
         let absent = nodes(&body).find(|(id, node_type)| documents.node(name, node_type, id).is_none());
         if absent.is_some() || !leads_somewhere(&body) {

@@ -1,11 +1,11 @@
 //! `GET …/sessions?_queryFilter=username eq "demo" and realm eq "/alpha"`: the server-side sessions of a user or of a
 //! realm, for its administrators. Client-side sessions are nowhere, so nobody can list them.
 
-use axum::http::StatusCode;
-use serde_json::json;
+use countersign_journey::{Filter, Operator};
+use serde_json::{Value, json};
 
 use super::super::error::Crest;
-use super::super::{Answer, Call, administrator, crest_json};
+use super::super::{Answer, Call, administrator, listing};
 use super::{HANDLE, universal_id};
 use crate::explain::timestamp;
 use crate::server_side;
@@ -13,16 +13,14 @@ use crate::server_side;
 /// AM's Maximum Number of Search Results.
 const MAX_RESULTS: u32 = 120;
 
-const MAX_FILTER: usize = 2048;
-
 pub(super) async fn get(call: &Call) -> Answer {
     let Some(text) = call.query.only("_queryFilter") else {
         return Err(Crest::bad_request("The request has no _queryFilter"));
     };
-    let filter = read(text)?;
-    let realm = filter.realm.unwrap_or_else(|| call.realm.clone());
+    let wanted = read(text)?;
+    let realm = wanted.realm.unwrap_or_else(|| call.realm.clone());
     administrator::require(call, &realm).await?;
-    let username = match filter.username {
+    let username = match wanted.username {
         None => None,
         Some(name) => Some(match call.app.store.identities().named(&realm, &name).await? {
             Some(known) => known.username,
@@ -45,45 +43,33 @@ pub(super) async fn get(call: &Call) -> Answer {
             })
         })
         .collect();
-    Ok(crest_json(
-        StatusCode::OK,
-        &json!({
-            "result": items,
-            "resultCount": items.len(),
-            "pagedResultsCookie": null,
-            "totalPagedResultsPolicy": "NONE",
-            "totalPagedResults": -1,
-            "remainingPagedResults": -1,
-        }),
-    ))
+    // What is asked for has been looked up; the rest of the query is about order, pages and fields.
+    listing::page(call, items)
 }
 
 #[derive(Default, PartialEq, Eq, Debug)]
-struct Filter {
+struct Wanted {
     username: Option<String>,
     realm: Option<String>,
 }
 
 /// `field eq "value"`, one or both, joined by `and`.
-fn read(text: &str) -> Result<Filter, Crest> {
-    let unreadable = || {
-        let shown: String = text.chars().take(100).collect();
-        Crest::bad_request(format!(
-            "The value '{shown}' for parameter '_queryFilter' could not be parsed as a valid query filter"
-        ))
-    };
-    if text.len() > MAX_FILTER {
-        return Err(unreadable());
-    }
-    let mut filter = Filter::default();
-    let mut rest = text.trim();
-    loop {
-        let (field, after) = rest.split_once(' ').ok_or_else(unreadable)?;
-        let after = after.trim_start().strip_prefix("eq").filter(|after| after.starts_with([' ', '"']));
-        let (value, after) = after.and_then(|after| quoted(after.trim_start())).ok_or_else(unreadable)?;
+fn read(text: &str) -> Result<Wanted, Crest> {
+    let unreadable = || listing::unreadable("_queryFilter", text);
+    let mut wanted = Wanted::default();
+    let mut parts = vec![Filter::parse(text).ok_or_else(unreadable)?];
+    while let Some(part) = parts.pop() {
+        let (field, value) = match part {
+            Filter::And(more) => {
+                parts.extend(more);
+                continue;
+            }
+            Filter::Compare(field, Operator::Equal, Value::String(value)) => (field, value),
+            _ => return Err(unreadable()),
+        };
         let place = match field.trim_start_matches('/') {
-            "username" => &mut filter.username,
-            "realm" => &mut filter.realm,
+            "username" => &mut wanted.username,
+            "realm" => &mut wanted.realm,
             other => {
                 let shown: String = other.chars().take(100).collect();
                 return Err(Crest::bad_request(format!("{shown} is not supported in query filter")));
@@ -92,36 +78,23 @@ fn read(text: &str) -> Result<Filter, Crest> {
         if place.replace(value).is_some() {
             return Err(unreadable());
         }
-        if after.trim().is_empty() {
-            return Ok(filter);
-        }
-        let more = after.strip_prefix(' ').and_then(|after| after.trim_start().strip_prefix("and "));
-        rest = more.ok_or_else(unreadable)?.trim_start();
     }
-}
-
-/// A string in quotation marks, in which `\` takes the next character as it is; and what follows.
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut chars = text.strip_prefix('"')?.chars();
-    loop {
-        match chars.next()? {
-            '"' => return Some((value, chars.as_str())),
-            '\\' => value.push(chars.next()?),
-            other => value.push(other),
-        }
-    }
+    Ok(wanted)
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+
     use super::*;
 
     #[test]
     fn filters_are_read_and_others_refused() {
-        let both = Filter { username: Some("d\"e".into()), realm: Some("/alpha".into()) };
+        let both = Wanted { username: Some("d\"e".into()), realm: Some("/alpha".into()) };
         assert_eq!(read(r#"username eq "d\"e" and realm eq "/alpha""#), Ok(both));
-        assert_eq!(read(r#" realm eq "/" "#), Ok(Filter { username: None, realm: Some("/".into()) }));
+        let both = Wanted { username: Some("x".into()), realm: Some("/".into()) };
+        assert_eq!(read(r#"(username eq "x") and (/realm eq "/")"#), Ok(both));
+        assert_eq!(read(r#" realm eq "/" "#), Ok(Wanted { username: None, realm: Some("/".into()) }));
         for (text, message) in [
             (r#"mail eq "x""#, "mail is not supported in query filter"),
             ("true", "could not be parsed"),
