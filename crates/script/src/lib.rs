@@ -11,6 +11,11 @@
 //! dates are formatted in UTC. In both generations `eval` and the `Function` constructor are refused, and there is no
 //! `Proxy`.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
+)]
+
 mod bytecode;
 mod decision;
 mod door;
