@@ -6,6 +6,7 @@ use std::time::Duration;
 use countersign_store::AuditEvent;
 
 use crate::app::App;
+use crate::background::every;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// Lines that may wait; beyond, they are lost, which the log says.
@@ -55,8 +56,7 @@ pub(crate) async fn flush(app: &App) {
 }
 
 pub(crate) async fn run(app: Arc<App>) {
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = every(EVERY);
     loop {
         ticks.tick().await;
         flush(&app).await;

@@ -4,10 +4,11 @@
 //! that what is late by this clock is late by any.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+
+use crate::metrics::{metric, sample};
 
 /// What an edge answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -166,15 +167,12 @@ impl Tally {
     /// `edges` are URLs as `url` writes them, so that there is nothing in them to escape.
     pub(crate) fn text(&self, bound: Duration) -> String {
         let mut out = String::with_capacity(1024);
-        let metric = |out: &mut String, name: &str, kind: &str, help: &str| {
-            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        };
         metric(&mut out, "countersign_canary_bound_seconds", "gauge", "After this no edge may accept.");
-        let _ = writeln!(out, "countersign_canary_bound_seconds {}", bound.as_secs_f64());
+        sample(&mut out, "countersign_canary_bound_seconds", "", bound.as_secs_f64());
         metric(&mut out, "countersign_canary_rounds_total", "counter", "Sessions that were ended.");
-        let _ = writeln!(out, "countersign_canary_rounds_total {}", self.rounds);
+        sample(&mut out, "countersign_canary_rounds_total", "", self.rounds);
         metric(&mut out, "countersign_canary_failed_total", "counter", "Sessions that could not be ended.");
-        let _ = writeln!(out, "countersign_canary_failed_total {}", self.failed);
+        sample(&mut out, "countersign_canary_failed_total", "", self.failed);
         let name = "countersign_canary_outcomes_total";
         metric(&mut out, name, "counter", "How the edges took the ends of sessions.");
         for (edge, tally) in &self.edges {
@@ -183,25 +181,17 @@ impl Tally {
                 (Outcome::Late, tally.late),
                 (Outcome::Unavailable, tally.unavailable),
             ] {
-                let _ = writeln!(out, "{name}{{edge=\"{edge}\",outcome=\"{}\"}} {count}", outcome.name());
+                sample(&mut out, name, &format!("{{edge=\"{edge}\",outcome=\"{}\"}}", outcome.name()), count);
             }
         }
-        for (name, help, of) in [
-            (
-                "countersign_canary_refusal_last_seconds",
-                "From the acknowledgement to the refusal, the last one.",
-                (|edge| edge.last) as fn(&Edge) -> Duration,
-            ),
-            (
-                "countersign_canary_refusal_max_seconds",
-                "From the acknowledgement to the refusal, the longest.",
-                |edge| edge.longest,
-            ),
-        ] {
-            metric(&mut out, name, "gauge", help);
-            for (edge, tally) in &self.edges {
-                let _ = writeln!(out, "{name}{{edge=\"{edge}\"}} {}", of(tally).as_secs_f64());
-            }
+        let (last, longest) = ("countersign_canary_refusal_last_seconds", "countersign_canary_refusal_max_seconds");
+        metric(&mut out, last, "gauge", "From the acknowledgement to the refusal, the last one.");
+        for (edge, tally) in &self.edges {
+            sample(&mut out, last, &format!("{{edge=\"{edge}\"}}"), tally.last.as_secs_f64());
+        }
+        metric(&mut out, longest, "gauge", "From the acknowledgement to the refusal, the longest.");
+        for (edge, tally) in &self.edges {
+            sample(&mut out, longest, &format!("{{edge=\"{edge}\"}}"), tally.longest.as_secs_f64());
         }
         out
     }

@@ -86,23 +86,6 @@ impl Destinations {
     }
 }
 
-/// Schemes that are no app: what they name is run, shown or read by the browser itself.
-const NO_APPS: [&str; 13] = [
-    "about",
-    "blob",
-    "chrome",
-    "data",
-    "file",
-    "filesystem",
-    "ftp",
-    "intent",
-    "javascript",
-    "resource",
-    "vbscript",
-    "view-source",
-    "ws",
-];
-
 impl AppDestination {
     /// `None` for an entry of http or https, or of no scheme at all.
     fn parse(text: &str) -> Result<Option<Self>, String> {
@@ -111,8 +94,9 @@ impl AppDestination {
             return Ok(None);
         }
         let refused = |rule: &str| Err(format!("has {text:?}, which {rule}"));
-        // (A scheme without a dot may be a mistake, such as a host with a port.)
-        if NO_APPS.contains(&url.scheme()) || url.scheme() == "wss" || !url.scheme().contains('.') {
+        // What the browser itself runs, shows or reads (`javascript:`, `data:`, `file:`, …) has no dot in its scheme; and one
+        // without may be a mistake, such as a host with a port.
+        if !url.scheme().contains('.') {
             return refused("is neither http or https nor the scheme of an app such as com.example.app");
         }
         let (scheme, address) = (url.scheme().to_owned(), url.as_str().to_owned());

@@ -105,11 +105,11 @@ impl Step {
         let and = |then: Option<String>| then.map(|then| format!(", {then}")).unwrap_or_default();
         match self {
             Self::Add { place, kid, state, activates_at, .. } => {
-                let (state, then) = (state_name(*state), next(place.0, *state, (*activates_at, None), now));
+                let (state, then) = (state.name(), next(place.0, *state, (*activates_at, None), now));
                 format!("{kid}  new {} key, {state}{}", place_name(place), and(then))
             }
             Self::Move { kid, purpose, to, retires_at } => {
-                format!("{kid}  {}{}", state_name(*to), and(next(*purpose, *to, (None, *retires_at), now)))
+                format!("{kid}  {}{}", to.name(), and(next(*purpose, *to, (None, *retires_at), now)))
             }
         }
     }
@@ -138,16 +138,6 @@ pub(crate) fn next(
 pub(crate) fn place_name((purpose, realm): &Place) -> String {
     let realm = realm.as_ref().map(|realm| format!(" of {realm}"));
     format!("{} {}{}", purpose.name, purpose.algorithm.name(), realm.unwrap_or_default())
-}
-
-pub(crate) const fn state_name(state: KeyState) -> &'static str {
-    match state {
-        KeyState::Standby => "standby",
-        KeyState::Active => "active",
-        KeyState::VerifyOnly => "verify-only",
-        KeyState::Retired => "retired",
-        KeyState::Revoked => "revoked",
-    }
 }
 
 /// `90061` seconds are `1d 1h`: the two largest units.
@@ -248,9 +238,7 @@ pub(crate) fn import(
             let kid = key_purpose::kid(place.0, &secret, entropy);
             introduce(keys, place, (kid, secret), at_once, moment)
         }
-        Some((key, state)) => {
-            Err(Impossible(format!("that is the key {} already; it is {}", key.kid, state_name(state))))
-        }
+        Some((key, state)) => Err(Impossible(format!("that is the key {} already; it is {}", key.kid, state.name()))),
         None => {
             let kid = key_purpose::kid(place.0, &secret, entropy);
             introduce(keys, place, (kid, secret), at_once, moment)
@@ -467,7 +455,7 @@ pub(crate) fn retire(
     let kind = how == Retirement::Kind;
     match key.state {
         KeyState::Retired if how == Retirement::Revoked => {}
-        KeyState::Retired | KeyState::Revoked => return refuse(format!("{kid} is {} already", state_name(key.state))),
+        KeyState::Retired | KeyState::Revoked => return refuse(format!("{kid} is {} already", key.state.name())),
         KeyState::Active if kind => {
             return refuse(format!("{kid} is the key in use; `keys rotate` first, or --force to end what it made"));
         }

@@ -11,6 +11,7 @@ use countersign_store::denylist::Filter;
 use countersign_store::{Change, Store, StoreError, StoredKey};
 
 use crate::app::App;
+use crate::background::{Complaint, every};
 use crate::key_files;
 use crate::key_plan::{self, Hanging, Step};
 use crate::key_purpose::DENYLIST;
@@ -126,19 +127,12 @@ pub(crate) async fn prune(app: &App) {
 }
 
 pub(crate) async fn run(app: Arc<App>) {
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut complaint = None;
+    let (mut ticks, mut complaint) = (every(EVERY), Complaint::default());
     loop {
         ticks.tick().await;
-        match once(&app).await {
-            Ok(()) => complaint = None,
-            // Once, not every second. What was loaded stays in use; edges get no lease on keys that cannot be read.
-            Err(error) if complaint.as_ref() != Some(&error) => {
-                tracing::error!(%error, "the key ring cannot be kept current");
-                complaint = Some(error);
-            }
-            Err(_) => {}
+        // What was loaded stays in use; edges get no lease on keys that cannot be read.
+        if let Some(error) = complaint.news(once(&app).await) {
+            tracing::error!(%error, "the key ring cannot be kept current");
         }
     }
 }

@@ -11,6 +11,7 @@
 mod ambient;
 mod app;
 mod audit_log;
+mod background;
 mod barrier;
 mod canary;
 pub mod cli;
@@ -53,6 +54,6 @@ pub use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 pub use app::{App, AppError};
 pub use explain::{Explanation, Key, Layer, explain};
 pub use http::router;
-#[doc(hidden)]
+#[cfg(any(test, feature = "measure"))]
 pub use journey::measure::{Step as MeasuredStep, Took};
 pub use settings::{Settings, SettingsError};

@@ -2,7 +2,7 @@
 //! never of a client.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,6 @@ use std::time::Duration;
 use countersign_core::keys::KeyState;
 
 use crate::app::App;
-use crate::key_plan::state_name;
 
 /// Upper ends of the buckets of commits, in seconds.
 const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
@@ -123,39 +122,39 @@ pub(crate) async fn text(app: &App) -> String {
     let head = log.head().await.ok();
     let up = u64::from(head.is_some() && log.is_running() && log.failing_since().is_none());
     metric(&mut out, "countersign_denylist_up", "gauge", "Whether the denylist log takes entries, as far as is known.");
-    line(&mut out, "countersign_denylist_up", "", up);
+    sample(&mut out, "countersign_denylist_up", "", up);
     if let Some(head) = head {
         metric(&mut out, "countersign_denylist_head", "gauge", "Position of the log's last entry.");
-        line(&mut out, "countersign_denylist_head", "", head.seq);
+        sample(&mut out, "countersign_denylist_head", "", head.seq);
         metric(&mut out, "countersign_denylist_entries", "gauge", "Entries in the log that were not pruned.");
-        line(&mut out, "countersign_denylist_entries", "", head.seq.saturating_sub(head.floor_seq));
+        sample(&mut out, "countersign_denylist_entries", "", head.seq.saturating_sub(head.floor_seq));
     }
     if let Some(made) = head.and_then(|head| app.snapshots.newest(&head)) {
         metric(&mut out, "countersign_denylist_snapshot_seq", "gauge", "Position of the newest snapshot.");
-        line(&mut out, "countersign_denylist_snapshot_seq", "", made.named.seq);
+        sample(&mut out, "countersign_denylist_snapshot_seq", "", made.named.seq);
         metric(&mut out, "countersign_denylist_snapshot_entries", "gauge", "Entries of the newest snapshot.");
-        line(&mut out, "countersign_denylist_snapshot_entries", "", made.entries);
+        sample(&mut out, "countersign_denylist_snapshot_entries", "", made.entries);
         metric(&mut out, "countersign_denylist_snapshot_bytes", "gauge", "Length of the newest snapshot.");
-        line(&mut out, "countersign_denylist_snapshot_bytes", "", made.named.size);
+        sample(&mut out, "countersign_denylist_snapshot_bytes", "", made.named.size);
     }
     metric(&mut out, "countersign_denylist_lease_seconds", "gauge", "The longest lease that an edge may hold.");
     let lease = Duration::from_millis(app.longest_lease_ms()).as_secs_f64();
-    let _ = writeln!(out, "countersign_denylist_lease_seconds {lease}");
+    sample(&mut out, "countersign_denylist_lease_seconds", "", lease);
 
     let commits = "countersign_denylist_commit_seconds";
     metric(&mut out, commits, "histogram", "From a request to end sessions to its entry on the disk.");
     metrics.commits.write(&mut out, commits);
     metric(&mut out, "countersign_denylist_commit_failures_total", "counter", "Ends that were not acknowledged.");
-    line(&mut out, "countersign_denylist_commit_failures_total", "", metrics.commits_failed.value());
+    sample(&mut out, "countersign_denylist_commit_failures_total", "", metrics.commits_failed.value());
 
     metric(&mut out, "countersign_feed_polls_total", "counter", "Polls of edges and hubs.");
-    line(&mut out, "countersign_feed_polls_total", "", metrics.polls.value());
+    sample(&mut out, "countersign_feed_polls_total", "", metrics.polls.value());
     metric(&mut out, "countersign_feed_waiting", "gauge", "Requests that are held: polls, and barriers.");
-    line(&mut out, "countersign_feed_waiting", "", app.news.waiting());
+    sample(&mut out, "countersign_feed_waiting", "", app.news.waiting());
 
     metric(&mut out, "countersign_sessions_issued_total", "counter", "Session tokens made.");
-    line(&mut out, "countersign_sessions_issued_total", "{by=\"login\"}", metrics.logins.value());
-    line(&mut out, "countersign_sessions_issued_total", "{by=\"renewal\"}", metrics.renewals.value());
+    sample(&mut out, "countersign_sessions_issued_total", "{by=\"login\"}", metrics.logins.value());
+    sample(&mut out, "countersign_sessions_issued_total", "{by=\"renewal\"}", metrics.renewals.value());
     metric(
         &mut out,
         "countersign_sessions_refused_total",
@@ -164,21 +163,20 @@ pub(crate) async fn text(app: &App) -> String {
     );
     let refusals = metrics.refusals.lock().unwrap_or_else(PoisonError::into_inner).clone();
     for (reason, count) in refusals {
-        line(&mut out, "countersign_sessions_refused_total", &format!("{{reason=\"{reason}\"}}"), count);
+        sample(&mut out, "countersign_sessions_refused_total", &format!("{{reason=\"{reason}\"}}"), count);
     }
 
     journeys(&mut out, metrics);
 
     if let Ok(keys) = app.store.keys().list().await {
         metric(&mut out, "countersign_keys", "gauge", "Keys by state.");
-        let states = [KeyState::Standby, KeyState::Active, KeyState::VerifyOnly, KeyState::Retired, KeyState::Revoked];
-        for state in states {
+        for state in KeyState::ALL {
             let count = keys.iter().filter(|key| key.state == state).count() as u64;
-            line(&mut out, "countersign_keys", &format!("{{state=\"{}\"}}", state_name(state)), count);
+            sample(&mut out, "countersign_keys", &format!("{{state=\"{}\"}}", state.name()), count);
         }
     }
     metric(&mut out, "countersign_build_info", "gauge", "The version of this program.");
-    line(&mut out, "countersign_build_info", concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1);
+    sample(&mut out, "countersign_build_info", concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1);
     out
 }
 
@@ -198,22 +196,23 @@ fn journeys(out: &mut String, metrics: &Metrics) {
         metric(out, meters, "counter", "How often journeys came by a Meter node.");
     }
     for (name, one) in measured.iter().filter(|(_, one)| one.counted > 0) {
-        line(out, meters, &labels(name), one.counted);
+        sample(out, meters, &labels(name), one.counted);
     }
     if measured.values().any(|one| one.timed > 0) {
         metric(out, timers, "summary", "From Timer Start to Timer Stop nodes.");
     }
     for (name, one) in measured.iter().filter(|(_, one)| one.timed > 0) {
-        let _ = writeln!(out, "{timers}_sum{} {}", labels(name), one.took.as_secs_f64());
-        line(out, &format!("{timers}_count"), &labels(name), one.timed);
+        sample(out, &format!("{timers}_sum"), &labels(name), one.took.as_secs_f64());
+        sample(out, &format!("{timers}_count"), &labels(name), one.timed);
     }
 }
 
-fn metric(out: &mut String, name: &str, kind: &str, help: &str) {
+pub(crate) fn metric(out: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
-fn line(out: &mut String, name: &str, labels: &str, value: u64) {
+/// `labels` come with their braces, or are empty.
+pub(crate) fn sample(out: &mut String, name: &str, labels: &str, value: impl Display) {
     let _ = writeln!(out, "{name}{labels} {value}");
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use countersign_core::time::UnixSeconds;
 
 use crate::app::App;
+use crate::background::every;
 
 const EVERY: Duration = Duration::from_secs(60);
 /// Clock skew between the origin and an edge that is still tolerated (core's `MAX_SKEW_MS`).
@@ -60,8 +61,7 @@ pub(crate) async fn rows(app: &App) {
 }
 
 pub(crate) async fn run(app: Arc<App>) {
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = every(EVERY);
     loop {
         ticks.tick().await;
         once(&app).await;

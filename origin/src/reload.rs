@@ -9,6 +9,7 @@ use countersign_store::AuditEvent;
 use serde_json::json;
 
 use crate::app::App;
+use crate::background::every;
 use crate::settings::{Settings, SettingsError};
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -101,8 +102,7 @@ async fn note(app: &App, changed: &[String]) {
 pub(crate) async fn run(app: Arc<App>, path: PathBuf, seen: Option<Stamp>, environment: Vec<(String, String)>) {
     let load = |path: &Path| Settings::load(path, environment.clone().into_iter());
     let mut reload = Reload { seen, ..Reload::new(path, load) };
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = every(EVERY);
     let mut hangup = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
         Ok(hangup) => hangup,
         Err(error) => return tracing::error!(%error, "changes of the settings are not taken up"),

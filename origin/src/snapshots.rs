@@ -19,6 +19,7 @@ use countersign_store::StoreError;
 use countersign_store::denylist::Head;
 
 use crate::app::App;
+use crate::background::{Complaint, every};
 use crate::prune;
 
 const EVERY: Duration = Duration::from_secs(2);
@@ -195,19 +196,12 @@ fn due(head: &Head) -> Option<u64> {
 }
 
 pub(crate) async fn run(app: Arc<App>) {
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut maker, mut complaint) = (Maker::default(), None);
+    let (mut ticks, mut maker, mut complaint) = (every(EVERY), Maker::default(), Complaint::default());
     loop {
         ticks.tick().await;
-        match maker.once(&app).await {
-            Ok(()) => complaint = None,
-            // Once, not every time. Edges fetch segments meanwhile.
-            Err(error) if complaint.as_ref() != Some(&error) => {
-                tracing::warn!(%error, "no snapshot of the denylist was made");
-                complaint = Some(error);
-            }
-            Err(_) => {}
+        // Edges fetch segments meanwhile.
+        if let Some(error) = complaint.news(maker.once(&app).await) {
+            tracing::warn!(%error, "no snapshot of the denylist was made");
         }
     }
 }

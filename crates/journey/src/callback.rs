@@ -134,11 +134,6 @@ impl Callback {
         Self::new(CallbackType::PasswordCallback, [("prompt", json!(prompt))], [("", json!(""))])
     }
 
-    pub fn text_input(prompt: &str, default: &str) -> Self {
-        let output = [("prompt", json!(prompt)), ("defaultText", json!(default))];
-        Self::new(CallbackType::TextInputCallback, output, [("", json!(default))])
-    }
-
     pub fn choice(prompt: &str, choices: &[String], default: usize) -> Self {
         let output = [("prompt", json!(prompt)), ("choices", json!(choices)), ("defaultChoice", json!(default))];
         Self::new(CallbackType::ChoiceCallback, output, [("", json!(default))])
@@ -349,14 +344,16 @@ impl Callback {
         let pairs = |list: &[(String, Value)], prefix: &str| -> Value {
             list.iter().map(|(name, value)| json!({"name": format!("{prefix}{name}"), "value": value})).collect()
         };
-        let mut wire = json!({"type": self.kind.name(), "output": pairs(&self.output, "")});
+        let mut wire = Map::new();
+        wire.insert("type".to_owned(), json!(self.kind.name()));
+        wire.insert("output".to_owned(), pairs(&self.output, ""));
         if !self.input.is_empty() {
-            wire["input"] = pairs(&self.input, &format!("IDToken{}", position + 1));
+            wire.insert("input".to_owned(), pairs(&self.input, &format!("IDToken{}", position + 1)));
         }
         if with_id {
-            wire["_id"] = json!(position);
+            wire.insert("_id".to_owned(), json!(position));
         }
-        wire
+        Value::Object(wire)
     }
 }
 

@@ -225,8 +225,8 @@ pub(crate) fn field<T: Setting>(
 /// setting is required, unless its type has an empty value.
 macro_rules! config {
     ($($(#[doc = $about:literal])+ $name:ident : $type:ty $(= $default:expr)? $(=> [$($choice:literal),+])? ;)*) => {
-        // Settings that a node has no use for are declared too: schemas show them.
-        #[allow(non_snake_case, dead_code)]
+        #[allow(non_snake_case, reason = "AM's names")]
+        #[allow(dead_code, reason = "settings that a node has no use for are declared too: schemas show them")]
         pub(crate) struct Config { $(pub(super) $name: $type,)* }
 
         impl $crate::config::NodeConfig for Config {
@@ -240,7 +240,8 @@ macro_rules! config {
             }
 
             fn read(
-                #[allow(unused_variables)] config: &serde_json::Map<String, serde_json::Value>,
+                #[allow(unused_variables, reason = "some nodes have no settings")]
+                config: &serde_json::Map<String, serde_json::Value>,
             ) -> Result<Self, $crate::config::ConfigError> {
                 Ok(Self { $($name: $crate::config::read_field::<$type>(
                     config,

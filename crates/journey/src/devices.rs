@@ -23,23 +23,28 @@ pub(crate) const NODE_TYPE: &str = "NodeType";
 const COUNT: usize = 10;
 const LENGTH: usize = 10;
 /// Without letters and digits that look alike.
-const ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+const ALPHABET: &str = "abcdefghjkmnpqrstuvwxyz23456789";
+
+/// What an app shows of the user, by the setting `accountName` of the nodes that register one.
+pub(crate) fn account_name(user: &Identity, setting: &str) -> String {
+    let attribute = match setting {
+        "COMMON_NAME" => "cn",
+        "EMAIL_ADDRESS" => "mail",
+        "EMPLOYEE_NUMBER" => "employeeNumber",
+        "GIVEN_NAME" => "givenName",
+        "LAST_NAME" => "sn",
+        _ => "",
+    };
+    let value = user.attributes.get(attribute).and_then(|value| value.as_str().or_else(|| value.get(0)?.as_str()));
+    value.filter(|value| !value.is_empty()).unwrap_or(&user.username).to_owned()
+}
 
 impl Step<'_> {
     /// `uuid` of a new device: a random UUID (RFC 9562 §5.4).
     pub(crate) fn device_id(&self) -> String {
         let mut bytes = [0; 16];
         self.host.random.fill(&mut bytes);
-        bytes[6] = bytes[6] & 0x0f | 0x40;
-        bytes[8] = bytes[8] & 0x3f | 0x80;
-        let mut id = String::new();
-        for (position, byte) in bytes.iter().enumerate() {
-            if matches!(position, 4 | 6 | 8 | 10) {
-                id.push('-');
-            }
-            id.push_str(&format!("{byte:02x}"));
-        }
-        id
+        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 
     /// Stores a new device and, if wanted, makes recovery codes and leaves them for the node that shows them. `false`
@@ -57,8 +62,7 @@ impl Step<'_> {
             return Ok(false);
         }
         if with_codes {
-            let letter = |_| char::from(ALPHABET[self.below(31) as usize]);
-            let codes: Vec<String> = (0..COUNT).map(|_| (0..LENGTH).map(letter).collect()).collect();
+            let codes: Vec<String> = (0..COUNT).map(|_| self.drawn(ALPHABET, LENGTH)).collect();
             devices.set_recovery_codes(&user.username, kind, &codes).await?;
             self.state.put_transient(RECOVERY_CODES, json!(codes));
             let name = device.profile.get("deviceName").and_then(Value::as_str).unwrap_or_default();

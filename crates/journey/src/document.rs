@@ -52,10 +52,6 @@ impl Document {
         self.0.get("tree").and_then(Value::as_object)
     }
 
-    pub fn tree_mut(&mut self) -> Option<&mut Map<String, Value>> {
-        self.0.get_mut("tree").and_then(Value::as_object_mut)
-    }
-
     /// The configuration of a node or of a page's child.
     pub fn node(&self, id: &str) -> Option<&Map<String, Value>> {
         let sections = ["nodes", "innerNodes", "innernodes"].map(|name| self.0.get(name).and_then(Value::as_object));

@@ -169,10 +169,11 @@ fn columns(journey: &Journey) -> Vec<Vec<&str>> {
             ends.insert(id);
             continue;
         }
-        if columns.len() <= depth {
-            columns.push(Vec::new());
+        // Breadth first: it is in the last column or in the next.
+        match columns.get_mut(depth) {
+            Some(column) => column.push(id),
+            None => columns.push(vec![id]),
         }
-        columns[depth].push(id);
         for target in journey.nodes.get(id).into_iter().flat_map(|node| node.connections.values()) {
             if seen.insert(target) {
                 open.push_back((target, depth + 1));
@@ -181,7 +182,7 @@ fn columns(journey: &Journey) -> Vec<Vec<&str>> {
     }
     for depth in 1..columns.len() {
         let (before, after) = columns.split_at_mut(depth);
-        let previous = &before[depth - 1];
+        let (Some(previous), Some(column)) = (before.last(), after.first_mut()) else { continue };
         let place = |id: &str| {
             let leads =
                 |from: &&str| journey.nodes.get(*from).is_some_and(|node| node.connections.values().any(|to| to == id));
@@ -190,7 +191,7 @@ fn columns(journey: &Journey) -> Vec<Vec<&str>> {
             // In thousandths: the mean of small numbers, without floating point.
             positions.iter().sum::<usize>() * 1000 / positions.len().max(1)
         };
-        after[0].sort_by_key(|id| place(id));
+        column.sort_by_key(|id| place(id));
     }
     if !ends.is_empty() {
         let mut last: Vec<&str> = ends.into_iter().collect();

@@ -9,6 +9,12 @@
 //! * `nodes` has one file per node type; [`node_types`] gives their declarations, from which schemas, validation and
 //!   documentation are made.
 
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
+)]
+
 mod binding;
 mod callback;
 mod config;
@@ -30,7 +36,6 @@ mod oath;
 mod oauth;
 mod outbound;
 mod profile;
-mod prompt;
 mod push;
 pub mod qr;
 mod request;
@@ -48,7 +53,7 @@ pub use config::{ConfigError, Field, Kind};
 pub use document::{Document, Export};
 pub use engine::{
     Answer, Effects, Engine, Failure, FailureCause, Identified, JourneyState, Limits, Page, PersistentCookie,
-    StepError, Success,
+    StepError, Success, is_own_property,
 };
 pub use filter::{Filter, Operator};
 pub use journey::{FAILURE_NODE, Journey, NodeSpec, SUCCESS_NODE};
@@ -57,7 +62,6 @@ pub use locale::Localised;
 pub use mail::{EmailTemplate, Mail};
 pub use node::{Key, NodeError, NodeType, OutcomeIds};
 pub use nodes::{node_type, node_types};
-pub use prompt::{Answering, Prompt};
 pub use request::{ExistingSession, Request};
 pub use state::Stores;
 pub use variables::Variables;

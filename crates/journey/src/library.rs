@@ -117,11 +117,6 @@ impl Library {
         self.templates.insert(name.to_owned(), template);
     }
 
-    /// The realm's settings for an identity provider, as exports have them under `socialIdentityProviders`.
-    pub fn insert_provider(&mut self, name: &str, settings: Map<String, Value>) {
-        self.providers.insert(name.to_owned(), settings);
-    }
-
     pub fn provider(&self, name: &str) -> Option<&Map<String, Value>> {
         self.providers.get(name)
     }

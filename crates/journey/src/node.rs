@@ -265,38 +265,29 @@ impl NodeType {
     pub fn schema(&self) -> Value {
         let mut properties = Map::new();
         for (order, field) in self.fields().into_iter().enumerate() {
-            let mut property = json!({
-                "title": title(field.name),
-                "description": field.about,
-                "propertyOrder": (order + 1) * 100,
-                "required": field.default.is_none(),
-                "exampleValue": "",
-            });
-            match field.kind {
-                Kind::Boolean => property["type"] = json!("boolean"),
-                Kind::Integer => property["type"] = json!("integer"),
-                Kind::Text => property["type"] = json!("string"),
-                Kind::Secret => {
-                    property["type"] = json!("string");
-                    property["format"] = json!("password");
-                }
-                Kind::List => {
-                    property["type"] = json!("array");
-                    property["items"] = json!({"type": "string"});
-                }
-                Kind::Nodes => {
-                    property["type"] = json!("array");
-                    property["items"] = json!({"type": "object"});
-                }
+            let (kind, more) = match field.kind {
+                Kind::Boolean => ("boolean", None),
+                Kind::Integer => ("integer", None),
+                Kind::Text => ("string", None),
+                Kind::Secret => ("string", Some(("format", json!("password")))),
+                Kind::List => ("array", Some(("items", json!({"type": "string"})))),
+                Kind::Nodes => ("array", Some(("items", json!({"type": "object"})))),
                 Kind::Map | Kind::Localised => {
-                    property["type"] = json!("object");
-                    property["patternProperties"] = json!({".*": {"type": "string"}});
+                    ("object", Some(("patternProperties", json!({".*": {"type": "string"}}))))
                 }
-            }
-            if !field.choices.is_empty() {
-                property["enum"] = json!(field.choices);
-            }
-            properties.insert(field.name.to_owned(), property);
+            };
+            let members = [
+                ("title", json!(title(field.name))),
+                ("description", json!(field.about)),
+                ("propertyOrder", json!((order + 1) * 100)),
+                ("required", json!(field.default.is_none())),
+                ("exampleValue", json!("")),
+                ("type", json!(kind)),
+            ];
+            let choices = (!field.choices.is_empty()).then(|| ("enum", json!(field.choices)));
+            let members = members.into_iter().chain(more).chain(choices);
+            let property: Map<String, Value> = members.map(|(name, value)| (name.to_owned(), value)).collect();
+            properties.insert(field.name.to_owned(), Value::Object(property));
         }
         json!({"type": "object", "properties": properties})
     }

@@ -1,6 +1,8 @@
 //! One-time passwords of devices: HOTP (RFC 4226), TOTP (RFC 6238), and the `otpauth` link that an app is given.
 
+use data_encoding::BASE32_NOPAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
 /// Under which hash the codes are made.
@@ -81,30 +83,14 @@ impl Codes {
 
 /// RFC 4648 §6 without padding, as apps read secrets.
 pub(crate) fn base32(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let mut out = String::new();
-    for chunk in bytes.chunks(5) {
-        let mut five = [0; 5];
-        five[..chunk.len()].copy_from_slice(chunk);
-        let bits = five.iter().fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));
-        let letters = (chunk.len() * 8).div_ceil(5);
-        let index = |position: usize| usize::try_from((bits >> (35 - 5 * position)) & 31).unwrap_or(0);
-        out.extend((0..letters).map(|position| char::from(ALPHABET[index(position)])));
-    }
-    out
+    BASE32_NOPAD.encode(bytes)
 }
 
-/// Every byte but the unreserved ones of RFC 3986 as `%XX`.
+/// All but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 pub(crate) fn percent(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 #[cfg(test)]

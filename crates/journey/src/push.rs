@@ -207,15 +207,19 @@ pub(crate) async fn ask(step: &mut Step<'_>, device: &Device, question: Question
     let message = format!("AUTHENTICATE:{}", step.random_id());
     let now = step.now();
     let until = now.saturating_add(question.milliseconds);
-    let mut claims = json!({
-        "c": STANDARD.encode(challenge), "u": text("deviceMechanismUID"), "t": (question.milliseconds / 1000).to_string(),
-        "i": now.to_string(), "k": question.kind, "m": question.text,
-    });
+    let mut claims = vec![
+        ("c", STANDARD.encode(challenge)),
+        ("u", text("deviceMechanismUID")),
+        ("t", (question.milliseconds / 1000).to_string()),
+        ("i", now.to_string()),
+        ("k", question.kind.to_owned()),
+        ("m", question.text.to_owned()),
+    ];
     if !question.context.is_empty() {
-        claims["x"] = json!(Value::Object(question.context).to_string());
+        claims.push(("x", Value::Object(question.context).to_string()));
     }
     if !question.payload.is_empty() {
-        claims["p"] = json!(Value::Object(question.payload).to_string());
+        claims.push(("p", Value::Object(question.payload).to_string()));
     }
     let number = (question.kind == "challenge").then(|| {
         let mut numbers: Vec<String> = Vec::new();
@@ -226,7 +230,7 @@ pub(crate) async fn ask(step: &mut Step<'_>, device: &Device, question: Question
             }
         }
         let right = numbers.get(step.below(3) as usize).cloned().unwrap_or_default();
-        claims["n"] = json!(numbers.join(","));
+        claims.push(("n", numbers.join(",")));
         right
     });
     step.host.push.expect(&message, until).await?;
@@ -235,7 +239,7 @@ pub(crate) async fn ask(step: &mut Step<'_>, device: &Device, question: Question
         "deviceId": text("deviceId"),
         "deviceType": text("deviceType"),
         "communicationType": text("communicationType"),
-        "message": sign(&secret, &claims),
+        "message": sign(&secret, &claims.into_iter().collect()),
     });
     match step.exchange(post_json(&gateway, &body)).await? {
         (200..300, _) => {}

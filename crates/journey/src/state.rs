@@ -42,28 +42,6 @@ impl Stores {
         self.transient.insert(key.to_owned(), value.into());
     }
 
-    /// Puts each value into the shared store alone; [`OBJECT_ATTRIBUTES`] is merged into what is there.
-    pub fn merge_shared(&mut self, values: Map<String, Value>) {
-        for (key, value) in values {
-            if !is_container(&key) {
-                self.transient.remove(&key);
-                self.secure.remove(&key);
-            }
-            put_merged(&mut self.shared, key, value);
-        }
-    }
-
-    /// Likewise into the transient store.
-    pub fn merge_transient(&mut self, values: Map<String, Value>) {
-        for (key, value) in values {
-            if !is_container(&key) {
-                self.shared.remove(&key);
-                self.secure.remove(&key);
-            }
-            put_merged(&mut self.transient, key, value);
-        }
-    }
-
     /// Removes it from all three.
     pub fn remove(&mut self, key: &str) {
         self.shared.remove(key);

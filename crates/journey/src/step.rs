@@ -93,6 +93,13 @@ impl<'a> Step<'a> {
         }
     }
 
+    /// Letters of an alphabet, each equally likely.
+    pub(crate) fn drawn(&self, alphabet: &str, length: usize) -> String {
+        let letters: Vec<char> = alphabet.chars().collect();
+        let bound = u32::try_from(letters.len()).unwrap_or(u32::MAX);
+        (0..length).filter_map(|_| letters.get(self.below(bound) as usize)).collect()
+    }
+
     /// 128 random bits as text, for ids that are their own proof.
     pub(crate) fn random_id(&self) -> String {
         use base64::Engine as _;

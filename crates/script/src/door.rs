@@ -109,7 +109,11 @@ impl Door {
     fn ask(&self, what: &str, details: Value) -> Answer {
         match what {
             "log" => self.line(read(details)?),
-            "uuid" => random(16).map(|bytes| json!(uuid(bytes))),
+            "uuid" => {
+                let mut bytes = [0; 16];
+                getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+                Ok(json!(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()))
+            }
             "random" => {
                 let count = details.as_u64().and_then(|count| usize::try_from(count).ok());
                 let count = count.filter(|count| *count <= 65536).ok_or("at most 65536 random bytes at once")?;
@@ -274,12 +278,4 @@ pub(crate) fn random(count: usize) -> Result<Vec<u8>, String> {
     let mut bytes = vec![0; count];
     getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
     Ok(bytes)
-}
-
-/// RFC 9562, version 4.
-fn uuid(mut bytes: Vec<u8>) -> String {
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }

@@ -6,10 +6,15 @@
 //! pool of threads for asynchronous hosts; it needs no runtime.
 //!
 //! What legacy scripts find different from AM: texts are JavaScript's, with Java's methods beside their own, and
-//! `length()` in a source is read as `length`; `for each`, E4X and the `JavaAdapter` of Rhino are no JavaScript and fail
-//! to compile; classes beyond those of the shim are named in the error when they are used, not when they are imported;
+//! `length()` in a source is read as `length` and `for each (… in …)` as `for (… of …)`; E4X and the `JavaAdapter` of Rhino
+//! are no JavaScript and fail to compile; classes beyond those of the shim are named in the error when they are used, not when they are imported;
 //! dates are formatted in UTC. In both generations `eval` and the `Function` constructor are refused, and there is no
 //! `Proxy`.
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
+)]
 
 mod bytecode;
 mod decision;

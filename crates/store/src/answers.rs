@@ -1,5 +1,5 @@
 use crate::db::{Arg, bulk, sql};
-use crate::{Store, StoreError, check};
+use crate::{Store, StoreError, check, identities};
 
 /// Questions that one attribute of a user may have.
 const MAX_ANSWERS: usize = 32;
@@ -51,15 +51,7 @@ impl Answers<'_> {
             }
         }
         let mut tx = self.0.db().begin().await?;
-        tx.lock(&["identity", realm, username]).await?;
-        let (known,): (bool,) = sql("SELECT EXISTS (SELECT 1 FROM identities WHERE realm = $1 AND username = $2)")
-            .bind(realm)
-            .bind(username)
-            .one(&mut tx)
-            .await?;
-        if !known {
-            return Err(StoreError::NotFound { what: "identity", name: username.to_owned() });
-        }
+        identities::lock(&mut tx, realm, username).await?;
         sql("DELETE FROM identity_answers WHERE realm = $1 AND username = $2 AND attribute = $3")
             .bind(realm)
             .bind(username)

@@ -285,17 +285,6 @@ impl Identities<'_> {
         row.map(identity).transpose()
     }
 
-    pub async fn set_password_hash(&self, realm: &str, username: &str, hash: &str) -> Result<(), StoreError> {
-        password_hash(hash)?;
-        let done = sql("UPDATE identities SET password_hash = $3 WHERE realm = $1 AND username = $2")
-            .bind(realm)
-            .bind(username)
-            .bind(hash)
-            .run(&mut self.0.db().write().await?)
-            .await?;
-        one_row(done, username)
-    }
-
     /// Puts a new hash of the same password in the place of the old one, unless the password was changed meanwhile.
     /// Whether it did.
     pub async fn renew_password_hash(
@@ -519,6 +508,17 @@ impl Identities<'_> {
         .await?;
         rows.into_iter().map(identity).collect()
     }
+}
+
+/// Keeps others from changing what belongs to this user until the transaction ends.
+pub(crate) async fn lock(tx: &mut Tx<'_>, realm: &str, username: &str) -> Result<(), StoreError> {
+    tx.lock(&["identity", realm, username]).await?;
+    let (known,): (bool,) = sql("SELECT EXISTS (SELECT 1 FROM identities WHERE realm = $1 AND username = $2)")
+        .bind(realm)
+        .bind(username)
+        .one(tx)
+        .await?;
+    if known { Ok(()) } else { Err(StoreError::NotFound { what: "identity", name: username.to_owned() }) }
 }
 
 fn one_row(affected: u64, username: &str) -> Result<(), StoreError> {

@@ -86,20 +86,8 @@ pub struct KeyEvent {
 /// The keys of the installation, sealed under the master key.
 pub struct Keys<'a>(pub(crate) &'a Store);
 
-const fn state_text(state: KeyState) -> &'static str {
-    match state {
-        KeyState::Standby => "standby",
-        KeyState::Active => "active",
-        KeyState::VerifyOnly => "verify-only",
-        KeyState::Retired => "retired",
-        KeyState::Revoked => "revoked",
-    }
-}
-
 fn state_from(text: &str) -> Option<KeyState> {
-    [KeyState::Standby, KeyState::Active, KeyState::VerifyOnly, KeyState::Retired, KeyState::Revoked]
-        .into_iter()
-        .find(|state| state_text(*state) == text)
+    KeyState::ALL.into_iter().find(|state| state.name() == text)
 }
 
 /// What the sealed secret is bound to, so that it opens in its own row only. The state is not in it: it changes.
@@ -147,7 +135,7 @@ impl Keys<'_> {
             sql("INSERT INTO key_history (kid, at, state, actor) VALUES ($1, $2, $3, $4)")
                 .bind(kid.as_str())
                 .bind(check::time_in(now)?)
-                .bind(state_text(state))
+                .bind(state.name())
                 .bind(actor)
                 .run(&mut tx)
                 .await?;
@@ -172,7 +160,7 @@ impl Keys<'_> {
         .bind(new.realm)
         .bind(new.purpose)
         .bind(new.algorithm)
-        .bind(state_text(new.state))
+        .bind(new.state.name())
         .bind(check::time_in(now)?)
         .bind(sealed)
         .bind(new.activates_at.map(check::time_in).transpose()?)
@@ -343,7 +331,7 @@ impl Told {
             "purpose": self.purpose,
             "algorithm": self.algorithm,
             "before": self.before,
-            "after": state_text(state),
+            "after": state.name(),
         });
         AuditEvent::config_change(now, self.realm.as_deref().unwrap_or_default(), actor, detail)
     }
@@ -369,7 +357,7 @@ async fn move_to(
 ) -> Result<(), StoreError> {
     let done = sql("UPDATE keys SET state = $2, activates_at = NULL, retires_at = $3 WHERE kid = $1")
         .bind(kid.as_str())
-        .bind(state_text(to))
+        .bind(to.name())
         .bind(retires_at.map(check::time_in).transpose()?)
         .run(conn)
         .await?;

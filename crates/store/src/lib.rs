@@ -25,11 +25,12 @@ mod error;
 mod identities;
 mod installation;
 mod journey_documents;
-mod journeys;
+mod journey_sessions;
 mod keys;
 mod location;
 mod master_key;
 mod names;
+mod once;
 mod realms;
 mod recovery_codes;
 mod sessions;
@@ -65,11 +66,12 @@ pub use installation::{Installation, InstallationRow};
 pub use journey_documents::{
     DocumentChange, DocumentKey, DocumentKind, DocumentRows, JourneyDocument, JourneyDocuments,
 };
-pub use journeys::{JourneySession, Journeys, Once};
+pub use journey_sessions::{JourneySession, Journeys};
 pub use keys::{Change, KeyEvent, KeyRows, Keys, LiveTokens, NewKey, StoredKey};
 pub use location::Location;
 pub use master_key::MasterKey;
 pub use names::{name_key, normal_name};
+pub use once::Once;
 pub use realms::{Realm, Realms};
 pub use recovery_codes::RecoveryCodes;
 pub use sessions::{Quota, QuotaAction, ServerSession, Sessions};

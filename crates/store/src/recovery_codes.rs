@@ -1,5 +1,5 @@
 use crate::db::{Arg, bulk, sql};
-use crate::{Store, StoreError, check};
+use crate::{Store, StoreError, check, identities};
 
 const MAX_CODES: usize = 64;
 const MAX_CODE: usize = 255;
@@ -19,15 +19,7 @@ impl RecoveryCodes<'_> {
             hashes.insert(self.hash(realm, username, kind, code));
         }
         let mut tx = self.0.db().begin().await?;
-        tx.lock(&["identity", realm, username]).await?;
-        let (known,): (bool,) = sql("SELECT EXISTS (SELECT 1 FROM identities WHERE realm = $1 AND username = $2)")
-            .bind(realm)
-            .bind(username)
-            .one(&mut tx)
-            .await?;
-        if !known {
-            return Err(StoreError::NotFound { what: "identity", name: username.to_owned() });
-        }
+        identities::lock(&mut tx, realm, username).await?;
         sql("DELETE FROM recovery_codes WHERE realm = $1 AND username = $2 AND kind = $3")
             .bind(realm)
             .bind(username)

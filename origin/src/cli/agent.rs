@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::realm::RealmArg;
 use super::user::read_password;
-use super::{Failure, Outcome, open_store, realm_path};
+use super::{Failure, Outcome, open_store};
 use crate::passwords;
 use crate::settings::Settings;
 use crate::{Clock as _, SystemClock, SystemEntropy};
@@ -18,8 +19,8 @@ pub(super) enum Agent {
     Delete(Which),
     /// Lists the agents of a realm.
     List {
-        #[arg(long)]
-        realm: String,
+        #[command(flatten)]
+        realm: RealmArg,
     },
 }
 
@@ -27,16 +28,15 @@ pub(super) enum Agent {
 pub(super) struct Add {
     #[command(flatten)]
     which: Which,
-    /// The password is the first line of standard input, as it is without this. (Arguments and variables would show it to
-    /// others.)
-    #[arg(long)]
+    /// The password is the first line of standard input. (Arguments and variables would show it to others.)
+    #[arg(long, required = true)]
     password_stdin: bool,
 }
 
 #[derive(Args)]
 pub(super) struct Which {
-    #[arg(long)]
-    realm: String,
+    #[command(flatten)]
+    realm: RealmArg,
     #[arg(long)]
     name: String,
 }
@@ -47,20 +47,20 @@ impl Agent {
         let agents = store.agents();
         match self {
             Self::Add(Add { which: Which { realm, name }, password_stdin: _ }) => {
-                let (realm, password) = (realm_path(&realm), read_password()?);
+                let (realm, password) = (realm.of(&store).await?, read_password()?);
                 let hash = passwords::hash(&passwords::hasher(&settings.argon2)?, password.as_bytes(), &SystemEntropy)?;
                 agents.create(&realm, &name, &hash, SystemClock.now().seconds()).await?;
                 println!("Added the agent {name} to {realm}.");
             }
             Self::Delete(Which { realm, name }) => {
-                let realm = realm_path(&realm);
+                let realm = realm.of(&store).await?;
                 if !agents.delete(&realm, &name).await? {
                     return Err(Failure(format!("there is no agent {name} in {realm}")));
                 }
                 println!("Removed the agent {name} from {realm}.");
             }
             Self::List { realm } => {
-                for agent in agents.list(&realm_path(&realm)).await? {
+                for agent in agents.list(&realm.of(&store).await?).await? {
                     println!("{}{}", agent.name, if agent.active { "" } else { "  inactive" });
                 }
             }

@@ -17,7 +17,9 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Failure, Outcome, open_store, realm_path};
+use super::realm::RealmArg;
+use super::{Failure, Outcome, open_store};
+use crate::background::every;
 use crate::canary::{Answer, Course, Tally, line};
 use crate::keyring::Keyring;
 use crate::seal_budgets::SealBudgets;
@@ -47,9 +49,9 @@ pub(super) struct Canary {
     /// The origin, where the session is logged out; `server.public_url` of the settings where it is not said.
     #[arg(long, value_name = "URL")]
     origin: Option<Url>,
-    /// The realm of the session, which the edges must be of.
-    #[arg(long, default_value = "alpha")]
-    realm: String,
+    // The one that the edges are of.
+    #[command(flatten)]
+    realm: RealmArg,
     /// Seconds from the begin of one round to that of the next.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     every: u64,
@@ -81,10 +83,7 @@ impl Canary {
 
     async fn watch(&self, store: &Store, settings: &Settings) -> Outcome {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let realm = realm_path(&self.realm);
-        if store.realms().get(&realm).await?.is_none() {
-            return Err(Failure(format!("there is no realm {realm}")));
-        }
+        let realm = self.realm.of(store).await?;
         if store.identities().get(&realm, CANARY).await?.is_some() {
             return Err(Failure(format!("there is a user {CANARY} in {realm}; the canary must be nobody")));
         }
@@ -102,8 +101,7 @@ impl Canary {
             serve(at, &tally, bound).await?;
         }
         let agent = agent()?;
-        let mut ticks = tokio::time::interval(Duration::from_secs(self.every));
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ticks = every(Duration::from_secs(self.every));
         for round in 1..=self.rounds.unwrap_or(u64::MAX) {
             tokio::select! {
                 _ = ticks.tick() => {}

@@ -13,7 +13,6 @@ use zeroize::Zeroizing;
 use super::edge::needs_all_formats;
 use super::{MASTER_KEY, Outcome, environment, open_store};
 use crate::key_files;
-use crate::key_plan::state_name;
 use crate::keyring::{Keyring, Pair};
 use crate::passwords::{self, Passwords};
 use crate::seal_budgets::SealBudgets;
@@ -239,7 +238,7 @@ async fn files(report: &mut Report, store: &Store, settings: &Settings) {
             Some((kid, state)) => report.warn(format_args!(
                 "{what}: its file's is {kid}, which is {}: another is in use. Take the file out of the settings, or \
                  `countersign keys import` it",
-                state_name(state)
+                state.name()
             )),
             None => report.warn(format_args!("{what}: its file's is not here yet; a running server takes it up")),
         }

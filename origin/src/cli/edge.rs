@@ -2,7 +2,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, Outcome, open_store, realm_path};
+use super::realm::RealmArg;
+use super::{Failure, Outcome, open_store};
 use crate::keyring::{self, Keyring};
 use crate::seal_budgets::SealBudgets;
 use crate::settings::Settings;
@@ -16,9 +17,8 @@ pub(super) enum Edge {
 
 #[derive(Args)]
 pub(super) struct Bundle {
-    /// May be left out when there is one realm only.
-    #[arg(long)]
-    realm: Option<String>,
+    #[command(flatten)]
+    realm: RealmArg,
 }
 
 /// Longest secret of a worker on Cloudflare, in bytes.
@@ -36,16 +36,12 @@ impl Edge {
     pub(super) async fn run(self, settings: Settings) -> Outcome {
         let Self::Bundle(Bundle { realm }) = self;
         let store = open_store(&settings).await?;
+        let realm = realm.of(&store).await?;
         keyring::complete(&store, SystemClock.now().seconds(), &SystemEntropy).await?;
         let keys = Keyring::load(&store, &settings, &SealBudgets::none()).await?;
         store.close().await;
-        let realm = match (realm, keys.realms.len()) {
-            (Some(realm), _) => realm_path(&realm),
-            (None, 1) => keys.realms.keys().next().cloned().unwrap_or_default(),
-            (None, _) => return Err(Failure("there are several realms; name one with --realm".into())),
-        };
         if !keys.realms.contains_key(&realm) {
-            return Err(Failure(format!("there is no realm {realm}")));
+            return Err(Failure(format!("the realm {realm} has no keys")));
         }
         if keys.edge_could_mint(&realm, &settings)? {
             eprintln!(

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{Failure, Outcome, open_store, realm_path};
 use crate::key_files;
-use crate::key_plan::{self, Retirement, Step, Times, place_name, span, state_name};
+use crate::key_plan::{self, Retirement, Step, Times, place_name, span};
 use crate::key_purpose::{EDGE_DELIVERY, Purpose, purpose_of};
 use crate::keyring::{self, Place};
 use crate::settings::Settings;
@@ -120,7 +120,7 @@ async fn list(store: &Store, now: UnixSeconds, all: bool) -> Result<(), Failure>
             key.realm.clone().unwrap_or_else(dash),
             key.purpose.clone(),
             key.algorithm.clone(),
-            state_name(key.state).to_owned(),
+            key.state.name().to_owned(),
             span(now.0.saturating_sub(key.created_at.0)),
             next.unwrap_or_else(dash),
             sessions.unwrap_or_else(dash),

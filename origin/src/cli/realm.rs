@@ -1,9 +1,9 @@
 use std::process::ExitCode;
 
-use clap::Subcommand;
-use countersign_store::StoreError;
+use clap::{Args, Subcommand};
+use countersign_store::{Store, StoreError};
 
-use super::{Outcome, audited, open_store, realm_path};
+use super::{Failure, Outcome, audited, open_store, realm_path};
 use crate::keyring;
 use crate::settings::Settings;
 use crate::{Clock as _, SystemClock, SystemEntropy};
@@ -17,6 +17,39 @@ pub(super) enum Realm {
     },
     /// Lists the realms.
     List,
+}
+
+/// The realm that a command is about.
+#[derive(Args)]
+pub(super) struct RealmArg {
+    /// May be left out when there is one only (the root realm does not count).
+    #[arg(long)]
+    realm: Option<String>,
+}
+
+impl RealmArg {
+    /// What was said, whether there is such a realm or not.
+    pub(super) fn named(&self) -> Option<String> {
+        self.realm.as_deref().map(realm_path)
+    }
+
+    /// The realm that is meant, which there is. The root realm is there for administrators, mostly.
+    pub(super) async fn of(&self, store: &Store) -> Result<String, Failure> {
+        let realms = store.realms().list().await?;
+        let names: Vec<&str> = realms.iter().map(|realm| realm.name.as_str()).collect();
+        if let Some(realm) = self.named() {
+            return match names.contains(&realm.as_str()) {
+                true => Ok(realm),
+                false => Err(Failure(format!("there is no realm {realm}"))),
+            };
+        }
+        let mut others = names.iter().filter(|name| names.len() == 1 || **name != "/");
+        match (others.next(), others.next()) {
+            (Some(realm), None) => Ok((*realm).to_owned()),
+            (None, _) => Err(Failure("there is no realm".into())),
+            _ => Err(Failure(format!("there are several realms; name one with --realm: {}", names.join(", ")))),
+        }
+    }
 }
 
 impl Realm {
@@ -49,6 +82,6 @@ impl Realm {
     }
 }
 
-async fn has_keys(store: &countersign_store::Store, realm: &str) -> Result<bool, StoreError> {
+async fn has_keys(store: &Store, realm: &str) -> Result<bool, StoreError> {
     Ok(store.keys().list().await?.iter().any(|key| key.realm.as_deref() == Some(realm)))
 }

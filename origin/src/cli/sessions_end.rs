@@ -7,7 +7,8 @@ use countersign_core::encoding;
 use countersign_core::session::SessionId;
 
 use super::keys::actor;
-use super::{Failure, Outcome, open_store, realm_path};
+use super::realm::RealmArg;
+use super::{Failure, Outcome, open_store};
 use crate::endings::{self, Order, Scope};
 use crate::keyring::Keyring;
 use crate::seal_budgets::SealBudgets;
@@ -17,9 +18,8 @@ use crate::{Clock as _, SystemClock};
 #[derive(Args)]
 #[command(group(ArgGroup::new("scope").required(true).args(["user", "whole_realm", "kid", "sid"])))]
 pub(super) struct End {
-    /// The realm of the user or of the session.
-    #[arg(long, default_value = "alpha")]
-    realm: String,
+    #[command(flatten)]
+    realm: RealmArg,
     /// All sessions of this user.
     #[arg(long, value_name = "USERNAME")]
     user: Option<String>,
@@ -59,12 +59,10 @@ impl End {
     async fn end(&self, store: &countersign_store::Store, settings: &Settings) -> Result<String, Failure> {
         let (now, actor) = (SystemClock.now().seconds(), actor());
         let order = Order { actor: &actor, reason: &self.reason };
-        let realm = realm_path(&self.realm);
-        if self.kid.is_none() && store.realms().get(&realm).await?.is_none() {
-            return Err(Failure(format!("there is no realm {realm}")));
-        }
         let ring = Keyring::load(store, settings, &SealBudgets::few(settings.keys.max_seals)).await?;
         let keys = store.keys().list().await?;
+        // A key says itself which realm it is of.
+        let realm = if self.kid.is_none() { self.realm.of(store).await? } else { String::new() };
         let scope = if let Some(username) = &self.user {
             Scope::User { realm: &realm, username }
         } else if let Some(kid) = &self.kid {

@@ -6,9 +6,10 @@ use countersign_store::{Attributes, IdentityStatus, NewIdentity, normal_name};
 use zeroize::Zeroizing;
 
 use super::keys::table;
+use super::realm::RealmArg;
 use super::user_change::{Change, Passwd, Whom};
 use super::user_import::Import;
-use super::{Failure, Outcome, audited, open_store, realm_path};
+use super::{Failure, Outcome, audited, open_store};
 use crate::explain::timestamp;
 use crate::keyring::{self, Keyring, RealmKeys};
 use crate::passwords::{self, MAX_PASSWORD};
@@ -37,8 +38,8 @@ pub(super) enum User {
 
 #[derive(Args)]
 pub(super) struct List {
-    #[arg(long)]
-    realm: String,
+    #[command(flatten)]
+    realm: RealmArg,
     /// Begins behind this name: the last one of the page before.
     #[arg(long, value_name = "USERNAME")]
     after: Option<String>,
@@ -52,8 +53,8 @@ pub(super) struct List {
 
 #[derive(Args)]
 pub(super) struct Add {
-    #[arg(long)]
-    realm: String,
+    #[command(flatten)]
+    realm: RealmArg,
     #[arg(long)]
     username: String,
     /// The password is the first line of standard input. (Arguments and variables would show it to others.)
@@ -95,10 +96,8 @@ impl User {
 
 impl List {
     async fn run(self, settings: Settings) -> Outcome {
-        let (store, realm) = (open_store(&settings).await?, realm_path(&self.realm));
-        if store.realms().get(&realm).await?.is_none() {
-            return Err(Failure(format!("there is no realm {realm}")));
-        }
+        let store = open_store(&settings).await?;
+        let realm = self.realm.of(&store).await?;
         let mut users = store.identities().list(&realm, self.after.as_deref(), self.limit.saturating_add(1)).await?;
         let more = users.len() > self.limit as usize;
         users.truncate(self.limit as usize);
@@ -142,7 +141,13 @@ impl Add {
         for (name, value) in add.attr {
             attributes.entry(name).or_default().push(value);
         }
-        let (realm, username) = (realm_path(&add.realm), normal_name(&add.username));
+        let username = normal_name(&add.username);
+        let store = open_store(&settings).await?;
+        let now = SystemClock.now().seconds();
+        let realm = match add.realm.named() {
+            Some(root) if root == "/" && add.admin => root,
+            _ => add.realm.of(&store).await?,
+        };
         let new = NewIdentity {
             realm: &realm,
             username: &username,
@@ -150,8 +155,6 @@ impl Add {
             status: IdentityStatus::Active,
             attributes: &attributes,
         };
-        let store = open_store(&settings).await?;
-        let now = SystemClock.now().seconds();
         if add.admin && realm == "/" && !store.realms().list().await?.iter().any(|known| known.name == realm) {
             // Nobody else has a use for it, so it is made for the first administrator.
             store.realms().create(&realm, now).await?;
@@ -160,7 +163,7 @@ impl Add {
             println!("Made the root realm; a URL that names no realm means it from now on.");
         }
         let keys = Keyring::load(&store, &settings, &SealBudgets::few(settings.keys.max_seals)).await?;
-        // A realm that is not there is the store's to refuse.
+        // Of a realm without keys nobody has a session.
         if let Some(keys) = keys.realms.get(&realm) {
             fits(&settings.realm(&realm).session, keys, &new)?;
         }

@@ -4,7 +4,8 @@ use clap::Args;
 use countersign_store::{IdentityStatus, NewPassword, Store, StoreError};
 
 use super::keys::actor;
-use super::{Failure, audited, realm_path};
+use super::realm::RealmArg;
+use super::{Failure, audited};
 use crate::endings::{self, Order, Scope};
 use crate::journey::services::LOCKOUT;
 use crate::keyring::Keyring;
@@ -15,8 +16,8 @@ use crate::{Clock as _, SystemClock, SystemEntropy};
 
 #[derive(Args)]
 pub(super) struct Whom {
-    #[arg(long)]
-    realm: String,
+    #[command(flatten)]
+    realm: RealmArg,
     #[arg(long)]
     username: String,
 }
@@ -56,7 +57,7 @@ impl Change {
             Self::Enable(whom) => (whom, ""),
             Self::Delete(whom) => (whom, "the user was deleted"),
         };
-        let realm = realm_path(&whom.realm);
+        let realm = whom.realm.of(store).await?;
         let missing = || StoreError::NotFound { what: "identity", name: whom.username.clone() };
         let known = identities.named(&realm, &whom.username).await?.ok_or_else(missing)?;
         let username = known.username.as_str();
@@ -89,8 +90,7 @@ impl Change {
         let ended = endings::end(store, &ring.denylist, settings, scope, order, now).await;
         let ended = ended.map_err(|error| {
             Failure(format!(
-                "{reason}, but the sessions go on: {error}; run `countersign sessions end --realm {} --user …`",
-                whom.realm
+                "{reason}, but the sessions go on: {error}; run `countersign sessions end --realm {realm} --user …`"
             ))
         })?;
         Ok(format!("For {username} of {realm}: {reason}. All sessions end with line {} of the log.", ended.seq))

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use super::realm::RealmArg;
 use super::user::fits;
-use super::{Failure, Outcome, audited, open_store, realm_path};
+use super::{Failure, Outcome, audited, open_store};
 use crate::keyring::Keyring;
 use crate::passwords;
 use crate::seal_budgets::SealBudgets;
@@ -19,8 +20,8 @@ pub(super) struct Import {
     /// One user per line or entry. Passwords may be hashes that another system made: argon2id, bcrypt, scrypt, PBKDF2,
     /// {SSHA}, {SSHA256}, {SSHA512}; they are made argon2id when their user logs in.
     file: PathBuf,
-    #[arg(long)]
-    realm: String,
+    #[command(flatten)]
+    realm: RealmArg,
     /// By the file's name (.csv, .jsonl, .ldif) unless it is said.
     #[arg(long)]
     format: Option<Named>,
@@ -61,11 +62,9 @@ impl Import {
     }
 
     pub(super) async fn run(self, settings: Settings) -> Outcome {
-        let (format, realm) = (self.format()?, realm_path(&self.realm));
+        let format = self.format()?;
         let store = open_store(&settings).await?;
-        if !store.realms().list().await?.iter().any(|known| known.name == realm) {
-            return Err(Failure(format!("there is no realm {realm}")));
-        }
+        let realm = self.realm.of(&store).await?;
         let ring = Keyring::load(&store, &settings, &SealBudgets::few(settings.keys.max_seals)).await?;
         let keys = ring.realms.get(&realm).ok_or_else(|| Failure(format!("the realm {realm} has no keys")))?;
         let session = &settings.realm(&realm).session;

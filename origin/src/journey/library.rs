@@ -12,6 +12,7 @@ use serde_json::json;
 use super::DEFAULT_TREE;
 use super::documents::{Change, Documents, for_store};
 use crate::app::App;
+use crate::background::{Complaint, every};
 
 const BUILT_IN: &str = include_str!("login.journey.json");
 const EVERY: Duration = Duration::from_secs(1);
@@ -184,11 +185,20 @@ impl Editor<'_> {
     /// Decides on what there is and writes it; when somebody else was quicker, decides anew.
     pub(crate) async fn change<T, E: From<StoreError>>(
         &self,
+        decide: impl FnMut(&RealmJourneys) -> Result<(Vec<Change>, T), E>,
+    ) -> Result<T, E> {
+        self.change_of(|| self.journeys(), decide).await
+    }
+
+    /// Likewise, where `current` is asked for what there is.
+    async fn change_of<T, E: From<StoreError>, Now: Future<Output = Result<Arc<RealmJourneys>, StoreError>>>(
+        &self,
+        current: impl Fn() -> Now,
         mut decide: impl FnMut(&RealmJourneys) -> Result<(Vec<Change>, T), E>,
     ) -> Result<T, E> {
         let mut attempt = 1;
         loop {
-            let current = self.journeys().await?;
+            let current = current().await?;
             let (changes, outcome) = decide(&current)?;
             if changes.is_empty() {
                 return Ok(outcome);
@@ -257,30 +267,18 @@ impl App {
         self.libraries.of(realm)
     }
 
-    /// Decides on what there is and writes it; when somebody else was quicker, decides anew.
+    /// As [`Editor::change`], and takes it up at once.
     pub(crate) async fn change_journeys<T, E: From<StoreError>>(
         &self,
         realm: &str,
         actor: &str,
         mut decide: impl FnMut(&Documents) -> Result<(Vec<Change>, T), E>,
     ) -> Result<T, E> {
-        let mut attempt = 1;
-        loop {
-            let current = self.journeys_current(realm).await?;
-            let (changes, outcome) = decide(&current.documents)?;
-            if changes.is_empty() {
-                return Ok(outcome);
-            }
-            let (generation, now) = (Some(current.documents.generation), self.clock.now().seconds());
-            match self.store.journey_documents().change(realm, &for_store(&changes), generation, actor, now).await {
-                Ok(_) => {
-                    self.libraries.refresh(&self.store).await?;
-                    return Ok(outcome);
-                }
-                Err(StoreError::Outdated { .. }) if attempt < ATTEMPTS => attempt += 1,
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let editor = Editor { store: &self.store, realm, actor, now: self.clock.now().seconds() };
+        let current = || self.journeys_current(realm);
+        let outcome = editor.change_of(current, |journeys| decide(&journeys.documents)).await?;
+        self.libraries.refresh(&self.store).await?;
+        Ok(outcome)
     }
 
     /// As they are in the database now.
@@ -292,19 +290,12 @@ impl App {
 
 /// Takes up what commands and other origins changed.
 pub(crate) async fn run(app: Arc<App>) {
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut complaint = None;
+    let (mut ticks, mut complaint) = (every(EVERY), Complaint::default());
     loop {
         ticks.tick().await;
-        match app.libraries.refresh(&app.store).await {
-            Ok(()) => complaint = None,
-            // Once, not every second. What was loaded stays in use.
-            Err(error) if complaint.as_ref() != Some(&error) => {
-                tracing::error!(%error, "changes of journeys are not taken up");
-                complaint = Some(error);
-            }
-            Err(_) => {}
+        // What was loaded stays in use.
+        if let Some(error) = complaint.news(app.libraries.refresh(&app.store).await) {
+            tracing::error!(%error, "changes of journeys are not taken up");
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod documents;
 mod hostile_tests;
 mod journey_sessions;
 pub(crate) mod library;
+#[cfg(any(test, feature = "measure"))]
 pub(crate) mod measure;
 mod memory;
 mod methods;

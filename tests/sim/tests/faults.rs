@@ -1,5 +1,6 @@
 //! Faults of replication one by one, by hand: an authority, a copy, and a clock that the test moves. What the simulator
 //! finds by chance stands here by name. Those that need a real origin are tested there.
+//! Above 600 lines because one authority and one copy, which stand at the top, serve all of them.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 

@@ -58,7 +58,7 @@ fn g1_g2_g3_g4_hold_and_what_is_whole_works() {
     assert_eq!(total.fences, 0, "an honest log never looks like a rollback: {total:?}");
 }
 
-/// R22, small enough for every run: `cargo xtask sim --large 300` is the whole of it.
+/// R22, small enough for every run: `cargo xtask sim --release --large 300` is the whole.
 #[test]
 fn r22_a_storm_is_visible_everywhere_and_costs_no_lease() {
     let figures = countersign_sim::large::run(12, 6_000, 2_000).expect("no violation");

@@ -21,6 +21,19 @@ pub enum KeyState {
 }
 
 impl KeyState {
+    pub const ALL: [Self; 5] = [Self::Standby, Self::Active, Self::VerifyOnly, Self::Retired, Self::Revoked];
+
+    /// As operators read it and the store keeps it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Standby => "standby",
+            Self::Active => "active",
+            Self::VerifyOnly => "verify-only",
+            Self::Retired => "retired",
+            Self::Revoked => "revoked",
+        }
+    }
+
     /// Whether what the key made is accepted.
     pub const fn verifies(self) -> bool {
         matches!(self, Self::Standby | Self::Active | Self::VerifyOnly)

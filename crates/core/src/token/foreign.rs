@@ -54,11 +54,6 @@ impl<'a> Unverified<'a> {
         self.header.get(name)
     }
 
-    /// The claims, to find out which key is to be asked for; only [`Unverified::verify`] makes them worth anything.
-    pub fn unverified_claims(&self) -> Option<Map<String, Value>> {
-        serde_json::from_slice(&self.payload).ok()
-    }
-
     fn text(&self, name: &str) -> &str {
         self.header.get(name).and_then(Value::as_str).unwrap_or_default()
     }

@@ -114,6 +114,7 @@ pub(crate) struct CookieOf {
 const OWN_PROPERTIES: &[&str] = &[
     "AMCtxId",
     "AuthLevel",
+    "AuthType",
     "CharSet",
     "FullLoginURL",
     "Host",
@@ -136,10 +137,15 @@ const OWN_PROPERTIES: &[&str] = &[
     "sun.am.UniversalIdentifier",
 ];
 
+/// Whether a property of sessions is AM's own, and not for journeys or users to set.
+pub fn is_own_property(name: &str) -> bool {
+    OWN_PROPERTIES.iter().any(|own| own.eq_ignore_ascii_case(name))
+}
+
 impl Effects {
     /// Sets a property of the session to come; those that are not for nodes and scripts end the journey.
     pub(crate) fn set_property(&mut self, name: &str, value: Value) -> Result<(), NodeError> {
-        if OWN_PROPERTIES.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+        if is_own_property(name) {
             return Err(NodeError::Config(format!("session property {name} cannot be set by a journey")));
         }
         self.session_properties.insert(name.to_owned(), value);

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 pub use answer::{Answer, Failure, FailureCause, Page, PersistentCookie, StepError, Success};
 pub(crate) use journey_state::CookieOf;
-pub use journey_state::{Effects, Identified, JourneyState};
+pub use journey_state::{Effects, Identified, JourneyState, is_own_property};
 pub(crate) use run::process;
 
 use crate::callback::submit;

@@ -17,6 +17,14 @@ use crate::request::Request;
 use crate::state::Stores;
 use crate::step::Step;
 
+/// What a node is given to go on with.
+struct Given<'r> {
+    callbacks: &'r [Callback],
+    resumed: bool,
+    request: &'r Request,
+    budget: &'r mut u32,
+}
+
 /// Runs one node, or one child of a page, by its type.
 pub(crate) async fn process(step: &mut Step<'_>) -> Result<Action, NodeError> {
     *step.budget = step.budget.checked_sub(1).ok_or(NodeError::Limit("too many nodes in one request"))?;
@@ -66,7 +74,8 @@ impl Engine<'_> {
         state.only_validated = answers.iter().any(|answer| answer.flag("validateOnly"));
         loop {
             state.effects.page = Page::default();
-            let action = self.process(&mut state, &answers, resumed, request, &mut budget).await;
+            let given = Given { callbacks: &answers, resumed, request, budget: &mut budget };
+            let action = self.process(&mut state, given).await;
             answers.clear();
             resumed = false;
             let mut leaving = match action {
@@ -143,14 +152,7 @@ impl Engine<'_> {
         Ok((journey, node))
     }
 
-    async fn process(
-        &self,
-        state: &mut JourneyState,
-        answers: &[Callback],
-        resumed: bool,
-        request: &Request,
-        budget: &mut u32,
-    ) -> Result<Action, NodeError> {
+    async fn process(&self, state: &mut JourneyState, given: Given<'_>) -> Result<Action, NodeError> {
         // An empty tree begins with its end; it is left like a node without a name.
         if let Some(frame) = state.frames.last()
             && (frame.node == SUCCESS_NODE || frame.node == FAILURE_NODE)
@@ -164,20 +166,16 @@ impl Engine<'_> {
         {
             frame.visited.push(node.id.clone());
         }
-        self.with_step(state, journey, node, answers, resumed, request, budget, async |step| process(step).await).await
+        self.with_step(state, journey, node, given, async |step| process(step).await).await
     }
 
     /// Gives a node the stores of the journey it is in, and takes them back.
-    #[allow(clippy::too_many_arguments)]
     async fn with_step<T>(
         &self,
         state: &mut JourneyState,
         journey: &Journey,
         node: &NodeSpec,
-        callbacks: &[Callback],
-        resumed: bool,
-        request: &Request,
-        budget: &mut u32,
+        given: Given<'_>,
         work: impl AsyncFnOnce(&mut Step<'_>) -> Result<T, NodeError>,
     ) -> Result<T, NodeError> {
         let Some(frame) = state.frames.last_mut() else { return Err(NodeError::State("no journey".to_owned())) };
@@ -191,12 +189,12 @@ impl Engine<'_> {
             journey,
             node,
             host: self.host,
-            request,
+            request: given.request,
             state: &mut stores,
             effects: &mut state.effects,
-            callbacks,
-            resumed,
-            budget,
+            callbacks: given.callbacks,
+            resumed: given.resumed,
+            budget: given.budget,
         };
         let result = work(&mut step).await;
         state.shared = stores.shared;
@@ -323,7 +321,8 @@ impl Engine<'_> {
             for part in node.with_children() {
                 let Some(kind) = part.node_type.filter(|kind| kind.completes) else { continue };
                 let work = async |step: &mut Step<'_>| kind.completed(&part.config, step, success).await;
-                self.with_step(state, journey, part, &[], false, request, budget, work).await?;
+                let given = Given { callbacks: &[], resumed: false, request, budget };
+                self.with_step(state, journey, part, given, work).await?;
             }
         }
         Ok(())

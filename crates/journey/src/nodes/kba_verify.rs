@@ -44,8 +44,8 @@ impl Node for This {
                 order.swap(position, position + step.below(rest) as usize);
             }
             order.truncate(count);
-            let asked = order.iter().map(|index| {
-                Callback::password(match &questions[*index] {
+            let asked = order.iter().filter_map(|index| questions.get(*index)).map(|question| {
+                Callback::password(match question {
                     Question::Predefined(id) => kba.questions.get(id).map_or(id.as_str(), String::as_str),
                     Question::Custom(text) => text,
                 })

@@ -2,7 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::prelude::*;
-use crate::devices::{RECOVERY_CODES, RECOVERY_DEVICE, buttons};
+use crate::devices::{RECOVERY_CODES, RECOVERY_DEVICE, account_name, buttons};
 use crate::host::{DeviceKind, Identity};
 use crate::oath::{Hash, base32, percent};
 use crate::qr;
@@ -86,7 +86,7 @@ fn ask(config: &Config, step: &mut Step<'_>, user: &Identity) -> NodeResult {
         "otpauth://{}/{}:{}?secret={}&issuer={}&digits={length}",
         if by_time { "totp" } else { "hotp" },
         percent(&config.issuer),
-        percent(&account(config, user)),
+        percent(&account_name(user, &config.accountName)),
         base32(&secret),
         percent(&config.issuer),
     );
@@ -127,19 +127,6 @@ fn ask(config: &Config, step: &mut Step<'_>, user: &Identity) -> NodeResult {
     callbacks.push(Callback::hidden("mfaDeviceRegistration", &link));
     callbacks.push(buttons(&["Next"]));
     send(callbacks)
-}
-
-fn account(config: &Config, user: &Identity) -> String {
-    let attribute = match config.accountName.as_str() {
-        "COMMON_NAME" => "cn",
-        "EMAIL_ADDRESS" => "mail",
-        "EMPLOYEE_NUMBER" => "employeeNumber",
-        "GIVEN_NAME" => "givenName",
-        "LAST_NAME" => "sn",
-        _ => "",
-    };
-    let value = user.attributes.get(attribute).and_then(|value| value.as_str().or_else(|| value.get(0)?.as_str()));
-    value.filter(|value| !value.is_empty()).unwrap_or(&user.username).to_owned()
 }
 
 /// Draws the QR code, in a link for those who have the app on the same device. Rows and not an image, since the state

@@ -17,7 +17,7 @@ impl Node for This {
     async fn process(config: Config, step: &mut Step<'_>) -> NodeResult {
         let length = usize::try_from(config.length).ok().filter(|length| (6..=64).contains(length));
         let length = length.ok_or_else(|| NodeError::Config("length must be from 6 to 64".to_owned()))?;
-        let digits: String = (0..length).map(|_| char::from(b"0123456789"[step.below(10) as usize])).collect();
+        let digits = step.drawn("0123456789", length);
         step.state.put_transient("oneTimePassword", digits);
         step.state.put_transient("oneTimePasswordTimestamp", step.now() / 1000);
         next()

@@ -21,9 +21,9 @@ impl Node for This {
         if let Some(Value::Object(from_provider)) = step.state.get("userInfo").and_then(|info| info.get("attributes")) {
             for (name, value) in from_provider {
                 // A provider's attributes are lists of values.
-                let value = match value {
-                    Value::Array(list) if list.len() == 1 => list[0].clone(),
-                    other => other.clone(),
+                let value = match value.as_array().map(Vec::as_slice) {
+                    Some([one]) => one.clone(),
+                    _ => value.clone(),
                 };
                 object.entry(name.clone()).or_insert(value);
             }

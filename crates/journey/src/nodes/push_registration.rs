@@ -1,5 +1,5 @@
 use super::prelude::*;
-use crate::devices::{RECOVERY_CODES, RECOVERY_DEVICE};
+use crate::devices::{RECOVERY_CODES, RECOVERY_DEVICE, account_name};
 use crate::push::{self, Registration};
 
 config! {
@@ -48,16 +48,7 @@ impl Node for This {
     async fn process(config: Config, step: &mut Step<'_>) -> NodeResult {
         let [success, failure, timeout] = config.names();
         let Some(user) = step.user().await? else { return goto(failure) };
-        let attribute = match config.accountName.as_str() {
-            "COMMON_NAME" => "cn",
-            "EMAIL_ADDRESS" => "mail",
-            "EMPLOYEE_NUMBER" => "employeeNumber",
-            "GIVEN_NAME" => "givenName",
-            "LAST_NAME" => "sn",
-            _ => "userName",
-        };
-        let account = user.attributes.get(attribute).and_then(Value::as_str).filter(|name| !name.is_empty());
-        let account = account.unwrap_or(&user.username).to_owned();
+        let account = account_name(&user, &config.accountName);
         let message = step.text(&config.scanQRCodeMessage, "Scan this code with an authenticator app.");
         let key = step.own(KEPT);
         let registration = Registration {

@@ -308,7 +308,11 @@ fn table(rows: &[Row]) -> String {
     let mut out = format!(
         "# What becomes of the exported journeys\n\n\
          Generated and checked by `tests/it/corpus.rs`; `COUNTERSIGN_WRITE=1 cargo nextest run -p countersign-journey` \
-         writes it anew.\n\n\
+         writes it anew, where the exports are: they are read from `../shared/journeys`, beside the workspace. They are \
+         the journeys in public repositories with an open licence (companieshouse/forgerock-cloud-config, \
+         ForgeRock/{{forgeops,iot-edge,modernize-accelerators,ping-android-sdk}}, ForgeRock/platform-ui, \
+         rockcarver/{{frodo-cli,frodo-lib}}, vscheuber/forgerock-pde, TypingDNA/TypingDNA-ForgeRock-Authentication-Nodes), one file for each graph, with \
+         personal data and secrets replaced; the part before `--` says which repository.\n\n\
          * **runs**: every node that can be reached is supported, inner journeys included. **partial**: it starts, and \
          ends with an exception at the nodes named. **refused**: it cannot be started.\n\
          * *driven*: a client with scripted answers has walked it in memory: to the success node, to the failure node \
@@ -399,7 +403,7 @@ fn the_table_of_journeys_is_true() {
     let written = table(&rows);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("JOURNEYS.md");
     if std::env::var_os("COUNTERSIGN_WRITE").is_some() {
-        #[allow(clippy::disallowed_methods)]
+        #[allow(clippy::disallowed_methods, reason = "asked for by name, beside the sources")]
         std::fs::write(&path, &written).unwrap();
     }
     let known = std::fs::read_to_string(&path).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Real journeys, walked by hand as at a terminal: what is typed at each prompt, and what is seen.
 
 use countersign_journey::{
-    Answer, Answering, Callback, ExistingSession, Failure, FailureCause, JourneyState, Request, Success, Variables,
+    Answer, Callback, CallbackType, ExistingSession, Failure, FailureCause, JourneyState, Request, Success, Variables,
     import,
 };
 use serde_json::{Value, json};
@@ -20,6 +20,33 @@ enum End {
     Mailed(Terminal),
     Success(World, Box<Success>),
     Failure(Box<Failure>),
+}
+
+/// One line at the terminal.
+struct Prompt {
+    label: String,
+    /// The input that is typed, by its suffix.
+    input: Option<&'static str>,
+}
+
+fn prompts(callback: &Callback) -> Vec<Prompt> {
+    let text = |name: &str| callback.output(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let one = |label: String, input| vec![Prompt { label, input }];
+    match callback.kind() {
+        CallbackType::TextOutputCallback
+        | CallbackType::SuspendedTextOutputCallback
+        | CallbackType::PollingWaitCallback => one(text("message"), None),
+        CallbackType::HiddenValueCallback | CallbackType::MetadataCallback => one(text("id"), None),
+        CallbackType::TermsAndConditionsCallback => one(text("terms"), Some("")),
+        CallbackType::KbaCreateCallback => {
+            let questions = callback.output("predefinedQuestions").and_then(Value::as_array).into_iter().flatten();
+            let questions: Vec<&str> = questions.filter_map(Value::as_str).collect();
+            let label = format!("{} ({})", text("prompt"), questions.join(" | "));
+            let answer = Prompt { label: "Answer".to_owned(), input: Some("answer") };
+            vec![Prompt { label, input: Some("question") }, answer]
+        }
+        _ => one(text("prompt"), Some("")),
+    }
 }
 
 /// A world with the journeys of these exports, or nothing with a message.
@@ -57,22 +84,22 @@ impl Terminal {
     }
 
     fn sees(&self) -> Vec<String> {
-        self.callbacks().iter().flat_map(Callback::prompts).map(|prompt| prompt.label).collect()
+        self.callbacks().iter().flat_map(prompts).map(|prompt| prompt.label).collect()
     }
 
-    /// What is typed at each prompt that asks; an empty line keeps what is shown.
+    /// What is typed at each prompt that asks.
     fn types(self, lines: &[&str]) -> End {
         let mut callbacks = self.callbacks();
         let mut lines = lines.iter();
         for callback in &mut callbacks {
-            for prompt in callback.prompts() {
-                if matches!(prompt.answering, Answering::Nothing | Answering::Machine | Answering::Wait(_)) {
-                    continue;
-                }
-                let line = lines.next().unwrap_or_else(|| panic!("nothing to type at {:?}", prompt.label));
-                if !line.is_empty() {
-                    callback.answer_text(&prompt, line).unwrap();
-                }
+            for Prompt { label, input } in prompts(callback) {
+                let Some(suffix) = input else { continue };
+                let line = lines.next().unwrap_or_else(|| panic!("nothing to type at {label:?}"));
+                let answer = match callback.input(suffix) {
+                    Some(Value::Bool(_)) => json!(*line == "yes"),
+                    _ => json!(line),
+                };
+                callback.answer(suffix, answer).unwrap();
             }
         }
         assert!(lines.next().is_none(), "more lines than prompts");

@@ -82,21 +82,7 @@
       },
       setAttribute: (user, name, values) => identities.set(universal(user) ?? text(user), name, kit.isText(values) ? [values] : values),
       addAttribute: (user, name, value) => identities.add(universal(user) ?? text(user), name, value),
-      getIdentity(user) {
-        const found = identities.find(user);
-        if (found === null) return null;
-        const changes = [];
-        return {
-          getName: () => found.name,
-          getUniversalId: () => found.universalId,
-          getAttributeValues: (name) => set(identities.attribute(found.universalId, name)),
-          setAttribute: (name, values) => void changes.push(['set', name, kit.isText(values) ? [values] : values]),
-          addAttribute: (name, value) => void changes.push(['add', name, value]),
-          store() {
-            for (const [how, name, value] of changes.splice(0)) identities[how](found.universalId, name, value);
-          },
-        };
-      },
+      getIdentity: (user) => identities.seen(user, set),
     };
   });
 

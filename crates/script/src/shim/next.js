@@ -71,23 +71,7 @@
   });
   const same = (name) => name;
 
-  const identity = (user) => {
-    const { identities } = kit.part('world');
-    const found = identities.find(user);
-    if (found === null) return null;
-    const changes = [];
-    return {
-      getName: () => found.name,
-      getUniversalId: () => found.universalId,
-      getAttributeValues: (name) => list(identities.attribute(found.universalId, name)),
-      setAttribute: (name, values) => void changes.push(['set', name, kit.isText(values) ? [values] : values]),
-      addAttribute: (name, value) => void changes.push(['add', name, value]),
-      // Changes wait until they are stored.
-      store() {
-        for (const [how, name, value] of changes.splice(0)) identities[how](found.universalId, name, value);
-      },
-    };
-  };
+  const idRepository = { getIdentity: (user) => kit.part('world').identities.seen(user, list) };
 
   const libraries = Object.create(null);
   const require = (name) => {
@@ -101,7 +85,7 @@
     return libraries[key].exports;
   };
 
-  for (const [name, value] of Object.entries({ nodeState, action, require, idRepository: { getIdentity: identity } })) kit.bind(name, value);
+  for (const [name, value] of Object.entries({ nodeState, action, require, idRepository })) kit.bind(name, value);
   // What most scripts use none of, in parts of their own.
   kit.next = { sent, list, named };
   for (const [part, names] of [['asking', ['callbacksBuilder', 'callbacks']], ['tools', ['httpClient', 'utils', 'jwtAssertion', 'jwtValidator', 'locales', 'journey']]]) {

@@ -38,6 +38,22 @@
     attribute: (user, name) => ask('attribute', { user: text(user), name: text(name) }),
     set: (user, name, values) => ask('setAttribute', { user: text(user), name: text(name), values: Array.from(values, text) }),
     add: (user, name, value) => ask('addAttribute', { user: text(user), name: text(name), values: [text(value)] }),
+    // As scripts see one; `collected` makes of several values what theirs have. Changes wait until they are stored.
+    seen(user, collected) {
+      const found = identities.find(user);
+      if (found === null) return null;
+      const changes = [];
+      return {
+        getName: () => found.name,
+        getUniversalId: () => found.universalId,
+        getAttributeValues: (name) => collected(identities.attribute(found.universalId, name)),
+        setAttribute: (name, values) => void changes.push(['set', name, kit.isText(values) ? [values] : values]),
+        addAttribute: (name, value) => void changes.push(['add', name, value]),
+        store() {
+          for (const [how, name, value] of changes.splice(0)) identities[how](found.universalId, name, value);
+        },
+      };
+    },
   };
 
   // Everything is done at once, so what is to follow follows at once. It cannot be the script's undoing: elsewhere it runs

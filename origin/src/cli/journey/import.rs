@@ -10,8 +10,9 @@ use countersign_journey::validate::{Surroundings, Verdict, validate_in};
 use countersign_store::DocumentKind;
 use serde_json::Value;
 
+use super::super::realm::RealmArg;
 use super::super::{Failure, Outcome};
-use super::{Around, RealmArg, files, report};
+use super::{Around, files, report};
 use crate::journey::documents::{Change, Plan, key};
 use crate::journey::library::{Editor, RealmJourneys};
 

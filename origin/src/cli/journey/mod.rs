@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use countersign_journey::host::Realm;
 use countersign_journey::validate::{Surroundings, Verdict, validate, validate_in};
 use countersign_journey::{Library, Script, Variables, graph};
@@ -24,7 +24,8 @@ use serde_json::json;
 
 use super::init::private_file;
 use super::keys::{actor, table};
-use super::{Failure, Outcome, open_store, realm_path, settings};
+use super::realm::RealmArg;
+use super::{Failure, Outcome, open_store, settings};
 use crate::journey::library::{Editor, RealmJourneys};
 use crate::journey::services::realm_of as realm_of_settings;
 use crate::settings::Settings;
@@ -89,13 +90,6 @@ pub(in super::super) enum Journey {
     },
 }
 
-#[derive(Args)]
-pub(in super::super) struct RealmArg {
-    /// May be left out when there is one only (the root realm does not count).
-    #[arg(long)]
-    realm: Option<String>,
-}
-
 impl Journey {
     pub(in super::super) async fn run(self, config: &Path) -> Outcome {
         match self {
@@ -105,8 +99,8 @@ impl Journey {
                 library.add(&files::read(&paths)?, &Variables::default());
                 let names: Vec<String> = library.journeys().map(|journey| journey.name.clone()).collect();
                 // As in a realm where one is named; else files are looked at by themselves.
-                let around = match &realm.realm {
-                    Some(named) => Around::of(&settings(config)?, &realm_path(named))?,
+                let around = match realm.named() {
+                    Some(named) => Around::of(&settings(config)?, &named)?,
                     None => Around { realm: None, mail: false, http: false, sandbox: sandbox()? },
                 };
                 Ok(around.seen(|seen| judged(&library, &names, seen)))
@@ -142,7 +136,7 @@ impl Journey {
             | Self::Default { realm, .. } => realm,
             Self::Run(_) => return Err(Failure("the server walks journeys".into())),
         };
-        let (realm, actor) = (realm_of(store, arg.realm.as_deref()).await?, actor());
+        let (realm, actor) = (arg.of(store).await?, actor());
         let editor = Editor { store, realm: &realm, actor: &actor, now: SystemClock.now().seconds() };
         let journeys = editor.journeys().await?;
         let around = Around::of(settings, &realm)?;
@@ -170,22 +164,6 @@ impl Journey {
             Self::Default { name: Some(name), .. } => set_default(&editor, &journeys, &name).await,
             Self::Run(_) => Ok(ExitCode::SUCCESS),
         }
-    }
-}
-
-/// The realm that is meant. The root realm is there for administrators, mostly.
-async fn realm_of(store: &Store, named: Option<&str>) -> Result<String, Failure> {
-    let realms = store.realms().list().await?;
-    if let Some(named) = named {
-        let realm = realm_path(named);
-        let exists = realms.iter().any(|known| known.name == realm);
-        return if exists { Ok(realm) } else { Err(Failure(format!("there is no realm {realm}"))) };
-    }
-    let mut others = realms.iter().filter(|realm| realms.len() == 1 || realm.name != "/");
-    match (others.next(), others.next()) {
-        (Some(realm), None) => Ok(realm.name.clone()),
-        (None, _) => Err(Failure("there is no realm".into())),
-        _ => Err(Failure("there are several realms; name one with --realm".into())),
     }
 }
 

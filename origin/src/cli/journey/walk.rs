@@ -8,11 +8,12 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::super::{Failure, Outcome, open_store, realm_path, settings};
+use super::super::realm::RealmArg;
+use super::super::{Failure, Outcome, open_store, settings};
+use super::NOT_ALL_WELL;
 use super::answers::Answers;
 use super::client::Client;
 use super::terminal::{ask, printable};
-use super::{NOT_ALL_WELL, RealmArg, realm_of};
 
 const MAX_STEPS: usize = 200;
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -36,12 +37,12 @@ pub(in super::super) struct Run {
 
 impl Run {
     pub(super) async fn run(self, config: &Path) -> Outcome {
-        let (url, realm) = match (&self.url, &self.realm.realm) {
-            (Some(url), Some(realm)) => (url.clone(), realm_path(realm)),
+        let (url, realm) = match (&self.url, self.realm.named()) {
+            (Some(url), Some(realm)) => (url.clone(), realm),
             _ => {
                 let settings = settings(config)?;
                 let store = open_store(&settings).await?;
-                let realm = realm_of(&store, self.realm.realm.as_deref()).await;
+                let realm = self.realm.of(&store).await;
                 store.close().await;
                 (format!("http://{}/am", reachable(settings.listen)), realm?)
             }

@@ -229,6 +229,13 @@ fn held(origin: &Origin, wait_ms: u64, head: u64) -> String {
     format!("{HEARTBEAT}?nonce={nonce}&wait={wait_ms}&epoch={epoch}&head={head}&keys={keys}")
 }
 
+/// Until so many polls are held.
+async fn until_waiting(origin: &Origin, polls: u64) {
+    while origin.app.news.waiting() < polls {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// The head that a heartbeat names, without a look at its signature.
 fn head_of(answer: &Answer) -> u64 {
     let payload = answer.text().split('.').nth(1).map(|part| encoding::decode(part.as_bytes()).unwrap()).unwrap();
@@ -243,7 +250,7 @@ async fn a_held_poll_is_answered_by_the_logout() {
     let path = held(&origin, 5_000, 0);
     let polling = edge.get(&origin, &path);
     let ending = async {
-        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        until_waiting(&origin, 1).await;
         origin.log_out(&token).await;
         std::time::Instant::now()
     };
@@ -269,7 +276,7 @@ async fn a_held_poll_is_answered_by_another_process() {
     let token = origin.log_in().await;
     let path = held(&origin, 5_000, 0);
     let ending = async {
-        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        until_waiting(&origin, 2).await;
         other.log_out(&token).await;
         std::time::Instant::now()
     };
@@ -288,7 +295,7 @@ async fn a_held_poll_is_let_go_when_its_time_is_over_or_the_server_stops() {
     assert!(began.elapsed() >= std::time::Duration::from_millis(120), "{:?}", began.elapsed());
     let path = held(&origin, u64::MAX, 0);
     let stopping = async {
-        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        until_waiting(&origin, 1).await;
         origin.app.news.close();
     };
     let (answer, ()) = tokio::join!(edge.get(&origin, &path), stopping);

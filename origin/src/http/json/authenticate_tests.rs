@@ -429,7 +429,7 @@ async fn a_login_renews_a_hash_of_other_parameters() {
         argon2::Params::new(16, 2, 1, None).unwrap(),
     );
     let old = crate::passwords::hash(&other, PASSWORD.as_bytes(), &crate::SystemEntropy).unwrap();
-    identities.set_password_hash("/alpha", "demo", &old).await.unwrap();
+    assert_eq!(identities.renew_password_hash("/alpha", "demo", &stored().await, &old).await, Ok(true));
     let wrong = [CREDENTIALS[0], ("x-openam-password", "x")];
     assert_eq!(origin.post(&path(""), &wrong, "{}").await.status, 401);
     assert_eq!(stored().await, old);

@@ -1,4 +1,5 @@
-//! The pages for browsers, without scripts: `/am/UI/Login`, `/am/XUI/`, `/am/UI/Logout`, and what they are dressed in.
+//! The pages for browsers: `/am/UI/Login`, `/am/XUI/`, `/am/UI/Logout`, and what they are dressed in. They work without
+//! scripts, but for `webauthn.js` on the steps that speak to a security key.
 
 mod assets;
 mod csrf;

@@ -125,7 +125,7 @@ impl View {
     pub(super) fn new(state: &JourneyState, typed: Option<&Query>, realm: &str) -> Self {
         let mut view = Self { parts: Vec::new(), buttons: Vec::new(), wait: None, scripted: false };
         for (position, callback) in state.callbacks().iter().enumerate() {
-            view.add(&format!("IDToken{}", position + 1), callback, typed, realm);
+            view.add(&Asked { id: format!("IDToken{}", position + 1), callback, typed, realm });
         }
         view.focus();
         view.name_the_answer(state.callbacks());
@@ -148,150 +148,33 @@ impl View {
         view
     }
 
-    fn add(&mut self, id: &str, callback: &Callback, typed: Option<&Query>, realm: &str) {
-        let text = |name: &str| callback.output(name).and_then(Value::as_str).unwrap_or_default();
-        let shown = |suffix: &str, max: usize| {
-            let typed = typed.and_then(|typed| typed.first(&format!("{id}{suffix}"))).filter(|text| text.len() <= max);
-            typed.map_or_else(|| plain_value(callback.input(suffix)), str::to_owned)
-        };
-        let plain = |kind: &'static str, autocomplete: &'static str, max: usize| Text {
-            id: id.to_owned(),
-            label: reduced::plain(text("prompt")),
-            kind,
-            autocomplete,
-            value: shown("", max),
-            max,
-            required: true,
-            failed: failed(callback),
-            autofocus: false,
-        };
-        let list = |name: &str| {
-            let list = callback.output(name).and_then(Value::as_array);
-            list.into_iter().flatten().map(|item| item.as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
-        };
-        let required = callback.output("required").and_then(Value::as_bool);
-        match callback.kind() {
-            CallbackType::NameCallback => {
-                let autocomplete = autocomplete(text("prompt"), "username");
-                self.parts.push(Part::Text(plain("text", autocomplete, MAX_USERNAME)));
+    fn add(&mut self, asked: &Asked<'_>) {
+        let text = |name| asked.text(name);
+        match asked.callback.kind() {
+            CallbackType::ChoiceCallback => self.parts.push(asked.choice()),
+            CallbackType::ConfirmationCallback => self.add_buttons(asked),
+            CallbackType::KbaCreateCallback => self.parts.extend(asked.question()),
+            CallbackType::BooleanAttributeInputCallback => {
+                let checked = asked.shown("", 5) == "true";
+                self.parts.push(asked.check(reduced::plain(text("prompt")), checked, false));
             }
-            CallbackType::PasswordCallback => {
-                let autocomplete = autocomplete(text("prompt"), "current-password");
-                self.parts
-                    .push(Part::Text(Text { value: String::new(), ..plain("password", autocomplete, MAX_PASSWORD) }));
-            }
-            CallbackType::TextInputCallback => {
-                self.parts.push(Part::Text(Text { required: false, ..plain("text", "off", MAX_TEXT) }));
-            }
-            CallbackType::ValidatedCreateUsernameCallback => {
-                self.parts.push(Part::Text(plain("text", "username", MAX_USERNAME)));
-            }
-            CallbackType::ValidatedCreatePasswordCallback => {
-                self.parts
-                    .push(Part::Text(Text { value: String::new(), ..plain("password", "new-password", MAX_PASSWORD) }));
-            }
-            CallbackType::StringAttributeInputCallback => {
-                let (kind, autocomplete) = match text("name") {
-                    "mail" => ("email", "email"),
-                    "givenName" => ("text", "given-name"),
-                    "sn" => ("text", "family-name"),
-                    "telephoneNumber" => ("tel", "tel"),
-                    _ => ("text", "off"),
-                };
-                let required = required.unwrap_or(false);
-                self.parts.push(Part::Text(Text { required, ..plain(kind, autocomplete, MAX_TEXT) }));
-            }
-            CallbackType::NumberAttributeInputCallback => {
-                let required = required.unwrap_or(false);
-                self.parts.push(Part::Text(Text { required, ..plain("number", "off", MAX_TEXT) }));
-            }
-            CallbackType::BooleanAttributeInputCallback => self.parts.push(Part::Check {
-                id: id.to_owned(),
-                label: reduced::plain(text("prompt")),
-                checked: shown("", 5) == "true",
-                required: false,
-            }),
             CallbackType::TermsAndConditionsCallback => {
-                self.parts.push(Part::Terms(reduced::reduce(text("terms"), realm)));
-                let label = "I accept the terms and conditions".to_owned();
-                self.parts.push(Part::Check { id: id.to_owned(), label, checked: false, required: true });
+                self.parts.push(Part::Terms(reduced::reduce(text("terms"), asked.realm)));
+                self.parts.push(asked.check("I accept the terms and conditions".to_owned(), false, true));
             }
             CallbackType::ConsentMappingCallback => {
-                let label = reduced::plain(text("message"));
-                let required = callback.output("isRequired").and_then(Value::as_bool).unwrap_or(false);
-                self.parts.push(Part::Check { id: id.to_owned(), label, checked: false, required });
+                let required = asked.flag("isRequired").unwrap_or(false);
+                self.parts.push(asked.check(reduced::plain(text("message")), false, required));
             }
-            CallbackType::ChoiceCallback => {
-                let chosen = callback.index().and_then(|index| usize::try_from(index).ok());
-                let label = |(value, label): (usize, String)| Choice { value, label, chosen: chosen == Some(value) };
-                let options: Vec<Choice> = list("choices").into_iter().enumerate().map(label).collect();
-                let radio = options.len() <= MAX_RADIOS;
-                let label = reduced::plain(text("prompt"));
-                self.parts.push(Part::Choice { id: id.to_owned(), label, options, radio });
-            }
-            CallbackType::ConfirmationCallback => {
-                let default = callback.output("defaultOption").and_then(Value::as_u64).unwrap_or(0);
-                let pressed = callback.index().and_then(|index| usize::try_from(index).ok());
-                let options = list("options");
-                // Where pressing is optional, the form goes on without it.
-                if pressed.is_none_or(|pressed| pressed >= options.len()) {
-                    let label = if self.web_authn().is_some() { USE_KEY } else { "Continue" }.to_owned();
-                    self.buttons.push(Button { name: None, value: 0, label, novalidate: false, quiet: false });
-                }
-                let optional = !self.buttons.is_empty();
-                self.buttons.extend(options.into_iter().enumerate().map(|(value, label)| Button {
-                    name: Some(id.to_owned()),
-                    value,
-                    label: reduced::plain(&label),
-                    novalidate: optional || u64::try_from(value) != Ok(default),
-                    quiet: optional || u64::try_from(value) != Ok(default),
-                }));
-            }
-            CallbackType::KbaCreateCallback => {
-                let field = |suffix: &str, label: &str, value: String| Text {
-                    id: format!("{id}{suffix}"),
-                    label: label.to_owned(),
-                    value,
-                    ..plain("text", "off", MAX_TEXT)
-                };
-                let (questions, label) = (list("predefinedQuestions"), reduced::plain(text("prompt")));
-                let own = callback.output("allowUserDefinedQuestions").and_then(Value::as_bool).unwrap_or(true);
-                let (chosen, typed) = (shown("question", MAX_TEXT), shown(OWN_QUESTION, MAX_TEXT));
-                if questions.is_empty() {
-                    self.parts.push(Part::Text(field("question", &label, chosen)));
-                } else {
-                    // REST and a step that comes back have one value for both.
-                    let typed = if typed.is_empty() && !questions.contains(&chosen) { chosen.clone() } else { typed };
-                    let own = own.then(|| {
-                        let label = "Your own question, in place of one above";
-                        Text { required: false, ..field(OWN_QUESTION, label, typed) }
-                    });
-                    self.parts.push(Part::Question(Question {
-                        id: format!("{id}question"),
-                        label,
-                        questions,
-                        chosen,
-                        own,
-                    }));
-                }
-                let answer = shown("answer", MAX_TEXT);
-                self.parts.push(Part::Text(field("answer", "Answer", answer)));
-            }
-            CallbackType::TextOutputCallback | CallbackType::SuspendedTextOutputCallback => {
-                let kind = match text("messageType") {
-                    "4" => {
-                        self.scripted = true;
-                        return;
-                    }
-                    "1" | "2" => "note-error",
-                    _ => "",
-                };
-                self.parts.push(Part::Note { kind, pieces: reduced::reduce(text("message"), realm) });
-            }
+            CallbackType::TextOutputCallback | CallbackType::SuspendedTextOutputCallback => match text("messageType") {
+                "4" => self.scripted = true,
+                "1" | "2" => self.parts.push(asked.note("note-error")),
+                _ => self.parts.push(asked.note("")),
+            },
             CallbackType::PollingWaitCallback => {
                 let milliseconds: u64 = text("waitTime").parse().unwrap_or(0);
                 self.wait = Some(milliseconds.div_ceil(1000).clamp(1, 3600));
-                self.parts.push(Part::Note { kind: "", pieces: reduced::reduce(text("message"), realm) });
+                self.parts.push(asked.note(""));
             }
             CallbackType::RedirectCallback => {
                 let href = text("redirectUrl");
@@ -305,9 +188,10 @@ impl View {
                 if text("id") == "mfaDeviceRegistration" && is_for_app {
                     self.parts.push(Part::App(App::new(text("value"))));
                 }
-                self.parts.push(Part::Hidden { name: id.to_owned(), value: plain_value(callback.input("")) });
+                let value = plain_value(asked.callback.input(""));
+                self.parts.push(Part::Hidden { name: asked.id.clone(), value });
             }
-            CallbackType::MetadataCallback => match callback.output("data") {
+            CallbackType::MetadataCallback => match asked.callback.output("data") {
                 Some(data) if data.get("_type") == Some(&json!("RecoveryCodes")) => {
                     let codes = data.get("codes").and_then(Value::as_array).into_iter().flatten();
                     let list = codes.filter_map(Value::as_str).collect::<Vec<_>>().join("\n");
@@ -317,11 +201,33 @@ impl View {
                 Some(data) if data.get("_type") == Some(&json!("WebAuthn")) => {
                     self.parts.push(Part::WebAuthn { options: data.to_string(), answer: String::new() });
                 }
-                _ => self.scripted |= is_for_a_script(callback),
+                _ => self.scripted |= is_for_a_script(asked.callback),
             },
             // Device profiles, captchas and the like are answered by programs.
-            _ => self.scripted = true,
+            _ => match asked.field() {
+                Some(field) => self.parts.push(Part::Text(field)),
+                None => self.scripted = true,
+            },
         }
+    }
+
+    fn add_buttons(&mut self, asked: &Asked<'_>) {
+        let default = asked.callback.output("defaultOption").and_then(Value::as_u64).unwrap_or(0);
+        let pressed = asked.callback.index().and_then(|index| usize::try_from(index).ok());
+        let options = asked.list("options");
+        // Where pressing is optional, the form goes on without it.
+        if pressed.is_none_or(|pressed| pressed >= options.len()) {
+            let label = if self.web_authn().is_some() { USE_KEY } else { "Continue" }.to_owned();
+            self.buttons.push(Button { name: None, value: 0, label, novalidate: false, quiet: false });
+        }
+        let optional = !self.buttons.is_empty();
+        self.buttons.extend(options.into_iter().enumerate().map(|(value, label)| Button {
+            name: Some(asked.id.clone()),
+            value,
+            label: reduced::plain(&label),
+            novalidate: optional || u64::try_from(value) != Ok(default),
+            quiet: optional || u64::try_from(value) != Ok(default),
+        }));
     }
 
     pub(super) fn web_authn(&self) -> Option<&Part> {
@@ -353,6 +259,117 @@ impl View {
         if let Some(text) = place.and_then(|place| texts.get_mut(place)) {
             text.autofocus = true;
         }
+    }
+}
+
+/// One callback of the step, with what was typed for it.
+struct Asked<'a> {
+    /// The name of its plain input.
+    id: String,
+    callback: &'a Callback,
+    typed: Option<&'a Query>,
+    realm: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    fn text(&self, name: &str) -> &'a str {
+        self.callback.output(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn flag(&self, name: &str) -> Option<bool> {
+        self.callback.output(name).and_then(Value::as_bool)
+    }
+
+    fn list(&self, name: &str) -> Vec<String> {
+        let list = self.callback.output(name).and_then(Value::as_array);
+        list.into_iter().flatten().map(|item| item.as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// What an input has: as it was typed, else as the callback has it.
+    fn shown(&self, suffix: &str, max: usize) -> String {
+        let typed = self.typed.and_then(|typed| typed.first(&format!("{}{suffix}", self.id)));
+        let typed = typed.filter(|text| text.len() <= max);
+        typed.map_or_else(|| plain_value(self.callback.input(suffix)), str::to_owned)
+    }
+
+    fn plain(&self, kind: &'static str, autocomplete: &'static str, max: usize) -> Text {
+        Text {
+            id: self.id.clone(),
+            label: reduced::plain(self.text("prompt")),
+            kind,
+            autocomplete,
+            value: self.shown("", max),
+            max,
+            required: true,
+            failed: failed(self.callback),
+            autofocus: false,
+        }
+    }
+
+    /// The field of a callback that is answered by typing.
+    fn field(&self) -> Option<Text> {
+        let secret = |autocomplete| Text { value: String::new(), ..self.plain("password", autocomplete, MAX_PASSWORD) };
+        let prompt = self.text("prompt");
+        let required = self.flag("required").unwrap_or(false);
+        Some(match self.callback.kind() {
+            CallbackType::NameCallback => self.plain("text", autocomplete(prompt, "username"), MAX_USERNAME),
+            CallbackType::PasswordCallback => secret(autocomplete(prompt, "current-password")),
+            CallbackType::TextInputCallback => Text { required: false, ..self.plain("text", "off", MAX_TEXT) },
+            CallbackType::ValidatedCreateUsernameCallback => self.plain("text", "username", MAX_USERNAME),
+            CallbackType::ValidatedCreatePasswordCallback => secret("new-password"),
+            CallbackType::StringAttributeInputCallback => {
+                let (kind, autocomplete) = match self.text("name") {
+                    "mail" => ("email", "email"),
+                    "givenName" => ("text", "given-name"),
+                    "sn" => ("text", "family-name"),
+                    "telephoneNumber" => ("tel", "tel"),
+                    _ => ("text", "off"),
+                };
+                Text { required, ..self.plain(kind, autocomplete, MAX_TEXT) }
+            }
+            CallbackType::NumberAttributeInputCallback => Text { required, ..self.plain("number", "off", MAX_TEXT) },
+            _ => return None,
+        })
+    }
+
+    fn check(&self, label: String, checked: bool, required: bool) -> Part {
+        Part::Check { id: self.id.clone(), label, checked, required }
+    }
+
+    fn note(&self, kind: &'static str) -> Part {
+        Part::Note { kind, pieces: reduced::reduce(self.text("message"), self.realm) }
+    }
+
+    fn choice(&self) -> Part {
+        let chosen = self.callback.index().and_then(|index| usize::try_from(index).ok());
+        let label = |(value, label): (usize, String)| Choice { value, label, chosen: chosen == Some(value) };
+        let options: Vec<Choice> = self.list("choices").into_iter().enumerate().map(label).collect();
+        let radio = options.len() <= MAX_RADIOS;
+        Part::Choice { id: self.id.clone(), label: reduced::plain(self.text("prompt")), options, radio }
+    }
+
+    /// A security question and its answer.
+    fn question(&self) -> [Part; 2] {
+        let field = |suffix: &str, label: &str, value: String| Text {
+            id: format!("{}{suffix}", self.id),
+            label: label.to_owned(),
+            value,
+            ..self.plain("text", "off", MAX_TEXT)
+        };
+        let (questions, label) = (self.list("predefinedQuestions"), reduced::plain(self.text("prompt")));
+        let (chosen, typed) = (self.shown("question", MAX_TEXT), self.shown(OWN_QUESTION, MAX_TEXT));
+        let question = if questions.is_empty() {
+            Part::Text(field("question", &label, chosen))
+        } else {
+            // REST and a step that comes back have one value for both.
+            let typed = if typed.is_empty() && !questions.contains(&chosen) { chosen.clone() } else { typed };
+            let own = self.flag("allowUserDefinedQuestions").unwrap_or(true).then(|| {
+                let label = "Your own question, in place of one above";
+                Text { required: false, ..field(OWN_QUESTION, label, typed) }
+            });
+            Part::Question(Question { id: format!("{}question", self.id), label, questions, chosen, own })
+        };
+        [question, Part::Text(field("answer", "Answer", self.shown("answer", MAX_TEXT)))]
     }
 }
 

@@ -23,6 +23,31 @@ const MAX_ANSWER: usize = 255;
 /// Security questions of one user.
 const MAX_ANSWERS: usize = 32;
 
+/// What of an object is kept apart from its attributes.
+struct Apart {
+    password: Option<Zeroizing<String>>,
+    answers: Option<Vec<(Question, Zeroizing<String>)>>,
+    status: Option<IdentityStatus>,
+}
+
+impl Apart {
+    /// Takes it out, or says why it cannot be meant.
+    fn take(object: &mut Map<String, Value>) -> Result<Self, String> {
+        let password = match object.remove(PASSWORD) {
+            None => None,
+            Some(Value::String(password)) => Some(Zeroizing::new(password)),
+            Some(_) => return Err("the password is no text".to_owned()),
+        };
+        let answers = object.remove(KBA).map(|entries| questions_of(&entries)).transpose()?;
+        let status = match object.remove(STATUS).as_ref().map(status_of) {
+            None => None,
+            Some(Some(status)) => Some(status),
+            Some(None) => return Err(format!("{STATUS} must be active or inactive")),
+        };
+        Ok(Self { password, answers, status })
+    }
+}
+
 impl Services<'_> {
     pub(super) fn schema(&self) -> Option<&Schema> {
         self.realm.schema(Realm::DEFAULT_RESOURCE)
@@ -100,20 +125,13 @@ impl Services<'_> {
             return Ok(Err("userName is missing".to_owned()));
         };
         let username = normal_name(&username).into_owned();
-        let password = match object.remove(PASSWORD) {
-            Some(Value::String(password)) => Some(Zeroizing::new(password)),
-            None | Some(Value::Null) => None,
-            Some(_) => return Ok(Err("the password is no text".to_owned())),
-        };
-        let answers = match object.remove(KBA).map(|entries| questions_of(&entries)).transpose() {
-            Ok(answers) => answers,
-            Err(why) => return Ok(Err(why)),
-        };
+        if object.get(PASSWORD).is_some_and(Value::is_null) {
+            object.remove(PASSWORD);
+        }
         object.remove("_id");
-        let status = match object.remove(STATUS).as_ref().map(status_of) {
-            None => IdentityStatus::Active,
-            Some(Some(status)) => status,
-            Some(None) => return Ok(Err(format!("{STATUS} must be active or inactive"))),
+        let Apart { password, answers, status } = match Apart::take(&mut object) {
+            Ok(apart) => apart,
+            Err(why) => return Ok(Err(why)),
         };
         if let Some(why) = self.wrong(&username, &object).await? {
             return Ok(Err(why));
@@ -140,7 +158,7 @@ impl Services<'_> {
             realm: &self.realm_name,
             username: &username,
             password_hash: &hash,
-            status,
+            status: status.unwrap_or(IdentityStatus::Active),
             attributes: &attributes,
         };
         match self.app.store.identities().create(new, self.app.clock.now().seconds()).await {
@@ -209,19 +227,9 @@ impl Services<'_> {
                 Some(_) => return Ok(Err(format!("{name} cannot be changed"))),
             }
         }
-        let password = match changes.remove(PASSWORD) {
-            None => None,
-            Some(Value::String(password)) => Some(Zeroizing::new(password)),
-            Some(_) => return Ok(Err("the password is no text".to_owned())),
-        };
-        let answers = match changes.remove(KBA).map(|entries| questions_of(&entries)).transpose() {
-            Ok(answers) => answers,
+        let Apart { password, answers, status } = match Apart::take(&mut changes) {
+            Ok(apart) => apart,
             Err(why) => return Ok(Err(why)),
-        };
-        let status = match changes.remove(STATUS).as_ref().map(status_of) {
-            None => None,
-            Some(Some(status)) => Some(status),
-            Some(None) => return Ok(Err(format!("{STATUS} must be active or inactive"))),
         };
         if let Some(why) = self.wrong(username, &changes).await? {
             return Ok(Err(why));

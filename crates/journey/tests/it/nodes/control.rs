@@ -1,5 +1,5 @@
 use countersign_journey::host::ScriptAction;
-use countersign_journey::{Callback, FailureCause};
+use countersign_journey::{Callback, CallbackType, FailureCause};
 use serde_json::{Value, json};
 
 use super::{outcome, trial};
@@ -57,7 +57,11 @@ fn scripts_choose_one_of_their_outcomes() {
     );
     let asks = scripted(config, Value::Null, |call| {
         Ok(match call.callbacks.first() {
-            None => ScriptAction::Send(vec![Callback::text_input("Colour?", "blue")]),
+            None => {
+                let outputs = [("prompt", json!("Colour?")), ("defaultText", json!("blue"))];
+                let asked = Callback::new(CallbackType::TextInputCallback, outputs, [("", json!("blue"))]);
+                ScriptAction::Send(vec![asked])
+            }
             Some(answered) => {
                 call.shared.insert("colour".to_owned(), json!(answered.text()));
                 ScriptAction::GoTo("no".to_owned())

@@ -40,6 +40,15 @@ fn a_phone_registers() {
     assert_eq!(device.profile["deviceMechanismUID"], phone.mechanism);
     assert_eq!((&device.profile["deviceId"], &device.profile["deviceName"]), (&json!("arn:device"), &json!("Phone")));
 
+    // Of several addresses the app shows the first.
+    let several = gateway();
+    several.users.change("demo", |user| {
+        user.attributes.insert("mail".to_owned(), json!(["one@example.com", "two@example.com"]));
+    });
+    let config = json!({"accountName": "EMAIL_ADDRESS"});
+    let asked = Trial::of("PushRegistrationNode", config, demo(), Value::Null, several).run();
+    assert!(link(&asked).contains(":one%40example.com?"), "{}", link(&asked));
+
     let late = start("PushRegistrationNode", json!({"timeout": 10}));
     late.world.pass(10_000);
     assert_eq!(late.answer(&[Value::Null]).outcome(), "timeoutOutcome");

@@ -57,6 +57,8 @@ fn session_properties() {
     let done = quiet("SetSessionPropertiesNode", config);
     assert_eq!(json!(done.session_properties), json!({"team": "blue"}));
     assert_eq!((done.max_session_minutes, done.max_idle_minutes), (Some(60), Some(10)));
+    let typed = outcome("SetSessionPropertiesNode", json!({"properties": {"authtype": "Mine"}}), Value::Null);
+    assert!(typed.contains("authtype cannot be set by a journey"), "{typed}");
     let own = outcome("SetSessionPropertiesNode", json!({"properties": {"AuthLevel": "9"}}), Value::Null);
     assert!(own.starts_with("exception"), "{own}");
 }

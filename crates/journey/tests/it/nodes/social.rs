@@ -15,11 +15,14 @@ fn handler() -> Value {
 }
 
 fn world(provider: &Arc<Provider>, settings: Value) -> World {
-    let mut world = provider.serve(World::new());
-    let mut settings = settings.as_object().cloned().unwrap();
-    settings.entry("transform").or_insert_with(|| json!(GOOGLE));
-    Arc::make_mut(&mut world.library).insert_provider("idp", settings);
-    world
+    let mut settings = settings;
+    settings.as_object_mut().unwrap().entry("transform").or_insert_with(|| json!(GOOGLE));
+    provider.serve(World::new()).with(&providers(json!({"idp": settings})))
+}
+
+/// An export with a realm's settings for identity providers.
+fn providers(settings: Value) -> Value {
+    json!({"trees": {"Providers": {"tree": {"entryNodeId": "none"}, "socialIdentityProviders": settings}}})
 }
 
 fn start(provider: &Arc<Provider>, type_id: &str, settings: Value) -> Trial {
@@ -221,11 +224,9 @@ fn apps_bring_identity_tokens() {
 fn one_provider_is_selected() {
     let provider = Provider::new();
     let two = || {
-        let mut world = world(&provider, Provider::settings());
         let mut other = Provider::settings();
         other["uiConfig"] = json!({"buttonDisplayName": "Other"});
-        Arc::make_mut(&mut world.library).insert_provider("other", other.as_object().cloned().unwrap());
-        world
+        world(&provider, Provider::settings()).with(&providers(json!({"other": other})))
     };
     let select = |config: Value, shared: Value| Trial::of("SelectIdPNode", config, shared, Value::Null, two());
     let asked = select(json!({}), Value::Null).run();

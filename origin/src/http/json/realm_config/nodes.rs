@@ -125,12 +125,7 @@ async fn action(call: &Call, actor: &str, kind: &str) -> Answer {
 
 /// A random UUID.
 pub(super) fn new_id(call: &Call) -> String {
-    let mut bytes = random::<16>(&*call.app.entropy);
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| hex.get(range).unwrap_or_default());
-    parts.join("-")
+    uuid::Builder::from_random_bytes(random(&*call.app.entropy)).into_uuid().to_string()
 }
 
 fn resource(documents: &Documents, kind: &str, id: &str) -> Option<Value> {

@@ -241,7 +241,7 @@ async fn administrators_list_and_end_sessions_by_handle() {
 
 #[tokio::test]
 async fn allowed_properties_are_read_of_both_kinds_and_set_on_the_server() {
-    let allowed = "sessionPropertyWhitelist = [\"AMCtxId\", \"mail\", \"place\"]\n";
+    let allowed = "sessionPropertyWhitelist = [\"AMCtxId\", \"mail\", \"place\", \"loginURL\"]\n";
     let server = Origin::with(&format!("{OFF}{allowed}")).await;
     let client = server.again_with(&format!("[session]\n{allowed}")).await;
     let (kept, sealed) = (server.log_in().await, client.log_in().await);
@@ -262,6 +262,8 @@ async fn allowed_properties_are_read_of_both_kinds_and_set_on_the_server() {
         (json!({}), 400),
         (json!({"AMCtxId": "x"}), 403),
         (json!({"AuthLevel": "9"}), 403),
+        // What is AM's own is nobody's to set, whatever the settings allow.
+        (json!({"loginURL": "https://evil.example/"}), 403),
         (json!({"other": "x"}), 403),
         (json!({"place": 1}), 400),
         (json!({"place": "x".repeat(1025)}), 400),

@@ -4,6 +4,7 @@
 
 use axum::http::StatusCode;
 use countersign_core::session::{Properties, Session};
+use countersign_journey::is_own_property;
 use countersign_store::StoreError;
 use serde_json::Value;
 
@@ -11,31 +12,6 @@ use super::super::error::Crest;
 use super::super::{Answer, Call, crest_json};
 use super::{Subject, body, entitled, visible};
 use crate::{server_side, sessions};
-
-/// Properties that only the server sets, whatever the allowlist says.
-const PROTECTED: [&str; 21] = [
-    "AMCtxId",
-    "AuthLevel",
-    "AuthType",
-    "CharSet",
-    "FullLoginURL",
-    "Host",
-    "HostName",
-    "IndexType",
-    "Locale",
-    "OidcSid",
-    "Organization",
-    "Principal",
-    "Principals",
-    "Service",
-    "UserId",
-    "UserProfile",
-    "UserToken",
-    "amlbcookie",
-    "authInstant",
-    "clientType",
-    "sun.am.UniversalIdentifier",
-];
 
 /// Longest value, in bytes.
 const MAX_VALUE: usize = 1024;
@@ -69,7 +45,7 @@ fn changes(call: &Call, session: &Session) -> Result<Properties, Crest> {
     let allowed = &settings.realm(&session.claims().realm).session.server_side.property_allowlist;
     let mut changes = Vec::with_capacity(asked.len());
     for (name, value) in asked {
-        if !allowed.contains(&name) || PROTECTED.contains(&name.as_str()) {
+        if !allowed.contains(&name) || is_own_property(&name) {
             return Err(Crest::new(StatusCode::FORBIDDEN, "Forbidden"));
         }
         match value {

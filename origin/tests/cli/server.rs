@@ -1,0 +1,129 @@
+//! `countersign serve`.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::{add_user, countersign, init, stderr};
+
+/// A running server; killed when the test ends early.
+pub(crate) struct Server(Child, String, BufReader<std::process::ChildStderr>);
+
+impl Server {
+    pub(crate) fn start(dir: &Path) -> Self {
+        let mut child = countersign(dir).arg("serve").stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        // The port is the system's choice; the log tells it.
+        let address = loop {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0, "the server ended");
+            if let Some((_, after)) = line.split_once("listening listen=") {
+                break after.split(' ').next().unwrap().to_owned();
+            }
+        };
+        Self(child, address, log)
+    }
+
+    fn terminate(&self) {
+        assert!(Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Reads the log until a line has the text.
+    fn logged(&mut self, text: &str) {
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            assert!(self.2.read_line(&mut line).unwrap() > 0, "the server ended");
+        }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.1).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_server_serves_refuses_a_taken_port_and_stops_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let mut server = Server::start(dir.path());
+    assert!(server.get("/health/ready").starts_with("HTTP/1.1 200"));
+    assert!(server.get("/am/UI/Login").contains("IDToken1"));
+
+    let mut second = countersign(dir.path());
+    let taken = second.arg("serve").env("COUNTERSIGN__SERVER__LISTEN", &server.1).output().unwrap();
+    assert_eq!((taken.status.code(), stderr(&taken).lines().count()), (Some(1), 1));
+    assert!(stderr(&taken).starts_with(&format!("countersign: cannot listen on {}: ", server.1)));
+
+    server.terminate();
+    assert!(server.0.wait().unwrap().success());
+    let mut rest = String::new();
+    server.2.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("stopped"), "{rest}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_login_under_way_is_finished_before_the_server_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    assert!(add_user(dir.path(), "demo", "Ch4ng31t\n").status.success());
+    let mut server = Server::start(dir.path());
+    let mut login = BufReader::new(TcpStream::connect(&server.1).unwrap());
+    write!(
+        login.get_mut(),
+        "POST /am/json/realms/root/realms/alpha/authenticate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+         X-OpenAM-Username: demo\r\nX-OpenAM-Password: Ch4ng31t\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    )
+    .unwrap();
+    // Said when the body is asked for: the request is under way.
+    let mut line = String::new();
+    login.read_line(&mut line).unwrap();
+    assert_eq!(line, "HTTP/1.1 100 Continue\r\n");
+    login.get_mut().write_all(b"{").unwrap();
+    server.terminate();
+    server.logged("shutting down");
+    assert!(TcpStream::connect(&server.1).is_err(), "nobody new is let in");
+    login.get_mut().write_all(b"}").unwrap();
+    let mut answer = String::new();
+    login.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("HTTP/1.1 200 OK") && answer.contains("tokenId"), "{answer}");
+    assert!(server.0.wait().unwrap().success());
+    server.logged("stopped");
+}
+
+/// The file is read again when it changes; one that is wrong is named by line, and what was in force stays.
+#[cfg(unix)]
+#[test]
+fn a_running_server_takes_up_its_settings() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let file = dir.path().join("countersign.toml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    let mut server = Server::start(dir.path());
+    let named = |name: &str| good.replace("[session]", &format!("[session]\ncookie_name = \"{name}\""));
+    std::fs::write(&file, named("first")).unwrap();
+    server.logged("the settings were taken");
+    assert!(server.get("/am/json/serverinfo/*").contains("\"cookieName\":\"first\""));
+    std::fs::write(&file, named("second").replace("cookie_name", "cookie_nam")).unwrap();
+    server.logged("countersign.toml:");
+    assert!(server.get("/am/json/serverinfo/*").contains("\"cookieName\":\"first\""));
+    std::fs::write(&file, named("third")).unwrap();
+    assert!(Command::new("kill").args(["-HUP", &server.0.id().to_string()]).status().unwrap().success());
+    server.logged("the settings were taken");
+    assert!(server.get("/am/json/serverinfo/*").contains("\"cookieName\":\"third\""));
+}
