@@ -13,7 +13,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::future_to_promise;
 
-use crate::{ask, clock, state};
+use crate::{ask, clock};
 
 /// How long the origin may take: the answer to the browser waits for it where the application is faster.
 const TIMEOUT: Duration = Duration::from_millis(1000);
