@@ -7,11 +7,11 @@ import { hubOf } from "./hub.mjs";
 
 export { DenylistHub, door } from "./hub.mjs";
 
-// The numbers of edge/src/decide.rs and edge/src/refresh.rs.
+// The numbers of edge/src/decide.rs and edge/src/ended.rs.
 const ORIGIN = 0, PUBLIC = 1, ALLOW = 2, BEHIND = 3, REFUSE = 4, CHECKED = 5, ROUTER = 6, UNCONFIGURED = 7, NO_SESSION = 8;
 const ASK = 9, VERIFY = 10;
 const ANSWER = 15, POLL_DUE = 16, CACHED = 32, RENEWAL_DUE = 64;
-const FRESH = 0, UNDER_WAY = 1, FAILED = 2, REFUSED = 3;
+const FRESH = 0, UNDER_WAY = 1, FAILED = 2, REFUSED = 3, UNREADABLE = 4;
 
 // How long a request waits for a denylist that is not current before it is told to try later, in milliseconds.
 const PATIENCE = 2000;
@@ -25,7 +25,7 @@ const WATCH = 28000, RELIEF = 20000;
 
 const encoder = new TextEncoder();
 let wasm = edge.initSync({ module });
-let input; // a view on the input buffer; memory that grows leaves it behind
+let seen; // a view on the input buffer; memory that grows leaves it behind
 let urlInput; // its part for the URL
 let configured = false;
 let mistake = "";
@@ -131,16 +131,22 @@ function startAnew() {
 
 function attach() {
   wasm = edge.initSync({ module });
-  input = undefined;
+  seen = undefined;
   configured = false;
   watch = { number: watch.number + 1, until: 0, relief: 0, news: 0 };
 }
 
-function decide(request, last) {
-  if (input === undefined || input.buffer !== wasm.memory.buffer) {
-    input = new Uint8Array(wasm.memory.buffer, edge.input() >>> 0, edge.input_size());
-    urlInput = input.subarray(0, edge.max_url());
+// The input buffer as it is now: every call into the module may have grown its memory.
+function view() {
+  if (seen === undefined || seen.buffer !== wasm.memory.buffer) {
+    seen = new Uint8Array(wasm.memory.buffer, edge.input() >>> 0, edge.input_size());
+    urlInput = seen.subarray(0, edge.max_url());
   }
+  return seen;
+}
+
+function decide(request, last) {
+  const input = view();
   const url = request.url;
   const cookie = request.headers.get("cookie");
   const first = encoder.encodeInto(url, urlInput);
@@ -160,7 +166,7 @@ function decide(request, last) {
   if (kind !== NO_SESSION && kind !== ALLOW) return answer;
   const header = request.headers.get(options.cookie_name);
   if (header === null) return answer;
-  const third = encoder.encodeInto(header, input.subarray(first.written + second));
+  const third = encoder.encodeInto(header, view().subarray(first.written + second));
   return edge.decide_with_header(first.written, second, third.read < header.length ? input.length : third.written, last);
 }
 
@@ -190,11 +196,10 @@ const isGood = (kind) => kind === ALLOW || kind === CHECKED;
 
 const isBlind = (now) => now >= watch.relief && now >= watch.until && now - watch.news > BLIND;
 
-// Decides again after a look for what was ended while nobody watched: the lease would still let it through.
-async function freshen(request, context, hub, calls) {
+// Looks for what was ended while nobody watched: the lease would still let it through. The caller decides again.
+async function freshen(context, hub, calls) {
   const began = Date.now();
   while (watch.news < began && (await catchUp(context, hub, calls, began + FRESHEN)));
-  return decide(request, false);
 }
 
 // Refreshes, or waits for the refresh that another request has under way, until `until`. The work goes on when this
@@ -232,26 +237,26 @@ const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 
 // What is not answered at once. After each decision nothing is awaited before its identity or refusal is taken: those
 // are the module's last, and another request's decision must not come between.
-async function handle(request, context, hub, answer, started, blind) {
+async function handle(request, context, hub, answer, started) {
   const calls = { origin: 0, polls: 0, asked: 0, verified: 0 };
-  const began = Date.now();
-  if (blind) answer = await freshen(request, context, hub, calls);
-  const until = began + PATIENCE;
+  const until = Date.now() + PATIENCE;
+  let freshened = false;
   for (;;) {
     const kind = answer & ANSWER;
-    let again;
-    if (kind === ASK) {
+    let again = true;
+    if (isGood(kind) && !freshened && isBlind(Date.now())) {
+      // Once: what comes of it, or does not, is no reason to look again.
+      freshened = true;
+      await freshen(context, hub, calls);
+    } else if (kind === ASK) {
       again = await inquire(context, calls, until);
     } else if (kind === VERIFY) {
       const ended = await edge.verify();
-      if (ended === REFUSED) {
-        answer = edge.refuse_signature();
+      if (ended === REFUSED || ended === UNREADABLE) {
+        answer = edge.refuse_verified(ended);
         break;
       }
       again = ended !== FAILED && ++calls.verified < 3;
-      answer = decide(request, !again);
-      if (isGood(answer & ANSWER) && isBlind(Date.now())) answer = await freshen(request, context, hub, calls);
-      continue;
     } else if (kind === BEHIND) {
       // A hub's word may be some seconds old, so the second is the origin's own. A fresh copy that still does not do (a
       // token from ahead of the log) is no reason to ask for ever.
@@ -446,7 +451,7 @@ export default {
       }
       if (kind === CHECKED && !blind) return new Response(null, { status: 204, headers: NO_STORE });
       const hub = blind || kind === BEHIND || kind === ASK || kind === VERIFY ? askHub(env, request) : undefined;
-      return handle(request, context, hub, answer, started, blind).catch(failed);
+      return handle(request, context, hub, answer, started).catch(failed);
     } catch (error) {
       return failed(error);
     }

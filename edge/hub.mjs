@@ -69,7 +69,7 @@ export class DenylistHub extends DurableObject {
     this.newer = undefined; // that of an isolate, tried when the origin refuses this one
     this.relay = new edge.HubRelay();
     this.waiting = new Set(); // those to be woken when a poll has ended
-    this.fetching = new Map(); // segments on their way, by path
+    this.fetching = new Map(); // segments and snapshots on their way, by path
     this.polling = undefined;
     this.failed = false;
     this.listening = false; // a poll of the present series was answered
@@ -211,18 +211,7 @@ export class DenylistHub extends DurableObject {
   async segment(path, epoch, last) {
     const kept = this.sql.exec("SELECT bytes FROM segment WHERE path = ?", path).toArray()[0];
     if (kept !== undefined) return new Response(kept.bytes);
-    let work = this.fetching.get(path);
-    if (work === undefined) {
-      work = this.fetchSegment(path, epoch, last).finally(() => this.fetching.delete(path));
-      this.fetching.set(path, work);
-    }
-    try {
-      const { status, bytes } = await work;
-      return new Response(bytes, { status });
-    } catch (error) {
-      console.warn(`countersign: the hub got no segment: ${error?.message ?? error}`);
-      return new Response(null, { status: 502 });
-    }
+    return this.fetchOnce("segment", path, () => this.fetchSegment(path, epoch, last));
   }
 
   // Passed on unread: whoever asked compares the hash.
@@ -232,16 +221,17 @@ export class DenylistHub extends DurableObject {
     if (kept.length > 0) return new Response(new Blob(kept));
     // What the origin has not named to this hub is not fetched: that would be anybody's to fill the storage with.
     if (digest !== this.relay.snapshot()) return new Response(null, { status: 404 });
-    let work = this.fetching.get(path);
-    if (work === undefined) {
-      work = this.fetchSnapshot(path, digest).finally(() => this.fetching.delete(path));
-      this.fetching.set(path, work);
-    }
+    return this.fetchOnce("snapshot", path, () => this.fetchSnapshot(path, digest));
+  }
+
+  // Whoever asks for what is on its way waits for it too.
+  async fetchOnce(what, path, work) {
+    if (!this.fetching.has(path)) this.fetching.set(path, work().finally(() => this.fetching.delete(path)));
     try {
-      const { status, bytes } = await work;
+      const { status, bytes } = await this.fetching.get(path);
       return new Response(bytes, { status });
     } catch (error) {
-      console.warn(`countersign: the hub got no snapshot: ${error?.message ?? error}`);
+      console.warn(`countersign: the hub got no ${what}: ${error?.message ?? error}`);
       return new Response(null, { status: 502 });
     }
   }

@@ -10,21 +10,16 @@ use countersign_core::gate::Question;
 use countersign_core::replica::Nonce;
 use countersign_core::session::Reference;
 use countersign_core::time::UnixMillis;
-use futures_util::future::{Either, select};
-use futures_util::{StreamExt, pin_mut};
 use js_sys::Promise;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::future_to_promise;
-use worker::{
-    AbortController, CacheMode, Delay, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, console_warn,
-};
+use worker::console_warn;
 
-use crate::refresh::ended;
-use crate::{clock, state};
+use crate::{ask, clock, ended, state};
 
 /// How long the origin may take.
-const TIMEOUT: Duration = Duration::from_millis(1500);
+const TIMEOUT: Duration = Duration::from_millis(TIMEOUT_MS);
 const TIMEOUT_MS: u64 = 1500;
 
 /// Most questions at once: references that are none cost an attacker nothing.
@@ -97,47 +92,12 @@ fn settle(question: &Question, answer: Result<Vec<u8>, String>) -> u32 {
 }
 
 async fn ask(question: &Question) -> Result<Vec<u8>, String> {
-    let (url, authorization) = state::with(|edge| {
-        let nonce = encode(&question.nonce.0);
-        let url = format!("{}/countersign/v1/sessions/check?nonce={nonce}", edge.settings.origin);
-        (url, edge.feed_authorization.clone())
-    })
-    .ok_or("not configured")?;
-    let controller = AbortController::default();
-    let signal = controller.signal();
-    let work = async {
-        let headers = Headers::new();
-        headers.set("authorization", &authorization)?;
-        headers.set("content-type", "text/plain")?;
-        let mut init = RequestInit::new();
-        init.with_method(Method::Post)
-            .with_headers(headers)
-            .with_body(Some(question.reference.value().into()))
-            .with_cache(CacheMode::NoStore);
-        init.with_redirect(RequestRedirect::Manual);
-        let mut response = Fetch::Request(Request::new_with_init(&url, &init)?).send_with_signal(&signal).await?;
-        if response.status_code() != 200 {
-            return Ok::<_, worker::Error>(Err(format!("the origin answered {}", response.status_code())));
-        }
-        let mut body = Vec::new();
-        let mut stream = response.stream()?;
-        while let Some(chunk) = stream.next().await {
-            body.extend_from_slice(&chunk?);
-            if body.len() > MAX_ANSWER {
-                return Ok(Err(format!("the origin's answer is longer than {MAX_ANSWER} bytes")));
-            }
-        }
-        Ok(Ok(body))
-    };
-    let timeout = Delay::from(TIMEOUT);
-    pin_mut!(work);
-    pin_mut!(timeout);
-    match select(work, timeout).await {
-        Either::Left((Ok(answer), _)) => answer,
-        Either::Left((Err(_), _)) => Err("the origin cannot be reached".to_owned()),
-        Either::Right(_) => {
-            controller.abort();
-            Err(format!("the origin did not answer within {TIMEOUT_MS} ms"))
-        }
+    let path = format!("/countersign/v1/sessions/check?nonce={}", encode(&question.nonce.0));
+    let reference = question.reference.value();
+    let post = Some(("text/plain", reference.as_str()));
+    let asked = ask::Question { path: &path, post, cacheable: false, max: MAX_ANSWER, limit: TIMEOUT };
+    match ask::origin(&asked).await? {
+        answer if answer.status == 200 => Ok(answer.body),
+        answer => Err(format!("the origin answered {}", answer.status)),
     }
 }

@@ -1,7 +1,6 @@
 //! The hot path: no JavaScript object and no allocation on a cache hit.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 
 use countersign_core::cookie;
 use countersign_core::gate::{self, Facts, Refusal, Verdict};
@@ -50,13 +49,6 @@ const OWN: &str = "/.countersign/";
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; INPUT]);
     static LAST: Cell<Option<Refusal>> = const { Cell::new(None) };
-    /// How many of each reason.
-    static REFUSED: RefCell<BTreeMap<&'static str, u64>> = const { RefCell::new(BTreeMap::new()) };
-}
-
-/// How many requests this isolate refused, by reason.
-pub(crate) fn refusals() -> BTreeMap<&'static str, u64> {
-    REFUSED.with_borrow(BTreeMap::clone)
 }
 
 /// The refusal of the last decision.
@@ -180,9 +172,9 @@ fn judge(edge: &mut state::Edge, facts: &Facts<'_>, last: bool) -> u32 {
     answer | cached | due | renewal
 }
 
+/// Not counted before it is the answer: a look at the header, or another try, may follow.
 pub(crate) fn refuse(refusal: Refusal) -> u32 {
     LAST.set(Some(refusal));
-    REFUSED.with_borrow_mut(|refused| *refused.entry(refusal.code()).or_default() += 1);
     answer::REFUSE
 }
 

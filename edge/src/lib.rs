@@ -6,9 +6,11 @@
 #![allow(unreachable_pub, reason = "wasm-bindgen exports `pub` functions to JavaScript")]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod ask;
 mod check;
 mod clock;
 mod decide;
+mod ended;
 mod forward;
 mod hub;
 mod metrics;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use countersign_core::replica::State;
 
 use crate::state::Edge;
-use crate::{clock, decide};
+use crate::{clock, refuse};
 
 pub(crate) fn text(edge: &Edge) -> String {
     let (now, replica) = (clock::now(), &edge.replica);
@@ -37,7 +37,7 @@ pub(crate) fn text(edge: &Edge) -> String {
         (
             "countersign_edge_visible_total",
             "counter",
-            "Entries whose way here was measured.",
+            "Refreshes that brought entries whose way here was measured.",
             edge.visible.count as f64,
         ),
         (
@@ -72,7 +72,7 @@ pub(crate) fn text(edge: &Edge) -> String {
     }
     let name = "countersign_edge_refusals_total";
     let _ = writeln!(out, "# HELP {name} Requests refused.\n# TYPE {name} counter");
-    for (reason, count) in decide::refusals() {
+    for (reason, count) in refuse::refusals() {
         let _ = writeln!(out, "{name}{{reason=\"{reason}\"}} {count}");
     }
     out

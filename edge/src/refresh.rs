@@ -1,5 +1,5 @@
-//! Keeping the denylist copy and the keys current: poll, fetch what is new, apply. The rules are in `core::replica`; here is the
-//! sending, bounded in time and size, to the hub where there is one and to the origin where there is none or it fails.
+//! Keeping the denylist copy and the keys current: poll, fetch what is new, apply. The rules are in `core::replica`; here is
+//! whom to ask: the hub where there is one, and the origin where there is none or it fails.
 
 use std::time::Duration;
 
@@ -7,19 +7,13 @@ use countersign_core::encoding::encode;
 use countersign_core::replica::{Known, Nonce, ReplicaError, SnapshotRef, State, Step};
 use countersign_core::time::UnixMillis;
 use countersign_core::token::{MAX_EDGE_KEYS, TokenError};
-use futures_util::future::{Either, select};
-use futures_util::{StreamExt, pin_mut};
-use js_sys::{Function, Promise};
-use wasm_bindgen::JsCast;
+use js_sys::Function;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen_futures::JsFuture;
-use worker::{
-    AbortController, CacheMode, Delay, Fetch, Headers, Request, RequestInit, Response, console_log, console_warn,
-    web_sys,
-};
+use worker::{Delay, console_log, console_warn};
 
+use crate::ask::{Answer, Question};
 use crate::state::{Edge, Source};
-use crate::{clock, state};
+use crate::{ask, clock, ended, state};
 
 /// How long one fetch may take, beyond the time that it is held for.
 const TIMEOUT: Duration = Duration::from_millis(1500);
@@ -54,16 +48,6 @@ const HUB_DRY: &str = "the hub has no lease left";
 
 /// The credential is that of an old bundle, with which only the keys are given; or one that was withdrawn.
 const UNAUTHORIZED: &str = "the origin answered 401";
-
-/// How a refresh ended; `entry.mjs` has the same list.
-pub(crate) mod ended {
-    pub(crate) const FRESH: u32 = 0;
-    /// Another request's refresh is under way.
-    pub(crate) const UNDER_WAY: u32 = 1;
-    pub(crate) const FAILED: u32 = 2;
-    /// The host found a signature wrong.
-    pub(crate) const REFUSED: u32 = 3;
-}
 
 /// A poll that was begun.
 struct Poll {
@@ -249,11 +233,11 @@ async fn follow(poll: &Poll, hub: Option<&Function>) -> Result<(), String> {
         path.push_str(&format!("&wait={wait}&epoch={epoch}&head={}&keys={keys}", known.head));
         limit = Duration::from_millis(*wait);
     }
-    let answer = match get(hub, &path, Some(CacheMode::NoStore), MAX_HEARTBEAT, limit).await {
+    let answer = match get(hub, &path, false, MAX_HEARTBEAT, limit).await {
         Err(error) if error == UNAUTHORIZED => {
             // With the keys comes the credential of today.
             fetch_keys().await?;
-            get(hub, &path, Some(CacheMode::NoStore), MAX_HEARTBEAT, limit).await?
+            get(hub, &path, false, MAX_HEARTBEAT, limit).await?
         }
         answer => answer?,
     };
@@ -291,7 +275,7 @@ async fn follow(poll: &Poll, hub: Option<&Function>) -> Result<(), String> {
             Step::Fetch { epoch, from, to } => {
                 let path = format!("/countersign/v1/denylist/segments/{}/{from}/{to}", encode(&epoch.0));
                 // A segment never changes and is proven by the signed chain value, so any cache may hold it.
-                let piece = get(hub, &path, None, MAX_SEGMENT, Duration::ZERO).await?;
+                let piece = get(hub, &path, true, MAX_SEGMENT, Duration::ZERO).await?;
                 on_edge(|edge| edge.replica.segment(&piece.body, clock::now()).map_err(text))?
             }
             Step::FetchSnapshot(named) => match fetch_snapshot(hub, &named).await {
@@ -323,7 +307,7 @@ async fn follow(poll: &Poll, hub: Option<&Function>) -> Result<(), String> {
 async fn fetch_snapshot(hub: Option<&Function>, named: &SnapshotRef) -> Result<Step, String> {
     let path = format!("/countersign/v1/denylist/snapshots/{}", encode(&named.digest.0));
     let size = usize::try_from(named.size).map_err(|_| "it is too long")?;
-    let piece = get(hub, &path, None, size, SNAPSHOT_TIMEOUT).await?;
+    let piece = get(hub, &path, true, size, SNAPSHOT_TIMEOUT).await?;
     on_edge(|edge| edge.replica.snapshot(&piece.body, clock::now()).map_err(text))
 }
 
@@ -331,7 +315,7 @@ async fn fetch_snapshot(hub: Option<&Function>, named: &SnapshotRef) -> Result<S
 async fn fetch_keys() -> Result<(), String> {
     let nonce = encode(&nonce()?);
     let path = format!("{}&nonce={nonce}", on_edge(|edge| edge.keys_path())?);
-    let answer = get(None, &path, Some(CacheMode::NoStore), MAX_KEYS, Duration::ZERO).await?;
+    let answer = get(None, &path, false, MAX_KEYS, Duration::ZERO).await?;
     let for_host = answer.header("countersign-host-keys");
     on_edge(|edge| edge.take_keys(&answer.body, &nonce, for_host.as_deref(), clock::now()))
 }
@@ -344,81 +328,24 @@ fn on_edge<T>(work: impl FnOnce(&mut Edge) -> Result<T, String>) -> Result<T, St
     state::with(work).unwrap_or_else(|| Err("not configured".to_owned()))
 }
 
-struct Answer {
-    headers: Headers,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> Option<String> {
-        self.headers.get(name).ok().flatten()
-    }
-
-    fn number(&self, name: &str) -> Option<u64> {
-        self.header(name)?.parse().ok()
-    }
-}
-
-/// A GET to the hub or the origin, bounded in size and in time: `held` more than what a fetch may take.
+/// A GET to the hub or the origin: `held` more than what a fetch may take.
 async fn get(
     hub: Option<&Function>,
     path: &str,
-    cache: Option<CacheMode>,
+    cacheable: bool,
     max: usize,
     held: Duration,
 ) -> Result<Answer, String> {
-    let (url, authorization) =
-        state::with(|edge| (format!("{}{path}", edge.settings.origin), edge.feed_authorization.clone()))
-            .ok_or("not configured")?;
-    let (who, limit) = match hub {
-        Some(_) => ("hub", HUB_TIMEOUT + held),
-        None => ("origin", TIMEOUT + held),
+    let limit = held + if hub.is_some() { HUB_TIMEOUT } else { TIMEOUT };
+    let question = Question { path, post: None, cacheable, max, limit };
+    let answer = match hub {
+        Some(hub) => ask::hub(hub, &question).await?,
+        None => ask::origin(&question).await?,
     };
-    let controller = AbortController::default();
-    let signal = controller.signal();
-    let work = async {
-        let mut response = match hub {
-            Some(hub) => {
-                let asked = hub.call2(&wasm_bindgen::JsValue::NULL, &path.into(), signal.as_ref())?;
-                Response::from(JsFuture::from(Promise::resolve(&asked)).await?.unchecked_into::<web_sys::Response>())
-            }
-            None => {
-                let headers = Headers::new();
-                headers.set("authorization", &authorization)?;
-                let mut init = RequestInit::new();
-                init.with_headers(headers);
-                if let Some(cache) = cache {
-                    init.with_cache(cache);
-                }
-                Fetch::Request(Request::new_with_init(&url, &init)?).send_with_signal(&signal).await?
-            }
-        };
-        match response.status_code() {
-            200 => {}
-            503 if hub.is_some() => return Ok::<_, worker::Error>(Err(HUB_DRY.to_owned())),
-            status => return Ok(Err(format!("the {who} answered {status}"))),
-        }
-        // As much as it may be, at once: a snapshot would take twice its length on the way there otherwise.
-        let mut body = Vec::with_capacity(max);
-        let mut stream = response.stream()?;
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk?;
-            if chunk.len() > max - body.len() {
-                return Ok(Err(format!("the {who}'s answer is longer than {max} bytes")));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Ok(Answer { headers: response.headers().clone(), body }))
-    };
-    let timeout = Delay::from(limit);
-    pin_mut!(work);
-    pin_mut!(timeout);
-    match select(work, timeout).await {
-        Either::Left((Ok(answer), _)) => answer,
-        Either::Left((Err(_), _)) => Err(format!("the {who} cannot be reached")),
-        Either::Right(_) => {
-            controller.abort();
-            Err(format!("the {who} did not answer within {} ms", limit.as_millis()))
-        }
+    match (answer.status, hub) {
+        (200, _) => Ok(answer),
+        (503, Some(_)) => Err(HUB_DRY.to_owned()),
+        (status, Some(_)) => Err(format!("the hub answered {status}")),
+        (status, None) => Err(format!("the origin answered {status}")),
     }
 }

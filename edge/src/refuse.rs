@@ -1,5 +1,8 @@
 //! How a refusal looks: a redirect or a page for people, `application/problem+json` (RFC 9457) for programs.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use countersign_core::encoding::encode;
 use countersign_core::gate::{Action, Refusal};
 use wasm_bindgen::JsValue;
@@ -8,11 +11,22 @@ use worker::{Headers, Response, web_sys};
 
 use crate::{decide, state};
 
+thread_local! {
+    /// How many of each reason.
+    static REFUSED: RefCell<BTreeMap<&'static str, u64>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// How many requests this isolate refused, by reason.
+pub(crate) fn refusals() -> BTreeMap<&'static str, u64> {
+    REFUSED.with_borrow(BTreeMap::clone)
+}
+
 /// The answer to the request that the last decision refused. `navigation` tells a browser that follows a link from a
 /// program; `target` is the path and query to come back to.
 #[wasm_bindgen]
 pub fn refuse(navigation: bool, target: &str) -> Result<web_sys::Response, JsValue> {
     let refusal = decide::last_refusal();
+    REFUSED.with_borrow_mut(|refused| *refused.entry(refusal.code()).or_default() += 1);
     let (login_url, realm) =
         state::with(|edge| (edge.settings.login_url.clone(), edge.settings.realm.clone())).unwrap_or_default();
     build(refusal, navigation, target, &login_url, &realm)

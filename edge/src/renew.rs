@@ -8,16 +8,12 @@ use std::time::Duration;
 
 use countersign_core::session::{Session, TokenId};
 use countersign_core::time::UnixMillis;
-use futures_util::future::{Either, select};
-use futures_util::pin_mut;
 use js_sys::{Array, Promise};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::future_to_promise;
 
-use worker::{AbortController, CacheMode, Delay, Fetch, Headers, Method, Request, RequestInit, RequestRedirect};
-
-use crate::{clock, state};
+use crate::{ask, clock};
 
 /// How long the origin may take: the answer to the browser waits for it where the application is faster.
 const TIMEOUT: Duration = Duration::from_millis(1000);
@@ -98,37 +94,14 @@ async fn run(token: &str) -> Vec<String> {
 
 /// `None` when the origin did not answer as it should.
 async fn ask(token: &str) -> Option<Vec<String>> {
-    let (url, authorization) = state::with(|edge| {
-        (format!("{}/countersign/v1/sessions/renew", edge.settings.origin), edge.feed_authorization.clone())
-    })?;
-    let controller = AbortController::default();
-    let signal = controller.signal();
-    let work = async {
-        let headers = Headers::new();
-        headers.set("authorization", &authorization)?;
-        headers.set("content-type", "application/jose")?;
-        let mut init = RequestInit::new();
-        init.with_method(Method::Post)
-            .with_headers(headers)
-            .with_body(Some(token.into()))
-            .with_cache(CacheMode::NoStore);
-        init.with_redirect(RequestRedirect::Manual);
-        let response = Fetch::Request(Request::new_with_init(&url, &init)?).send_with_signal(&signal).await?;
-        match response.status_code() {
-            200 => response.headers().get_all("set-cookie").map(Some),
-            // Too soon, or over: the denylist will say so here too.
-            204 | 403 => Ok(Some(Vec::new())),
-            _ => Ok::<_, worker::Error>(None),
-        }
-    };
-    let timeout = Delay::from(TIMEOUT);
-    pin_mut!(work);
-    pin_mut!(timeout);
-    match select(work, timeout).await {
-        Either::Left((answer, _)) => answer.ok().flatten(),
-        Either::Right(_) => {
-            controller.abort();
-            None
-        }
+    let post = Some(("application/jose", token));
+    let path = "/countersign/v1/sessions/renew";
+    let question = ask::Question { path, post, cacheable: false, max: 0, limit: TIMEOUT };
+    let answer = ask::origin(&question).await.ok()?;
+    match answer.status {
+        200 => answer.headers.get_all("set-cookie").ok(),
+        // Too soon, or over: the denylist will say so here too.
+        204 | 403 => Some(Vec::new()),
+        _ => None,
     }
 }

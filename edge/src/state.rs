@@ -20,7 +20,7 @@ pub(crate) enum Source {
     Origin,
 }
 
-/// How long entries took from the origin to this isolate, in milliseconds.
+/// How long it took from the origin's commit to this isolate, in milliseconds: once for each refresh that brought entries.
 #[derive(Default)]
 pub(crate) struct Visible {
     pub(crate) count: u64,

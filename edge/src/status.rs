@@ -4,10 +4,10 @@ use countersign_core::replica::State;
 use worker::{Context, Env, Headers, Request, Response, Result, event};
 
 use crate::state::Source;
-use crate::{clock, decide, metrics, state};
+use crate::{clock, metrics, refuse, state};
 
-/// `GET /.countersign/status`, and `/.countersign/metrics`: how current this isolate is, where the settings have `status`. All else below
-/// `/.countersign/` is not there.
+/// `GET /.countersign/status` and `/.countersign/metrics`, where the settings have `status`: how current this isolate is.
+/// All else below `/.countersign/` is not there.
 #[event(fetch)]
 pub async fn fetch(request: Request, _env: Env, _context: Context) -> Result<Response> {
     let told = state::with(|edge| edge.settings.status) == Some(true);
@@ -41,7 +41,7 @@ pub async fn fetch(request: Request, _env: Env, _context: Context) -> Result<Res
             "memory_bytes": core::arch::wasm32::memory_size(0) * 65536,
             // From the origin's commit to this isolate; what the network took on the way is not in it.
             "visible": { "count": edge.visible.count, "last_ms": edge.visible.last_ms, "max_ms": edge.visible.max_ms },
-            "refusals": decide::refusals(),
+            "refusals": refuse::refusals(),
             "cache": { "hits": edge.gate.cache().hits(), "misses": edge.gate.cache().misses() },
             "references": edge.gate.answers(),
             "last_refresh_error": edge.complaint,

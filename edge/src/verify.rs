@@ -5,15 +5,14 @@ use std::cell::{Cell, RefCell};
 
 use countersign_core::gate::{Refusal, Signature};
 use countersign_core::keys::{HostKey, SigningAlg};
-use countersign_core::token::Unproven;
+use countersign_core::token::{TokenError, Unproven};
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use worker::console_warn;
 
-use crate::refresh::ended;
-use crate::{decide, state};
+use crate::{decide, ended, state};
 
 #[wasm_bindgen]
 extern "C" {
@@ -70,15 +69,17 @@ pub fn verify() -> Promise {
 fn settle(signature: Signature, valid: bool) -> u32 {
     match state::with(|edge| edge.gate.take_signature(signature, valid)) {
         Some(Ok(())) => ended::FRESH,
-        Some(Err(_)) => ended::REFUSED,
+        Some(Err(TokenError::Signature)) => ended::REFUSED,
+        Some(Err(_)) => ended::UNREADABLE,
         None => ended::FAILED,
     }
 }
 
-/// Refuses the request whose signature the host found wrong.
+/// Refuses the request whose [`verify`] ended in `REFUSED` or `UNREADABLE`.
 #[wasm_bindgen]
-pub fn refuse_signature() -> u32 {
-    decide::refuse(Refusal::Token(countersign_core::token::TokenError::Signature))
+pub fn refuse_verified(ended: u32) -> u32 {
+    let error = if ended == ended::UNREADABLE { TokenError::Claims } else { TokenError::Signature };
+    decide::refuse(Refusal::Token(error))
 }
 
 async fn ask(unproven: &Unproven) -> Result<bool, JsValue> {
@@ -89,13 +90,13 @@ async fn ask(unproven: &Unproven) -> Result<bool, JsValue> {
     };
     let signature = Uint8Array::from(unproven.signature());
     let valid = subtle_verify(&algorithm, &key, &signature, &Uint8Array::from(unproven.signing_input()))?;
-    Ok(JsFuture::from(valid).await?.is_truthy())
+    Ok(JsFuture::from(valid).await?.as_bool() == Some(true))
 }
 
 async fn imported(key: &HostKey) -> Result<JsValue, JsValue> {
-    let known = IMPORTED.with_borrow(|keys| keys.iter().find(|(known, _)| known == key).map(|(_, it)| it.clone()));
-    if let Some(known) = known {
-        return Ok(known);
+    let known = |keys: &Vec<(HostKey, JsValue)>| keys.iter().find(|(known, _)| known == key).map(|(_, it)| it.clone());
+    if let Some(imported) = IMPORTED.with_borrow(known) {
+        return Ok(imported);
     }
     let (format, bytes, algorithm) = match key.alg() {
         SigningAlg::Rs256 => {
@@ -106,13 +107,16 @@ async fn imported(key: &HostKey) -> Result<JsValue, JsValue> {
     let bytes = Uint8Array::from(bytes.as_slice());
     let import = import_key(format, &bytes, &algorithm, false, &Array::of1(&JsValue::from("verify")))?;
     let imported = JsFuture::from(import).await?;
-    IMPORTED.with_borrow_mut(|keys| {
-        if keys.len() >= MAX_KEYS {
-            keys.clear();
-        }
-        keys.push((key.clone(), imported.clone()));
-    });
-    Ok(imported)
+    Ok(IMPORTED.with_borrow_mut(|keys| {
+        // Another request may have been as fast.
+        known(keys).unwrap_or_else(|| {
+            if keys.len() >= MAX_KEYS {
+                keys.clear();
+            }
+            keys.push((key.clone(), imported.clone()));
+            imported
+        })
+    }))
 }
 
 const fn hash(ecdsa: SigningAlg) -> &'static str {

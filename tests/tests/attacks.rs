@@ -10,12 +10,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aes_gcm::aead::AeadInOut as _;
 use aes_gcm::{Aes256Gcm, KeyInit as _};
 use countersign_core::encoding::{decode, encode};
-use countersign_core::keys::{ContentKey, MintingKeys, SigningKey};
+use countersign_core::keys::{ContentKey, MintingKeys, SigningAlg, SigningKey};
 use countersign_core::token::mint::mint;
 use countersign_core::token::{Envelope, Kind};
 use countersign_store::{MasterKey, Store, StoredKey};
 use countersign_tests::{Answer, World, cookie, eventually, json_path, log_out, send};
 use ed25519_dalek::Signer as _;
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 use xtask::stack::{COOKIE_NAME, DEMO_PASSWORD, DEMO_USER, DenylistProfile};
 
@@ -27,7 +29,12 @@ fn now() -> u64 {
 }
 
 fn world(encryption: &str) -> World {
+    world_signed_with("EdDSA", encryption)
+}
+
+fn world_signed_with(signing: &str, encryption: &str) -> World {
     World::with(DenylistProfile::Default, |options| {
+        options.origin_env.push(("COUNTERSIGN__SESSION__STATELESSSIGNINGTYPE".into(), signing.into()));
         options.origin_env.push(("COUNTERSIGN__SESSION__STATELESSENCRYPTIONTYPE".into(), encryption.into()));
         // Where a policy does not look at the level, it cannot be what refuses.
         options.settings = json!({ "routes": [] });
@@ -43,6 +50,10 @@ struct Forger {
 
 impl Forger {
     fn of(world: &World) -> Self {
+        Self::signing_with("EdDSA", world)
+    }
+
+    fn signing_with(algorithm: &str, world: &World) -> Self {
         let state = world.stack.dir();
         let master = MasterKey::from_text(&std::fs::read_to_string(state.join("master.key")).unwrap()).unwrap();
         let mut keys = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -58,25 +69,56 @@ impl Forger {
             keys.swap_remove(found.unwrap_or_else(|| panic!("no {purposes:?} {algorithm}")))
         };
         Self {
-            signing: find(["session-signing", "session-signing-alone"], "EdDSA"),
+            signing: find(["session-signing", "session-signing-alone"], algorithm),
             content: find(["session-content", "journey-content"], "A256GCM"),
             journey: find(["journey-signing"; 2], "HS256"),
         }
     }
 
-    fn seed(&self) -> [u8; 32] {
-        self.signing.secret.as_slice().try_into().unwrap()
+    fn alg(&self) -> SigningAlg {
+        SigningAlg::named(&self.signing.algorithm).unwrap()
+    }
+
+    fn key(&self) -> SigningKey {
+        SigningKey::new(self.signing.kid.clone(), self.alg(), &self.signing.secret).unwrap()
+    }
+
+    /// Another key under the same name.
+    fn stranger(&self) -> SigningKey {
+        SigningKey::ed25519(self.signing.kid.clone(), &[9; 32])
     }
 
     fn header(&self) -> Value {
-        json!({ "alg": "EdDSA", "kid": self.signing.kid, "typ": "session+jwt" })
+        json!({ "alg": self.signing.algorithm, "kid": self.signing.kid, "typ": "session+jwt" })
+    }
+
+    /// Over anything, as no product of ours does it.
+    fn signature(&self, input: &[u8]) -> Vec<u8> {
+        let (secret, random) = (self.signing.secret.as_slice(), SystemRandom::new());
+        match self.alg() {
+            SigningAlg::EdDsa => {
+                let seed: [u8; 32] = secret.try_into().unwrap();
+                ed25519_dalek::SigningKey::from_bytes(&seed).sign(input).to_bytes().to_vec()
+            }
+            SigningAlg::Es256 => {
+                let (curve, public) = (&ECDSA_P256_SHA256_FIXED_SIGNING, self.key().public_bytes().unwrap());
+                let pair = EcdsaKeyPair::from_private_key_and_public_key(curve, secret, &public, &random).unwrap();
+                pair.sign(&random, input).unwrap().as_ref().to_vec()
+            }
+            SigningAlg::Rs256 => {
+                let pair = RsaKeyPair::from_pkcs8(secret).unwrap();
+                let mut signature = vec![0; pair.public().modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, input, &mut signature).unwrap();
+                signature
+            }
+            other => panic!("{other:?} is not among the attacks"),
+        }
     }
 
     /// A JWS with any header and payload, by the realm's own key.
     fn jws(&self, header: &str, payload: &[u8]) -> String {
         let input = format!("{}.{}", encode(header.as_bytes()), encode(payload));
-        let signature = ed25519_dalek::SigningKey::from_bytes(&self.seed()).sign(input.as_bytes());
-        format!("{input}.{}", encode(&signature.to_bytes()))
+        format!("{input}.{}", encode(&self.signature(input.as_bytes())))
     }
 
     fn claims(&self, claims: &Value) -> String {
@@ -95,8 +137,7 @@ impl Forger {
         format!("{header}..{}.{}.{}", encode(&iv), encode(&content), encode(&tag))
     }
 
-    fn nested(&self, envelope: Envelope, seed: &[u8; 32], kind: Kind, claims: &Value) -> String {
-        let signing = SigningKey::ed25519(self.signing.kid.clone(), seed);
+    fn nested(&self, envelope: Envelope, signing: SigningKey, kind: Kind, claims: &Value) -> String {
         let content = ContentKey::a256gcm(self.content.kid.clone(), &self.content.secret).unwrap();
         let keys = MintingKeys::new(envelope, Some(signing), Some(content)).unwrap();
         let mut next = 0u8;
@@ -321,7 +362,7 @@ fn c10_c12_c13_c14_the_cookie_is_set_and_cleared_whole() {
     // A page whose answer renews the session, with a shared cache in between: there is nothing for a second client.
     let forger = Forger::of(&world);
     let due = with(good_claims(), json!({ "iat": now() - 600, "idle": 1800 }));
-    let token = forger.nested(Envelope::SignThenEncrypt, &forger.seed(), Kind::Session, &due);
+    let token = forger.nested(Envelope::SignThenEncrypt, forger.key(), Kind::Session, &due);
     let page = world.page(&token);
     assert!(page.header("set-cookie").starts_with(&format!("{COOKIE_NAME}=")), "{page:?}");
     no_store(&page);
@@ -332,8 +373,51 @@ fn c10_c12_c13_c14_the_cookie_is_set_and_cleared_whole() {
 
 #[test]
 fn j_signed_tokens() {
-    let world = world("NONE");
-    let forger = Forger::of(&world);
+    refuses_signed_tokens("EdDSA");
+}
+
+/// The same where the edge's host verifies: what is wrong with a token is the token's fault, and not to be tried later.
+#[test]
+fn j_tokens_signed_with_es256() {
+    refuses_signed_tokens("ES256");
+}
+
+#[test]
+fn j_tokens_signed_with_rs256() {
+    refuses_signed_tokens("RS256");
+}
+
+/// The order of P-256: modulo it, it is 0 (J25).
+const P256_ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7,
+    0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+
+/// What never was a signature, or was one in another form.
+fn no_signatures(alg: SigningAlg, good: &[u8]) -> Vec<Vec<u8>> {
+    let length = good.len();
+    let one = |bytes: usize| [vec![0; bytes - 1], vec![1]].concat();
+    let mut wrong = vec![Vec::new(), vec![0; length], vec![0xff; length], one(length)];
+    for other in [1, length - 1, length + 1, 2 * length, 32, 63, 65, 12_000] {
+        let mut bytes = good.to_vec();
+        bytes.resize(other, 0);
+        wrong.push(bytes);
+    }
+    if alg == SigningAlg::Es256 {
+        let (r, s) = good.split_at(32);
+        let (zero, order) = ([0; 32].as_slice(), P256_ORDER.as_slice());
+        let pairs = [(&*one(32), &*one(32)), (r, zero), (zero, s), (r, order), (order, s), (order, order), (s, r)];
+        wrong.extend(pairs.map(|(r, s)| [r, s].concat()));
+        // ASN.1, as X.509 has it.
+        let number = |bytes: &[u8]| [&[2, 33, 0][..], bytes].concat();
+        wrong.push([&[0x30, 70][..], &number(r), &number(s)].concat());
+    }
+    wrong
+}
+
+fn refuses_signed_tokens(algorithm: &str) {
+    let world = world_signed_with(algorithm, "NONE");
+    let forger = Forger::signing_with(algorithm, &world);
     let claims = good_claims();
     let good = forger.claims(&claims);
     assert_eq!(ask(&world, "/", &in_cookie(&good)), [200, 200], "the forger's tokens pass where nothing is wrong");
@@ -348,7 +432,7 @@ fn j_signed_tokens() {
         let bare = format!("{}.", spoilt.rsplit_once('.').unwrap().0);
         tokens.extend([("J01/J02", spoilt), ("J01/J02", bare)]);
     }
-    let public = ed25519_dalek::SigningKey::from_bytes(&forger.seed()).verifying_key().to_bytes();
+    let public = forger.key().public_bytes().unwrap();
     let confused = SigningKey::hs256(forger.signing.kid.clone(), &public).unwrap();
     let keys = MintingKeys::new(Envelope::Sign, Some(confused), None).unwrap();
     tokens.push(("J03", mint(&claims, Kind::Session, &keys, &mut |_: &mut [u8]| {}).unwrap()));
@@ -377,7 +461,7 @@ fn j_signed_tokens() {
     tokens.push((
         "J10",
         forger.jws(
-            &format!(r#"{{"alg":"EdDSA","kid":"{kid}","typ":"session+jwt","crit":["exp"],"crit":[]}}"#),
+            &format!(r#"{{"alg":"{algorithm}","kid":"{kid}","typ":"session+jwt","crit":["exp"],"crit":[]}}"#),
             payload.as_bytes(),
         ),
     ));
@@ -395,12 +479,13 @@ fn j_signed_tokens() {
     ] {
         tokens.push(("J07", forger.jws(&with(forger.header(), json!({ "kid": id })).to_string(), payload.as_bytes())));
     }
-    for alg in ["ES256", "HS256", "RS256", "PS256", "EDDSA"] {
+    let others = ["EdDSA", "ES256", "ES384", "HS256", "RS256", "RS384", "PS256", "EDDSA", "es256"];
+    for alg in others.into_iter().filter(|other| *other != algorithm) {
         tokens.push(("J08", forger.jws(&with(forger.header(), json!({ "alg": alg })).to_string(), payload.as_bytes())));
     }
     for twice in [
-        format!(r#"{{"alg":"EdDSA","alg":"EdDSA","kid":"{kid}","typ":"session+jwt"}}"#),
-        format!(r#"{{"alg":"none","alg":"EdDSA","kid":"{kid}","typ":"session+jwt"}}"#),
+        format!(r#"{{"alg":"{algorithm}","alg":"{algorithm}","kid":"{kid}","typ":"session+jwt"}}"#),
+        format!(r#"{{"alg":"none","alg":"{algorithm}","kid":"{kid}","typ":"session+jwt"}}"#),
     ] {
         tokens.push(("J11", forger.jws(&twice, payload.as_bytes())));
     }
@@ -423,7 +508,7 @@ fn j_signed_tokens() {
         spoilt.as_object_mut().unwrap().remove(name);
         tokens.push(("J12", forger.claims(&spoilt)));
     }
-    // 64 bytes leave 4 bits in the last character: 15 other spellings of the same signature.
+    // 64 bytes leave 4 bits in the last character, and so do 256: 15 other spellings of the same signature.
     let (most, last) = good.split_at(good.len() - 1);
     let spellings = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     tokens.extend(spellings.chars().filter(|c| last != c.to_string()).map(|c| ("J13", format!("{most}{c}"))));
@@ -443,13 +528,13 @@ fn j_signed_tokens() {
     ] {
         tokens.push(("J16", text));
     }
-    tokens.push(("J16", forger.nested(Envelope::SignThenEncrypt, &forger.seed(), Kind::Session, &claims)));
-    tokens.push(("J26", format!("{input}.{}", encode(&with_s_plus_l(&decode(signature.as_bytes()).unwrap())))));
-    tokens.push(("J26", format!("{input}.{}", encode(&[0; 64]))));
-    for length in [0, 32, 63, 65] {
-        let mut bytes = decode(signature.as_bytes()).unwrap();
-        bytes.resize(length, 0);
-        tokens.push(("J25/J26", format!("{input}.{}", encode(&bytes))));
+    tokens.push(("J16", forger.nested(Envelope::SignThenEncrypt, forger.key(), Kind::Session, &claims)));
+    let bytes = decode(signature.as_bytes()).unwrap();
+    if forger.alg() == SigningAlg::EdDsa {
+        tokens.push(("J26", format!("{input}.{}", encode(&with_s_plus_l(&bytes)))));
+    }
+    for wrong in no_signatures(forger.alg(), &bytes) {
+        tokens.push(("J25/J26", format!("{input}.{}", encode(&wrong))));
     }
     for typ in
         ["journey+jwt", "heartbeat+jwt", "assertion+jwt", "JWT", "at+jwt", "session+JWT", "application/session+jwt", ""]
@@ -541,8 +626,7 @@ fn j_nested_tokens() {
     let world = world("DIRECT");
     let forger = Forger::of(&world);
     let claims = good_claims();
-    let seed = forger.seed();
-    let good = forger.nested(Envelope::SignThenEncrypt, &seed, Kind::Session, &claims);
+    let good = forger.nested(Envelope::SignThenEncrypt, forger.key(), Kind::Session, &claims);
     assert_eq!(ask(&world, "/", &in_cookie(&good)), [200, 200]);
     let parts: Vec<&str> = good.split('.').collect();
     let changed = |at: usize, part: String| {
@@ -553,15 +637,15 @@ fn j_nested_tokens() {
 
     let mut tokens: Vec<(&'static str, String)> = vec![
         ("J16", forger.claims(&claims)),
-        ("J17", forger.nested(Envelope::Encrypt, &seed, Kind::Session, &claims)),
-        ("J18", forger.nested(Envelope::SignThenEncrypt, &[9; 32], Kind::Session, &claims)),
-        ("J28", forger.nested(Envelope::SignThenEncrypt, &seed, Kind::Journey, &claims)),
-        ("J28", forger.nested(Envelope::SignThenEncrypt, &seed, Kind::Heartbeat, &claims)),
+        ("J17", forger.nested(Envelope::Encrypt, forger.key(), Kind::Session, &claims)),
+        ("J18", forger.nested(Envelope::SignThenEncrypt, forger.stranger(), Kind::Session, &claims)),
+        ("J28", forger.nested(Envelope::SignThenEncrypt, forger.key(), Kind::Journey, &claims)),
+        ("J28", forger.nested(Envelope::SignThenEncrypt, forger.key(), Kind::Heartbeat, &claims)),
         (
             "J29",
             forger.nested(
                 Envelope::SignThenEncrypt,
-                &seed,
+                forger.key(),
                 Kind::Session,
                 &with(claims.clone(), json!({ "realm": "/beta" })),
             ),
@@ -570,7 +654,7 @@ fn j_nested_tokens() {
             "J31",
             forger.nested(
                 Envelope::SignThenEncrypt,
-                &seed,
+                forger.key(),
                 Kind::Session,
                 &with(claims.clone(), json!({ "exp": now() - 1 })),
             ),
@@ -634,7 +718,7 @@ fn s16_an_edge_keeps_a_used_session_alive() {
     let mut world = world("DIRECT");
     let forger = Forger::of(&world);
     let minted = |changes: Value| {
-        forger.nested(Envelope::SignThenEncrypt, &forger.seed(), Kind::Session, &with(good_claims(), changes))
+        forger.nested(Envelope::SignThenEncrypt, forger.key(), Kind::Session, &with(good_claims(), changes))
     };
     let aged = |number: u8| minted(json!({ "iat": now() - 600, "idle": 1800, "jti": encode(&[number; 12]) }));
     let request = |world: &World, method: &str, token: &str| {

@@ -360,6 +360,63 @@ fn the_status_route_is_off_unless_asked_for() {
     assert_eq!((cache(&after, "hits"), cache(&after, "misses")), (cache(&fresh, "hits") + 1, cache(&fresh, "misses")));
 }
 
+/// A request is refused once, for one reason: clients of the REST interface have no cookie, and are not refused for that.
+#[test]
+fn refusals_are_counted_when_they_are_answered() {
+    for signing in ["EdDSA", "ES256"] {
+        let mut world = World::with(DenylistProfile::Default, |options| {
+            options.origin_env.push(("COUNTERSIGN__SESSION__STATELESSSIGNINGTYPE".to_owned(), signing.to_owned()));
+        });
+        let token = world.log_in();
+        let base = world.stack.start_extra_edge(None, &json!({ "status": true })).unwrap();
+        let refusals = || send("GET", &format!("{base}/.countersign/status"), &[], "").json()["refusals"].clone();
+        let page = |headers: &[(&str, &str)]| send("GET", &format!("{base}/?format=json"), headers, "").status;
+        for _ in 0..2 {
+            assert_eq!(page(&[(COOKIE_NAME, &token)]), 200);
+        }
+        assert_eq!(refusals(), json!({}), "{signing}");
+        assert_eq!(page(&[]), 401);
+        assert_eq!(page(&[(COOKIE_NAME, "x")]), 401);
+        assert_eq!(refusals(), json!({ "no_session": 1, "token_format": 1 }), "{signing}");
+    }
+}
+
+/// `wrangler.toml` as it is deployed, but for the addresses: what Cloudflare says of a client's address is believed by the
+/// origin's limits, and what a client says of it is not.
+#[test]
+fn the_settings_of_cloudflare_tell_the_origin_the_clients_address() {
+    let text = std::fs::read_to_string(xtask::workspace_root().join("wrangler.toml")).unwrap();
+    let file: toml::Table = text.parse().unwrap();
+    let mut settings = serde_json::to_value(&file["vars"]["SETTINGS"]).unwrap();
+    for own in ["origin", "upstream", "public_url", "realm", "cookie_name", "login_url"] {
+        assert!(settings.as_object_mut().unwrap().remove(own).is_some(), "{own}");
+    }
+    let world = World::with(DenylistProfile::Default, |options| {
+        options.settings = settings;
+        for (name, value) in [
+            ("SERVER__CLIENT_ADDRESS", "X-Forwarded-For"),
+            ("SERVER__TRUSTED_PROXIES", "[\"127.0.0.1\"]"),
+            ("RATE_LIMITS__ADDRESS_REQUESTS", "2"),
+        ] {
+            options.origin_env.push((format!("COUNTERSIGN__{name}"), value.to_owned()));
+        }
+    });
+    let step = |address: &str, claimed: &str| {
+        let headers = [
+            ("accept-api-version", "resource=2.1"),
+            ("content-type", "application/json"),
+            ("cf-connecting-ip", address),
+            ("x-forwarded-for", claimed),
+            ("x-real-ip", claimed),
+        ];
+        send("POST", &world.edge(&json_path("authenticate")), &headers, "").status
+    };
+    let claims = ["198.51.100.1", "198.51.100.2", "198.51.100.3"];
+    assert_eq!(claims.map(|claimed| step("192.0.2.1", claimed)), [200, 200, 429]);
+    assert_eq!(claims.map(|claimed| step("2001:db8::1", claimed)), [200, 200, 429]);
+    assert_eq!(step("192.0.2.2", "192.0.2.1"), 200);
+}
+
 /// R24, R25: an origin in trouble is not asked once for every request.
 #[test]
 fn an_outage_does_not_become_a_storm() {

@@ -19,7 +19,8 @@ public_url = {public_url}
 # Beyond this, new connections wait. Each needs a file descriptor (ulimit -n).
 # max_connections = 1024
 # Where the address of a client is read from: "peer", the other end of the connection, where nothing stands in front of this
-# origin; or the name of a header, which is believed from these networks only. Without it no address is known.
+# origin; or the name of a header, which is believed from these networks only. Without it no address is known. An edge
+# writes X-Forwarded-For where its settings have client_ip_header; the networks are those its requests come from.
 #   client_address = "X-Forwarded-For"
 # trusted_proxies = []
 

@@ -3,9 +3,10 @@ use crate::session::Session;
 /// Remembers the cryptographic result of exact token bytes, and nothing else: times, denylist and lease are judged on
 /// every request. Bounded: a fixed number of places, each token having one place it may stand in.
 pub struct SessionCache {
+    /// All places but one.
     places: Vec<Place>,
-    /// Where a session is put for the caller to look at when the cache has no places.
-    spare: Place,
+    /// There is one in any case: what the host verified is put here for the look that follows.
+    last: Place,
     hits: u64,
     misses: u64,
 }
@@ -20,11 +21,11 @@ struct Place {
 }
 
 impl SessionCache {
-    /// A cache of `places` tokens; none when 0. A place costs about twice the length of its token.
+    /// A cache of `places` tokens, and of one at least. A place costs about twice the length of its token.
     pub fn new(places: usize) -> Self {
         let mut empty = Vec::new();
-        empty.resize_with(places, Place::default);
-        Self { places: empty, spare: Place::default(), hits: 0, misses: 0 }
+        empty.resize_with(places.saturating_sub(1), Place::default);
+        Self { places: empty, last: Place::default(), hits: 0, misses: 0 }
     }
 
     pub fn hits(&self) -> u64 {
@@ -37,28 +38,13 @@ impl SessionCache {
 
     pub(super) fn clear(&mut self) {
         self.places.fill_with(Place::default);
-        self.spare = Place::default();
+        self.last = Place::default();
     }
 
-    /// The tail of a token is a signature or an authentication tag, so it is as good as a hash of it; only tokens that
-    /// verified get a place, so nobody can choose where they fall.
-    fn place_of(&self, token: &[u8]) -> Option<usize> {
-        let (_, tail) = token.split_at(token.len().saturating_sub(12));
-        // FNV-1a; the low bits of its state are weak, so the high ones are used.
-        let hash = tail
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        usize::try_from((hash >> 32).checked_rem(self.places.len() as u64)?).ok()
-    }
-
-    /// Takes a session that was verified meanwhile. Without places it is kept for the next look, which is its caller's.
+    /// Takes a session that was verified meanwhile.
     pub(super) fn put(&mut self, token: &[u8], session: Session) {
-        let at = self.place_of(token);
-        let place = match at.and_then(|at| self.places.get_mut(at)) {
-            Some(place) => place,
-            None => &mut self.spare,
-        };
-        *place = Place { token: token.to_vec(), session: Some(session), put: true };
+        *place_of(&mut self.places, &mut self.last, token) =
+            Place { token: token.to_vec(), session: Some(session), put: true };
     }
 
     pub(super) fn get_or_open<E>(
@@ -66,34 +52,35 @@ impl SessionCache {
         token: &[u8],
         open: impl FnOnce() -> Result<Session, E>,
     ) -> Result<&Session, E> {
-        let at = self.place_of(token);
-        let place = match at.and_then(|at| self.places.get_mut(at)) {
-            Some(place) => place,
-            None => {
-                if !self.spare.put {
-                    self.spare = Place::default();
-                }
-                &mut self.spare
+        let Place { token: known, session, put } = place_of(&mut self.places, &mut self.last, token);
+        match (session, same(known, token)) {
+            (Some(session), true) => {
+                self.hits += u64::from(!std::mem::take(put));
+                Ok(session)
             }
-        };
-        let known = if same(&place.token, token) { place.session.take() } else { None };
-        let session = match known {
-            Some(session) => {
-                self.hits += u64::from(!std::mem::take(&mut place.put));
-                session
-            }
-            None => {
+            (session, _) => {
                 self.misses += 1;
                 // A token that does not verify leaves the place as it was: refused ones must not push out good ones.
-                let session = open()?;
-                place.token.clear();
-                place.token.extend_from_slice(token);
-                place.put = false;
-                session
+                let opened = open()?;
+                known.clear();
+                known.extend_from_slice(token);
+                *put = false;
+                Ok(session.insert(opened))
             }
-        };
-        Ok(place.session.insert(session))
+        }
     }
+}
+
+/// The tail of a token is a signature or an authentication tag, so it is as good as a hash of it; only tokens that
+/// verified get a place, so nobody can choose where they fall.
+fn place_of<'a>(places: &'a mut [Place], last: &'a mut Place, token: &[u8]) -> &'a mut Place {
+    let (_, tail) = token.split_at(token.len().saturating_sub(12));
+    // FNV-1a; the low bits of its state are weak, so the high ones are used.
+    let hash = tail
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let at = usize::try_from((hash >> 32) % (places.len() as u64 + 1)).ok();
+    at.and_then(|at| places.get_mut(at)).unwrap_or(last)
 }
 
 /// Equality by eight bytes at a time: `memcmp` goes byte by byte on wasm32.

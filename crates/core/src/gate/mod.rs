@@ -212,9 +212,11 @@ impl Gate {
         self.opener.replace_keys(keys);
     }
 
-    /// Likewise the denylist key.
+    /// Likewise the denylist key: what the origin said of references is forgotten too, since their marks are under the key
+    /// of before.
     pub fn replace_denylist_key(&mut self, key: DenylistKey) {
         self.opener.replace_denylist_key(key);
+        self.answers = Answers::default();
     }
 
     pub fn cache(&self) -> &SessionCache {

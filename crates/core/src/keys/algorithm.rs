@@ -46,6 +46,22 @@ impl SigningAlg {
         Self::ALL.into_iter().find(|alg| alg.name() == name)
     }
 
+    /// Bytes of a number of the curve, of which a signature has two (RFC 7518 §3.4), and so has an uncompressed point after
+    /// its first byte (SEC 1 §2.3.3); `None` for what is no ECDSA.
+    pub(crate) const fn curve_bytes(self) -> Option<usize> {
+        match self {
+            Self::Es256 => Some(32),
+            Self::Es384 => Some(48),
+            Self::Es512 => Some(66),
+            _ => None,
+        }
+    }
+
+    /// Whether these bytes have the form of an uncompressed point of its curve.
+    pub(crate) fn is_point(self, bytes: &[u8]) -> bool {
+        self.curve_bytes().is_some_and(|number| bytes.len() == 1 + 2 * number) && bytes.first() == Some(&4)
+    }
+
     /// Whether the key that verifies is the key that signs.
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)

@@ -15,7 +15,7 @@ pub enum KeyError {
     BadRsaKey,
     /// An RSA modulus has 2,048 to 4,096 bits and is odd.
     BadModulus { bits: usize },
-    /// An RSA public exponent is odd, at least 65,537 and below 2^32.
+    /// The public exponent of an RSA key that signs is 65,537; of others it is odd, at least that and below 2^32.
     BadExponent,
     /// The RSA key comes from the generator of CVE-2017-15361, whose keys can be factored.
     Roca,
@@ -39,7 +39,9 @@ impl std::fmt::Display for KeyError {
             Self::BadModulus { bits } => {
                 write!(f, "an RSA modulus must be odd and have 2048 to 4096 bits; this one has {bits}")
             }
-            Self::BadExponent => f.write_str("an RSA public exponent must be odd, at least 65537 and below 2^32"),
+            Self::BadExponent => f.write_str(
+                "the public exponent of an RSA key must be 65537; of one that encrypts it may be greater, odd and below 2^32",
+            ),
             Self::Roca => f.write_str("the RSA key can be factored (ROCA, CVE-2017-15361)"),
             Self::KeyLength { alg, needed } => write!(f, "an {alg} key must have exactly {needed} bytes"),
             Self::NotOfHost { alg } => write!(f, "{alg} is not verified by the host"),

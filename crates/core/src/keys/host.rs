@@ -12,14 +12,11 @@ impl HostKey {
     /// From the uncompressed point of an ECDSA key (SEC 1 §2.3.3) or the PKCS#1 DER of an RSA key, as
     /// [`super::VerificationKey::new`]. Whether the point is on the curve the host finds out when it imports the key.
     pub(super) fn new(alg: SigningAlg, key: &[u8]) -> Result<Self, KeyError> {
-        let point = |length| {
-            let whole = key.len() == length && key.first() == Some(&4);
-            if whole { Ok(()) } else { Err(KeyError::BadPoint { alg: alg.name() }) }
-        };
         match alg {
-            SigningAlg::Es256 => point(65)?,
-            SigningAlg::Es384 => point(97)?,
-            SigningAlg::Es512 => point(133)?,
+            SigningAlg::Es256 | SigningAlg::Es384 | SigningAlg::Es512 if alg.is_point(key) => {}
+            SigningAlg::Es256 | SigningAlg::Es384 | SigningAlg::Es512 => {
+                return Err(KeyError::BadPoint { alg: alg.name() });
+            }
             SigningAlg::Rs256 if is_one_sequence(key) => {}
             SigningAlg::Rs256 => return Err(KeyError::BadRsaKey),
             own => return Err(KeyError::NotOfHost { alg: own.name() }),
@@ -38,12 +35,7 @@ impl HostKey {
 
     /// How long a signature is, in bytes; RSA's is as long as the modulus, which the host checks.
     pub(crate) fn signature_len(&self) -> Option<usize> {
-        match self.alg {
-            SigningAlg::Es384 => Some(96),
-            SigningAlg::Es512 => Some(132),
-            SigningAlg::Es256 => Some(64),
-            _ => None,
-        }
+        Some(2 * self.alg.curve_bytes()?)
     }
 }
 

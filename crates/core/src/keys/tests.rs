@@ -80,6 +80,8 @@ fn j27_weak_rsa_keys_do_not_load() {
     assert_eq!(good[end - 5..], [2, 3, 1, 0, 1]);
     for (at, byte, error) in [
         (end - 1, 0, KeyError::BadExponent),
+        // Odd and greater than 65,537, and not what WebCrypto imports.
+        (end - 1, 3, KeyError::BadExponent),
         (end - 3, 0, KeyError::BadRsaKey),
         (end - 6, good[end - 6] ^ 1, KeyError::BadModulus { bits: 2048 }),
     ] {
@@ -89,6 +91,22 @@ fn j27_weak_rsa_keys_do_not_load() {
     }
     let trailing = [&good[..], &[0]].concat();
     assert_eq!(refused(SigningAlg::Rs256, &trailing), Some(KeyError::BadRsaKey));
+}
+
+/// WebCrypto, by which edges verify, imports no RSA key with another exponent. What encrypts is opened by the module.
+#[test]
+fn an_rsa_key_that_signs_has_the_exponent_65537() {
+    use rsa::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
+    use rsa::traits::PrivateKeyParts as _;
+
+    let der = decode(include_str!("../../testdata/rsa-2048.pkcs8").trim().as_bytes()).unwrap();
+    let key = rsa::RsaPrivateKey::from_pkcs8_der(&der).unwrap();
+    let [p, q] = key.primes() else { panic!("two primes") };
+    let other = rsa::RsaPrivateKey::from_p_q(p.as_ref().clone(), q.as_ref().clone(), 65_539u64.into()).unwrap();
+    let other = other.to_pkcs8_der().unwrap();
+    let signing = SigningKey::new(kid(), SigningAlg::Rs256, other.as_bytes());
+    assert_eq!(signing.err(), Some(KeyError::BadExponent));
+    assert!(ContentKey::new(kid(), KeyAlg::RsaOaep256, ContentAlg::A256Gcm, other.as_bytes()).is_ok());
 }
 
 #[test]

@@ -25,7 +25,8 @@ mod unproven;
 pub use error::TokenError;
 #[cfg(feature = "test-vectors")]
 pub(crate) use open::parts as compact_parts;
-pub use open::{Opened, Scratch, Verified, open, open_or_ask};
+pub(crate) use open::{Opened, open_or_ask};
+pub use open::{Scratch, Verified, open};
 pub use unproven::Unproven;
 
 /// Longest token that is looked at, in bytes. A cookie has at most 4,096; the body of a REST call may carry more.

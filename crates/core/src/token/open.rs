@@ -4,7 +4,8 @@ use super::{Envelope, Kind, TokenError, Unproven, header};
 use crate::encoding::decode_into;
 use crate::keys::{KeySet, Kid, VerificationKey};
 
-/// Claims whose token was verified. Only [`open`] makes one, so what takes a `Verified` cannot be given anything else.
+/// Claims whose token was verified. Only [`open`] makes one, and the gate on the host's word, so what takes a `Verified`
+/// cannot be given anything else.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verified<T> {
     claims: T,
@@ -42,8 +43,7 @@ impl Scratch {
 }
 
 /// A token that was looked at: all is known of it, or the host must be asked.
-#[derive(Debug)]
-pub enum Opened<T> {
+pub(crate) enum Opened<T> {
     Verified(Verified<T>),
     Unproven(Unproven),
 }
@@ -63,7 +63,7 @@ pub fn open<T: DeserializeOwned>(
 }
 
 /// The same, for a caller that can ask the host.
-pub fn open_or_ask<T: DeserializeOwned>(
+pub(crate) fn open_or_ask<T: DeserializeOwned>(
     token: &[u8],
     kind: Kind,
     keys: &KeySet,

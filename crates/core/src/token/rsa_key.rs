@@ -55,6 +55,13 @@ fn is_roca(n: &[u8]) -> bool {
     })
 }
 
+/// Of a key that signs: WebCrypto, by which edges verify, imports four exponents alone, three of which are too small.
+#[cfg(feature = "signatures")]
+pub(crate) fn check_signing(n: &[u8], e: &[u8]) -> Result<(), KeyError> {
+    check(n, e)?;
+    if e == [1, 0, 1] { Ok(()) } else { Err(KeyError::BadExponent) }
+}
+
 /// From PKCS#8 DER.
 pub(crate) fn private_key(der: &[u8]) -> Result<rsa::RsaPrivateKey, KeyError> {
     let key = rsa::RsaPrivateKey::from_pkcs8_der(der).map_err(|_| KeyError::BadRsaKey)?;

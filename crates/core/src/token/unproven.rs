@@ -9,7 +9,7 @@ use crate::keys::{HostKey, Kid};
 
 /// A token whose layers, headers and keys are as they must be, and whose signature the host is to verify. Nothing of its
 /// payload is read before that.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Unproven {
     key: Arc<HostKey>,
     kids: [Option<Kid>; 2],
@@ -49,7 +49,11 @@ impl Unproven {
 
     /// Takes the host's word on whether [`Unproven::signature`] is one of [`Unproven::key`] over
     /// [`Unproven::signing_input`].
-    pub fn answered<T: DeserializeOwned>(self, valid: bool, scratch: &mut Scratch) -> Result<Verified<T>, TokenError> {
+    pub(crate) fn answered<T: DeserializeOwned>(
+        self,
+        valid: bool,
+        scratch: &mut Scratch,
+    ) -> Result<Verified<T>, TokenError> {
         if !valid {
             return Err(TokenError::Signature);
         }

@@ -21,12 +21,7 @@ impl PublicKey {
     /// From an uncompressed point; one that is not on the curve is refused, and so is infinity, which has no such form.
     pub(crate) fn new(alg: SigningAlg, point: &[u8]) -> Result<Self, KeyError> {
         let bad = KeyError::BadPoint { alg: alg.name() };
-        let length = match alg {
-            SigningAlg::Es384 => 97,
-            SigningAlg::Es512 => 133,
-            _ => 65,
-        };
-        if point.len() != length || point.first() != Some(&4) {
+        if !alg.is_point(point) {
             return Err(bad);
         }
         Ok(match alg {

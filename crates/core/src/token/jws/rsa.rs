@@ -18,7 +18,7 @@ impl PublicKey {
     pub(crate) fn new(der: &[u8]) -> Result<Self, KeyError> {
         let parts = rsa::pkcs1::RsaPublicKey::<UintRef<'_>>::from_der(der).map_err(|_| KeyError::BadRsaKey)?;
         let (n, e) = (parts.modulus.as_bytes(), parts.public_exponent.as_bytes());
-        rsa_key::check(n, e)?;
+        rsa_key::check_signing(n, e)?;
         Ok(Self(RsaPublicKeyComponents { n: n.into(), e: e.into() }))
     }
 
@@ -55,7 +55,7 @@ mod minting {
     /// A new key pair, as PKCS#8 DER. It takes a second or so.
     pub fn generate(bits: usize, entropy: &mut dyn Entropy) -> Option<Zeroizing<Vec<u8>>> {
         let key = rsa::RsaPrivateKey::new(&mut Rng(entropy), bits).ok()?;
-        rsa_key::check(&key.n_bytes(), &key.e_bytes()).ok()?;
+        rsa_key::check_signing(&key.n_bytes(), &key.e_bytes()).ok()?;
         Some(Zeroizing::new(key.to_pkcs8_der().ok()?.as_bytes().to_vec()))
     }
 
@@ -68,6 +68,7 @@ mod minting {
         /// From PKCS#8 DER.
         pub(crate) fn new(der: &[u8]) -> Result<Self, KeyError> {
             let key = rsa_key::private_key(der)?;
+            rsa_key::check_signing(&key.n_bytes(), &key.e_bytes())?;
             let public = key.to_public_key().to_pkcs1_der().map_err(|_| KeyError::BadRsaKey)?.as_bytes().to_vec();
             Ok(Self { key: Box::new(SigningKey::new(key)), public })
         }
