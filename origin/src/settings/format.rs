@@ -166,7 +166,7 @@ impl Layers {
             RsaPadding::OaepSha1 => {
                 return refuse(
                     padding_key,
-                    "must be RSA-OAEP-256: RSA-OAEP uses SHA-1, and is read for migration only",
+                    "must be RSA-OAEP-256: RSA-OAEP uses SHA-1",
                 );
             }
             RsaPadding::Pkcs1 => {
@@ -176,7 +176,7 @@ impl Layers {
         if self.compression == Compression::Def {
             return refuse(
                 "session.statelessCompressionType",
-                "must be NONE: the length of a compressed token tells what is in it; DEF is read for migration only",
+                "must be NONE: the length of a compressed token tells what is in it",
             );
         }
         let signing = match self.signing {
