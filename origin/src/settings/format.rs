@@ -164,10 +164,7 @@ impl Layers {
         match self.padding {
             RsaPadding::OaepSha256 => {}
             RsaPadding::OaepSha1 => {
-                return refuse(
-                    padding_key,
-                    "must be RSA-OAEP-256: RSA-OAEP uses SHA-1",
-                );
+                return refuse(padding_key, "must be RSA-OAEP-256: RSA-OAEP uses SHA-1");
             }
             RsaPadding::Pkcs1 => {
                 return refuse(padding_key, "must be RSA-OAEP-256: RSA1_5 tells an attacker the key, bit by bit");

@@ -234,8 +234,7 @@ fn rules_between_settings_are_checked() {
         ),
         (
             "[session]\nstatelessCompressionType = \"DEF\"",
-            "setting session.statelessCompressionType must be NONE: the length of a compressed token tells what is in it; \
-             DEF is read for migration only",
+            "setting session.statelessCompressionType must be NONE: the length of a compressed token tells what is in it",
         ),
         (
             "[session]\nstatelessSigningHmacSecret = { file = \"x\" }",
