@@ -69,7 +69,7 @@ fn the_realm_is_the_only_one_there_is_or_named() {
         assert_eq!((done.status.code(), stderr(&done).as_str()), (Some(1), why), "{arguments:?}");
         assert_eq!(stdout(&done), "", "{arguments:?}");
     }
-    let named = [&add[..4], &["benno", "--password-stdin", "--realm", "beta"]].concat();
+    let named = [&add[..3], &["benno", "--password-stdin", "--realm", "beta"]].concat();
     assert!(stdout(&run(&named)).contains("Added benno to /beta"));
     // A key says itself which realm it is of.
     let keys = stdout(&run(&["keys", "list"]));
