@@ -53,7 +53,7 @@ pub fn check_new_name(name: &str) -> Result<(), StoreError> {
 pub use administrators::Administrators;
 pub use agents::{Agent, Agents};
 pub use answers::{Answer, Answers};
-pub use attempts::{AttemptCounters, Attempts};
+pub use attempts::{AttemptCounters, Attempts, Held, Rules};
 pub use audit::{Audit, AuditEvent, AuditFilter, AuditLine};
 pub use counters::Counters;
 pub use devices::{Device, Devices, NewDevice};
