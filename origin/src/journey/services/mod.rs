@@ -32,7 +32,7 @@ use crate::passwords::HashError;
 use crate::rate_limits::Quota;
 pub(crate) use lockout::{Admission, COUNTER as LOCKOUT, Guess};
 pub(crate) use passwords::password_refusal;
-pub(crate) use profile::flattened;
+pub(crate) use profile::{flattened, is_own};
 pub(crate) use push_answers::keep as keep_push_answer;
 pub(crate) use realm::{Realms, of as realm_of};
 
