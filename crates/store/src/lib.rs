@@ -70,7 +70,7 @@ pub use keys::{Change, KeyEvent, KeyRows, Keys, LiveTokens, NewKey, StoredKey};
 pub use location::Location;
 pub use master_key::MasterKey;
 pub use names::{name_key, normal_name};
-pub use realms::{Realm, Realms};
+pub use realms::{Realm, RealmContents, Realms};
 pub use recovery_codes::RecoveryCodes;
 pub use sessions::{Quota, QuotaAction, ServerSession, Sessions};
 pub use settings::{Settings, SettingsDocument};
