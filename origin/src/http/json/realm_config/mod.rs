@@ -17,13 +17,10 @@ use serde_json::{Map, Value};
 use super::configuration;
 use super::error::Crest;
 use super::{Answer, Call, crest_json};
-use crate::journey::documents::{Change, Documents};
+use crate::journey::documents::{Change, Documents, is_plain_name};
 use crate::journey::library::built_in;
 
 type Object = Map<String, Value>;
-
-/// Longest name, in bytes: that of a journey in the store.
-const MAX_ID: usize = 255;
 
 /// The id of a path, as it is meant.
 fn decoded(segment: &str) -> Result<String, Crest> {
@@ -31,13 +28,11 @@ fn decoded(segment: &str) -> Result<String, Crest> {
     Ok(text.into_owned())
 }
 
-/// Whether something new may have this name: one that is the same in a path, in a log and for the eye.
 fn plain_id(id: &str) -> Result<(), Crest> {
-    let odd = |letter: char| letter.is_control() || matches!(letter, '/' | '\\');
-    if id.is_empty() || id.len() > MAX_ID || id.trim() != id || matches!(id, "." | "..") || id.chars().any(odd) {
-        return Err(Crest::bad_request("Invalid attribute specified: the name cannot be used"));
+    match is_plain_name(id) {
+        true => Ok(()),
+        false => Err(Crest::bad_request("Invalid attribute specified: the name cannot be used")),
     }
-    Ok(())
 }
 
 /// The realm's documents as they are now, and the built-in journey where there is none of its name.
