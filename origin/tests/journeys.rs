@@ -311,7 +311,9 @@ fn a_rehearsal_finds_what_cannot_be_written() {
     let site = Site::new(None);
     let long = scripted("Long", Some(&"x".repeat(600_000)));
     let name = "n".repeat(5000);
-    for (brought, named) in [(long, "script \"11111111"), (decision(&name), "nnnn")] {
+    let outside = decision("../../etc/passwd");
+    for (brought, named) in [(long, "script \"11111111"), (decision(&name), "nnnn"), (outside, "\"../../etc/passwd\"")]
+    {
         let file = site.file("export.json", &export(&[brought]));
         for args in [&["import", &file, "--dry-run"][..], &["import", &file]] {
             let (code, said) = site.journey(args);

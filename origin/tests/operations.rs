@@ -446,3 +446,84 @@ fn a_login_in_progress_survives_kill_9() {
         assert!(third.is_valid(end["tokenId"].as_str().unwrap()));
     }
 }
+
+/// A slip of a key, or a shell variable that is not set, does not do something else than was meant.
+#[test]
+fn what_names_nothing_or_nobody_is_refused() {
+    let site = Site::new(None);
+    assert!(
+        site.with_input(&["user", "add", "--realm", "alpha", "--username", "demo", "--password-stdin"], PASSWORD)
+            .status
+            .success()
+    );
+    let realms = site.does(&["realm", "list"]);
+    for args in [
+        &["user", "add", "--realm", "", "--username", "eve", "--password-stdin", "--admin"][..],
+        &["user", "add", "--realm=", "--username", "eve", "--password-stdin", "--admin"],
+        &["user", "add", "--realm", "alpha", "--username", "", "--password-stdin"],
+        &["user", "list", "--realm", ""],
+        &["realm", "add", ""],
+        &["sessions", "end", "--realm", "", "--whole-realm", "--reason", "x"],
+        &["sessions", "end", "--realm", "alpha", "--user", "", "--reason", "x"],
+        &["sessions", "end", "--realm", "alpha", "--user", "demo", "--reason", ""],
+    ] {
+        let refused = site.with_input(args, PASSWORD);
+        assert_eq!(refused.status.code(), Some(2), "{args:?}: {}", stdout(&refused));
+    }
+    assert_eq!(site.does(&["realm", "list"]), realms);
+
+    let end = ["sessions", "end", "--realm", "alpha", "--reason", "x", "--user"];
+    let unknown = site.run(&[&end[..], &["dmeo"]].concat());
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(stderr(&unknown).starts_with("countersign: there is no user dmeo in /alpha; "), "{}", stderr(&unknown));
+    assert!(site.does(&["denylist", "list"]).lines().count() <= 1, "nothing was written");
+    site.does(&[&end[..], &["dmeo", "--even-if-unknown"]].concat());
+    site.does(&[&end[..], &["DEMO"]].concat());
+
+    // One rule for passwords, whoever sets them.
+    let add = ["user", "add", "--realm", "alpha", "--username", "short", "--password-stdin"];
+    let passwd = ["user", "passwd", "--realm", "alpha", "--username", "demo", "--password-stdin"];
+    for args in [&add, &passwd] {
+        let refused = site.with_input(args, "short\n");
+        assert_eq!(refused.status.code(), Some(1), "{}", stdout(&refused));
+        let why = stderr(&refused);
+        assert!(why.starts_with("countersign: the password fails MIN_LENGTH") && why.contains("[passwords]"), "{why}");
+        assert!(site.with_input(args, "l0ng enough\n").status.success());
+    }
+}
+
+#[test]
+fn a_realm_is_deleted_with_what_is_in_it() {
+    for site in [Site::new(None), Site::postgres()] {
+        let refused = |args: &[&str], part: &str| {
+            let output = site.run(args);
+            assert_eq!(output.status.code(), Some(1), "{args:?}: {}", stdout(&output));
+            assert!(stderr(&output).contains(part), "{args:?}: {}", stderr(&output));
+        };
+        refused(&["realm", "delete", "alpha"], "/alpha is the only realm");
+        refused(&["realm", "delete", "beta"], "there is no realm /beta");
+        for name in ["sessions", "Authenticate", "users", "alpha/realms"] {
+            refused(&["realm", "add", name], "must not be a word of the paths");
+        }
+        refused(&["realm", "add", "ALPHA"], "realm \"/alpha\" already exists");
+        // A slip that nobody has used yet goes as easily as it came.
+        site.does(&["realm", "add", "btea"]);
+        assert!(site.does(&["realm", "delete", "btea", "--dry-run"]).contains("Would delete /btea with 0 users"));
+        site.does(&["realm", "delete", "btea"]);
+
+        site.does(&["realm", "add", "beta"]);
+        let add = ["user", "add", "--realm", "beta", "--username", "demo", "--password-stdin", "--admin"];
+        assert!(site.with_input(&add, PASSWORD).status.success());
+        refused(&["realm", "delete", "beta"], "this would delete /beta with 1 users");
+        let done = site.does(&["realm", "delete", "beta", "--even-if-used"]);
+        assert!(done.starts_with("Deleted /beta with 1 users"), "{done}");
+        assert_eq!(site.does(&["realm", "list"]), "/alpha\n");
+        let told = site.does(&["audit", "list", "--topic", "config"]);
+        assert!(told.lines().any(|line| line.contains("\"delete\"") && line.contains("/beta")), "{told}");
+        assert!(site.does(&["denylist", "list"]).contains("the realm was deleted"));
+        site.does(&["doctor"]);
+        // What comes after has nothing of it.
+        site.does(&["realm", "add", "beta"]);
+        assert!(!site.does(&["user", "list", "--realm", "beta"]).contains("demo"));
+    }
+}

@@ -31,6 +31,8 @@ pub struct Journey {
     pub tree_timeout: Option<i64>,
     /// Placeholders without a value.
     pub missing_variables: BTreeSet<String>,
+    /// Flags of the tree that are neither true nor false.
+    pub odd_flags: Vec<&'static str>,
 }
 
 /// A node of a journey, or a child of a page.
@@ -88,12 +90,30 @@ impl NodeSpec {
     }
 }
 
+/// A flag, also as a text: some tools write every value as one. `None` for what is neither true nor false.
+pub fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(value) => Some(*value),
+        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
+
 impl Journey {
     /// Reads a journey. `None` when it has no tree or no entry.
     pub fn compile(name: &str, document: &Document, variables: &Variables) -> Option<Self> {
         let tree = document.tree()?;
-        let flag = |field: &str, default| tree.get(field).and_then(Value::as_bool).unwrap_or(default);
-        let number = |field: &str| tree.get(field).and_then(Value::as_i64);
+        let mut odd_flags = Vec::new();
+        // What is neither true nor false must not open what was meant to be shut.
+        let mut flag = |field: &'static str, absent, odd| match tree.get(field) {
+            None => absent,
+            Some(value) => truth(value).unwrap_or_else(|| {
+                odd_flags.push(field);
+                odd
+            }),
+        };
+        let number = |field: &str| tree.get(field).and_then(Value::as_i64).filter(|number| *number > 0);
         let mut missing = BTreeSet::new();
         let mut nodes = BTreeMap::new();
         let associations = tree.get("nodes").and_then(Value::as_object);
@@ -123,16 +143,17 @@ impl Journey {
             name: name.to_owned(),
             entry,
             nodes,
-            enabled: flag("enabled", true),
-            inner_only: flag("innerTreeOnly", false),
-            must_run: flag("mustRun", false),
-            no_session: flag("noSession", false),
-            transactional_only: flag("transactionalOnly", false),
+            enabled: flag("enabled", true, false),
+            inner_only: flag("innerTreeOnly", false, true),
+            must_run: flag("mustRun", false, false),
+            no_session: flag("noSession", false, true),
+            transactional_only: flag("transactionalOnly", false, true),
             identity_resource: resource.filter(|name| !name.is_empty() && *name != "null").map(str::to_owned),
             max_session_time: number("maximumSessionTime"),
             max_idle_time: number("maximumIdleTime"),
             tree_timeout: number("treeTimeout"),
             missing_variables: missing,
+            odd_flags,
         })
     }
 

@@ -56,7 +56,7 @@ pub use engine::{
     StepError, Success, is_own_property,
 };
 pub use filter::{Filter, Operator};
-pub use journey::{FAILURE_NODE, Journey, NodeSpec, SUCCESS_NODE};
+pub use journey::{FAILURE_NODE, Journey, NodeSpec, SUCCESS_NODE, truth};
 pub use library::{Language, Library, Script};
 pub use locale::Localised;
 pub use mail::{EmailTemplate, Mail};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::import::source;
+use crate::journey::truth;
 use crate::mail::EmailTemplate;
 use crate::variables::Variables;
 use crate::{Export, Journey};
@@ -123,7 +124,7 @@ impl Library {
 
     /// Those that are enabled, by name.
     pub fn providers(&self) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
-        let enabled = |settings: &Map<String, Value>| settings.get("enabled").and_then(Value::as_bool).unwrap_or(true);
+        let enabled = |settings: &Map<String, Value>| settings.get("enabled").is_none_or(|it| truth(it) == Some(true));
         self.providers.iter().filter(move |(_, settings)| enabled(settings)).map(|(name, all)| (name.as_str(), all))
     }
 

@@ -1,6 +1,6 @@
 //! What an operator is told of a journey before it runs. Only what can be reached counts: editors leave parts behind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -82,6 +82,10 @@ pub enum Problem {
     EndsAtOnce(bool),
     /// The outcome leads back without a question, and whatever was decided will be decided again.
     Endless(String),
+    /// Every way through the inner journey leads into one that is being run already.
+    NeverReturns(String),
+    /// A flag of the tree is neither true nor false.
+    OddFlag(&'static str),
 }
 
 impl std::fmt::Display for Problem {
@@ -110,6 +114,11 @@ impl std::fmt::Display for Problem {
             Self::Needs(what) => write!(out, "needs {what} in the settings"),
             Self::EndsAtOnce(true) => out.write_str("its entry is the success node: nobody is known who could log in"),
             Self::EndsAtOnce(false) => out.write_str("its entry is the failure node: every login fails"),
+            Self::NeverReturns(name) => write!(out, "inner journey {name:?} calls itself on every way: it never ends"),
+            Self::OddFlag("enabled") => out.write_str("enabled is neither true nor false: it is disabled"),
+            Self::OddFlag(name) => {
+                write!(out, "{name} is neither true nor false: it is taken as what lets less through")
+            }
             Self::Endless(id) => write!(out, "outcome {id:?} leads back to it without a question: it never ends"),
         }
     }
@@ -151,7 +160,7 @@ pub fn validate(library: &Library, journey: &Journey) -> Report {
 
 /// Looks at a journey as it would run in this library and this realm.
 pub fn validate_in(library: &Library, journey: &Journey, around: Surroundings<'_>) -> Report {
-    let mut check = Check { library, around, findings: Vec::new() };
+    let mut check = Check { library, around, returning: returning(library, journey), findings: Vec::new() };
     check.journey(journey);
     let mut findings = check.findings;
     findings.sort_by(|a, b| (a.severity, &a.node, &a.problem).cmp(&(b.severity, &b.node, &b.problem)));
@@ -167,6 +176,8 @@ pub fn validate_in(library: &Library, journey: &Journey, around: Surroundings<'_
 struct Check<'a> {
     library: &'a Library,
     around: Surroundings<'a>,
+    /// The journeys among those that are called, and this one, that can come to an end.
+    returning: BTreeSet<&'a str>,
     findings: Vec<Finding>,
 }
 
@@ -192,6 +203,9 @@ impl Check<'_> {
                 self.add(Severity::Blocks, None, Problem::EndsAtOnce(success));
             }
         }
+        for flag in &journey.odd_flags {
+            self.add(Severity::Blocks, None, Problem::OddFlag(flag));
+        }
         for name in &journey.missing_variables {
             self.add(Severity::Warns, None, Problem::MissingVariable(name.clone()));
         }
@@ -208,9 +222,10 @@ impl Check<'_> {
                 continue;
             }
             let Some(inner) = self.library.journey(name) else { continue };
-            let mut check = Check { library: self.library, around: self.around, findings: Vec::new() };
-            check.own(inner);
-            for finding in check.findings.into_iter().filter(|finding| finding.severity != Severity::Warns) {
+            let own = std::mem::take(&mut self.findings);
+            self.own(inner);
+            let found = std::mem::replace(&mut self.findings, own);
+            for finding in found.into_iter().filter(|finding| finding.severity != Severity::Warns) {
                 self.findings.push(Finding { severity: Severity::Blocks, ..finding });
             }
             open.extend(inner_trees(inner));
@@ -365,6 +380,8 @@ impl Check<'_> {
                 let name = text("tree").unwrap_or_default();
                 if self.library.journey(name).is_none_or(|inner| !inner.enabled) {
                     self.add(Severity::Blocks, Some(node), Problem::MissingJourney(name.to_owned()));
+                } else if !self.returning.contains(name) {
+                    self.add(Severity::Blocks, Some(node), Problem::NeverReturns(name.to_owned()));
                 }
             }
             "QueryFilterDecisionNode" if text("queryFilter").is_some_and(|text| Filter::parse(text).is_none()) => {
@@ -504,6 +521,48 @@ fn is_setting(node: &NodeSpec, name: &str) -> bool {
 fn inner_trees(journey: &Journey) -> impl Iterator<Item = &str> {
     let reachable = journey.reachable(&journey.entry);
     reachable.into_iter().filter_map(|id| journey.nodes.get(id)?.inner_tree())
+}
+
+/// Which of the journeys that one calls, and it itself, can be left: by an end, or by an exception, which others report.
+/// One that calls itself on some ways only can; deep as it may go, the engine ends it.
+fn returning<'a>(library: &'a Library, journey: &'a Journey) -> BTreeSet<&'a str> {
+    let mut all: BTreeMap<&str, &Journey> = BTreeMap::new();
+    let mut open = vec![journey];
+    while let Some(journey) = open.pop() {
+        if all.insert(journey.name.as_str(), journey).is_none() {
+            open.extend(inner_trees(journey).filter_map(|name| library.journey(name)).map(|inner| &**inner));
+        }
+    }
+    let mut known = BTreeSet::new();
+    loop {
+        let more: Vec<&str> = all
+            .iter()
+            .filter(|(name, journey)| {
+                !known.contains(*name) && can_end(journey, |name| !all.contains_key(name) || known.contains(name))
+            })
+            .map(|(name, _)| *name)
+            .collect();
+        if more.is_empty() {
+            return known;
+        }
+        known.extend(more);
+    }
+}
+
+/// Whether some way leads to an end where inner journeys are left only if they `return`.
+fn can_end(journey: &Journey, returns: impl Fn(&str) -> bool) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![journey.entry.as_str()];
+    while let Some(id) = open.pop() {
+        let Some(node) = journey.nodes.get(id) else { return true };
+        if seen.insert(id) && node.inner_tree().is_none_or(&returns) {
+            open.extend(node.connections.values().map(String::as_str));
+            if node.connections.is_empty() {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 fn sounds_secret(name: &str) -> bool {

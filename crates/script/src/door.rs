@@ -216,6 +216,7 @@ impl Door {
         {
             return Err("the method or a header is not valid".to_owned());
         }
+        let headers = forwarded(&url, headers)?;
         if self.exchanges.get() >= self.limits.exchanges {
             return Err(format!("a script may send {} requests", self.limits.exchanges));
         }
@@ -246,6 +247,38 @@ impl Door {
             .map_err(|error| refuse(format!("the library {name:?} {error}")))?;
         bytecode::run(ctx, &code)
     }
+}
+
+/// Headers that are about one connection or where a message ends (RFC 9110 §7.6.1): the client's to make. What a script
+/// says there is left out, so that one that counts its body's length goes on working.
+const FRAMING: [&str; 12] = [
+    "connection",
+    "content-length",
+    "expect",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What of a script's headers is sent. AM's documentation is silent here. `Host` is the URL's, which the allow-list was
+/// asked about: another one would lead to another server behind the same address.
+fn forwarded(url: &Url, mut headers: Vec<(String, String)>) -> Result<Vec<(String, String)>, String> {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or_default();
+    let own = [host.to_owned(), format!("{host}:{port}")];
+    let is = |name: &str, other: &str| name.eq_ignore_ascii_case(other);
+    let foreign = |value: &str| !own.iter().any(|own| is(own, value.trim()));
+    if let Some((_, value)) = headers.iter().find(|(name, value)| is(name, "host") && foreign(value)) {
+        return Err(format!("the header Host may not be {value:?} where the URL says {host}"));
+    }
+    headers.retain(|(name, _)| !is(name, "host") && !FRAMING.iter().any(|own| is(name, own)));
+    Ok(headers)
 }
 
 /// As IDM names its statuses.

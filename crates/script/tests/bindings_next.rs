@@ -152,6 +152,31 @@ fn http_goes_where_it_may_and_nowhere_else() {
     assert_eq!(sent[0].headers, headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }
 
+/// A virtual host behind an address that is allowed may be one that is not; and where a message ends, a script does not
+/// say.
+#[test]
+fn what_frames_a_request_is_not_for_scripts() {
+    let world = Arc::new(World::new([(200, "{}")]));
+    let source = "var e = [];
+        for (const host of ['evil.test', 'api.example.com:8443', 'api.example.com.evil.test'])
+            try { httpClient.send('https://api.example.com/v1/', { headers: { 'hOsT': host } }); } catch (x) { e.push(x.message); }
+        var all = ['Connection', 'CONTENT-LENGTH', 'Transfer-Encoding', 'TE', 'Trailer', 'Expect', 'Upgrade', 'Keep-Alive',
+            'Proxy-Authorization', 'Proxy-Connection', 'HTTP2-Settings'];
+        var headers = { Host: 'API.example.com:443', 'X-A': 'b' };
+        all.forEach(name => headers[name] = 'chunked');
+        httpClient.send('https://api.example.com/v1/', { headers });
+        nodeState.putShared('e', e); outcome = 'x'";
+    let decision = report(Next, source, json!({}), world.clone()).result.unwrap();
+    let why = |host: &str| format!("the header Host may not be {host:?} where the URL says api.example.com");
+    assert_eq!(
+        decision.shared["e"],
+        json!([why("evil.test"), why("api.example.com:8443"), why("api.example.com.evil.test")])
+    );
+    let sent = world.sent.lock().unwrap();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].headers, [("X-A".to_owned(), "b".to_owned())]);
+}
+
 #[test]
 fn utils_convert_and_hash() {
     let all = "[utils.base64.encode('h\u{e9}'), utils.base64.decode('aMOp'), utils.base64url.encode('??>'), utils.base64url.decode('Pz8-'),

@@ -41,6 +41,41 @@ pub(crate) fn realm_name(text: &str) -> Result<(), StoreError> {
     if fine { Ok(()) } else { Err(StoreError::Invalid { what: "realm name", rule: "must be a path such as /alpha" }) }
 }
 
+/// Words of the addresses that realms are part of: in AM's oldest form, `json/alpha/sessions`, a realm of such a name could
+/// not be told from what it stands for, nor be reached.
+const PATH_WORDS: [&str; 18] = [
+    "agents",
+    "authenticate",
+    "dashboard",
+    "devices",
+    "global-config",
+    "groups",
+    "health",
+    "policies",
+    "push",
+    "realm-config",
+    "realms",
+    "root",
+    "scripts",
+    "selfservice",
+    "serverinfo",
+    "sessions",
+    "users",
+    "wellknown",
+];
+
+/// For new realms: one of before keeps its name.
+pub(crate) fn realm_name_is_free(text: &str) -> Result<(), StoreError> {
+    let word = |segment: &str| PATH_WORDS.iter().any(|word| word.eq_ignore_ascii_case(segment));
+    if text.split('/').any(word) {
+        return Err(StoreError::Invalid {
+            what: "realm name",
+            rule: "must not be a word of the paths, such as sessions",
+        });
+    }
+    Ok(())
+}
+
 pub(crate) fn listed(limit: u32) -> i64 {
     i64::from(limit.min(MAX_LISTED))
 }

@@ -54,7 +54,7 @@ pub fn check_new_name(name: &str) -> Result<(), StoreError> {
 pub use administrators::Administrators;
 pub use agents::{Agent, Agents};
 pub use answers::{Answer, Answers};
-pub use attempts::{AttemptCounters, Attempts};
+pub use attempts::{AttemptCounters, Attempts, Held, Rules};
 pub use audit::{Audit, AuditEvent, AuditFilter, AuditLine};
 pub use counters::Counters;
 pub use devices::{Device, Devices, NewDevice};
@@ -72,7 +72,7 @@ pub use location::Location;
 pub use master_key::MasterKey;
 pub use names::{name_key, normal_name};
 pub use once::Once;
-pub use realms::{Realm, Realms};
+pub use realms::{Realm, RealmContents, Realms};
 pub use recovery_codes::RecoveryCodes;
 pub use sessions::{Quota, QuotaAction, ServerSession, Sessions};
 pub use settings::{Settings, SettingsDocument};

@@ -26,7 +26,7 @@ pub(super) struct List {
     #[arg(long)]
     user: Option<String>,
     /// `access`, `activity`, `authentication` or `config`.
-    #[arg(long)]
+    #[arg(long, value_parser = ["access", "activity", "authentication", "config"])]
     topic: Option<String>,
     /// Only the last so many days.
     #[arg(long)]

@@ -26,7 +26,8 @@ mod user_import;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use countersign_store::{AuditEvent, MasterKey, Store};
 use zeroize::Zeroizing;
 
@@ -99,7 +100,7 @@ type Outcome = Result<ExitCode, Failure>;
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&filled(Cli::command()).get_matches()).unwrap_or_else(|error| error.exit());
     let outcome = match cli.command {
         Command::Init(init) => block_on(init.run()),
         Command::Serve => {
@@ -123,6 +124,19 @@ pub fn main() -> ExitCode {
         eprintln!("countersign: {what}");
         ExitCode::FAILURE
     })
+}
+
+/// Arguments that name something: empty ones come of shell variables that are not set, and would mean the root realm, or
+/// nobody.
+const NAMES: [&str; 7] = ["realm", "user", "username", "name", "reason", "kid", "sid"];
+
+fn filled(command: clap::Command) -> clap::Command {
+    let named = |arg: clap::Arg| match NAMES.contains(&arg.get_id().as_str()) {
+        true => arg.value_parser(NonEmptyStringValueParser::new()),
+        false => arg,
+    };
+    // `init` says itself what it wants.
+    command.mut_args(named).mut_subcommands(|below| if below.get_name() == "init" { below } else { filled(below) })
 }
 
 fn block_on(run: impl Future<Output = Outcome>) -> Outcome {

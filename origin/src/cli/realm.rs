@@ -1,10 +1,15 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use countersign_store::{Store, StoreError};
+use countersign_core::denylist::{Entry, Kind, Slot};
+use countersign_store::denylist::NewEntry;
+use countersign_store::{AuditEvent, Store, StoreError};
 
+use super::keys::actor;
 use super::{Failure, Outcome, audited, open_store, realm_path};
-use crate::keyring;
+use crate::endings;
+use crate::keyring::{self, Keyring};
+use crate::seal_budgets::SealBudgets;
 use crate::settings::Settings;
 use crate::{Clock as _, SystemClock, SystemEntropy};
 
@@ -17,6 +22,18 @@ pub(super) enum Realm {
     },
     /// Lists the realms.
     List,
+    /// Deletes a realm with its users, agents, journeys and keys, and ends its sessions everywhere. The log and the audit
+    /// keep what they have. Not the last one.
+    Delete {
+        /// Such as beta, or / for the root realm.
+        name: String,
+        /// Also one that has users or sessions.
+        #[arg(long)]
+        even_if_used: bool,
+        /// Says what would be deleted.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// The realm that a command is about.
@@ -64,12 +81,16 @@ impl Realm {
                 match store.realms().create(&name, made).await {
                     Ok(_) => {}
                     // One whose keys were never made: the command was interrupted.
-                    Err(StoreError::Conflict { .. }) if !has_keys(&store, &name).await? => {}
+                    Err(StoreError::Conflict { name: same, .. })
+                        if same == name && !has_keys(&store, &name).await? => {}
                     Err(error) => return Err(error.into()),
                 }
                 keyring::generate(&store, Some((&name, settings.realm(&name))), now, &SystemEntropy).await?;
                 audited(&store, &name, "", serde_json::json!({"object": "realm", "operation": "add"})).await?;
                 println!("Added the realm {name}.");
+            }
+            Self::Delete { name, even_if_used, dry_run } => {
+                println!("{}", delete(&store, &settings, &realm_path(&name), even_if_used, dry_run).await?);
             }
             Self::List => {
                 for realm in store.realms().list().await? {
@@ -80,6 +101,50 @@ impl Realm {
         store.close().await;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+async fn delete(
+    store: &Store,
+    settings: &Settings,
+    name: &str,
+    even_if_used: bool,
+    dry_run: bool,
+) -> Result<String, Failure> {
+    let (realms, now) = (store.realms().list().await?, SystemClock.now().seconds());
+    if !realms.iter().any(|realm| realm.name == name) {
+        return Err(Failure(format!("there is no realm {name}")));
+    }
+    if realms.len() < 2 {
+        return Err(Failure(format!("{name} is the only realm; add the one that is to take its place first")));
+    }
+    let contents = store.realms().contents(name, now).await?;
+    // Of client-side sessions no more is known than how many tokens may live.
+    let live = store.keys().live_tokens(now).await?;
+    let keys = store.keys().list().await?;
+    let own = keys.iter().filter(|key| key.realm.as_deref() == Some(name));
+    let tokens: u64 = own.filter_map(|key| live.get(key.kid.as_str())).map(|live| live.tokens).max().unwrap_or(0);
+    let what = format!(
+        "{name} with {} users, {} server-side sessions, and up to {tokens} client-side tokens that may live",
+        contents.users, contents.sessions
+    );
+    if dry_run {
+        return Ok(format!("Would delete {what}. Nothing was changed."));
+    }
+    if !even_if_used && (contents.users, contents.sessions, tokens) != (0, 0, 0) {
+        return Err(Failure(format!("this would delete {what}; with --even-if-used it does")));
+    }
+    let ring = Keyring::load(store, settings, &SealBudgets::few(settings.keys.max_seals)).await?;
+    let fingerprint = ring.denylist.fingerprint(Kind::Realm, name, &[]);
+    let slot = Slot::of(endings::latest_end(store, settings, now).await?);
+    let actor = actor();
+    let end = NewEntry::new(Entry { kind: Kind::Realm, slot, fingerprint }, name, "the realm was deleted", &actor);
+    let detail = serde_json::json!({
+        "object": "realm", "operation": "delete", "users": contents.users, "sessions": contents.sessions,
+    });
+    let told = AuditEvent::config_change(now, name, &actor, detail);
+    let ended = store.realms().delete(name, &end, &told, now).await?;
+    let section = if settings.names_realm(name) { " The settings file still has a section for it." } else { "" };
+    Ok(format!("Deleted {what}. All sessions end with line {} of the log.{section}", ended.seq))
 }
 
 async fn has_keys(store: &Store, realm: &str) -> Result<bool, StoreError> {

@@ -46,8 +46,11 @@ impl Session {
         let app = App::read_only(settings, store, Box::new(SystemClock), Box::new(SystemEntropy)).await?;
         let explanation = explain(&app, &text).await;
         app.store.close().await;
-        println!("{}", serde_json::to_string_pretty(&explanation?)?);
-        Ok(ExitCode::SUCCESS)
+        let explanation = explanation?;
+        println!("{}", serde_json::to_string_pretty(&explanation)?);
+        // Whether it holds is part of what is told; something else than a session is a failure.
+        let is_none = explanation.layers.is_empty() && explanation.claims.is_none();
+        Ok(if is_none { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }
 

@@ -23,6 +23,9 @@ pub(super) struct End {
     /// All sessions of this user.
     #[arg(long, value_name = "USERNAME")]
     user: Option<String>,
+    /// Also when there is no such user or agent: one that was deleted elsewhere may have left sessions.
+    #[arg(long, requires = "user")]
+    even_if_unknown: bool,
     /// All sessions of the realm.
     #[arg(long)]
     whole_realm: bool,
@@ -56,6 +59,16 @@ impl End {
         Ok(ExitCode::SUCCESS)
     }
 
+    /// A slip of a key would end nothing, and look as if it had.
+    async fn is_known(&self, store: &countersign_store::Store, realm: &str, username: &str) -> Result<(), Failure> {
+        let known = self.even_if_unknown
+            || store.identities().named(realm, username).await?.is_some()
+            || store.agents().get(realm, username).await?.is_some();
+        let why =
+            || format!("there is no user {username} in {realm}; --even-if-unknown ends what sessions there may be");
+        known.then_some(()).ok_or_else(|| Failure(why()))
+    }
+
     async fn end(&self, store: &countersign_store::Store, settings: &Settings) -> Result<String, Failure> {
         let (now, actor) = (SystemClock.now().seconds(), actor());
         let order = Order { actor: &actor, reason: &self.reason };
@@ -64,6 +77,7 @@ impl End {
         // A key says itself which realm it is of.
         let realm = if self.kid.is_none() { self.realm.of(store).await? } else { String::new() };
         let scope = if let Some(username) = &self.user {
+            self.is_known(store, &realm, username).await?;
             Scope::User { realm: &realm, username }
         } else if let Some(kid) = &self.kid {
             let key = keys.iter().find(|key| key.kid.as_str() == kid);

@@ -11,6 +11,7 @@ use super::user_change::{Change, Passwd, Whom};
 use super::user_import::Import;
 use super::{Failure, Outcome, audited, open_store};
 use crate::explain::timestamp;
+use crate::journey::services::{is_own, password_refusal};
 use crate::keyring::{self, Keyring, RealmKeys};
 use crate::passwords::{self, MAX_PASSWORD};
 use crate::seal_budgets::SealBudgets;
@@ -106,11 +107,13 @@ impl List {
             let admin = store.administrators().is_granted(&realm, &user.username).await?;
             let (status, created) = (user.status.text(), timestamp(user.created_at));
             if self.json {
+                let attributes: Attributes =
+                    user.attributes.clone().into_iter().filter(|(name, _)| is_own(name)).collect();
                 println!(
                     "{}",
                     serde_json::json!({
                         "username": user.username, "realm": realm, "status": status, "administrator": admin,
-                        "createdAt": created, "attributes": user.attributes,
+                        "createdAt": created, "attributes": attributes,
                     })
                 );
                 continue;
@@ -155,6 +158,7 @@ impl Add {
             status: IdentityStatus::Active,
             attributes: &attributes,
         };
+        accepted(&settings, &realm, &username, &password)?;
         if add.admin && realm == "/" && !store.realms().list().await?.iter().any(|known| known.name == realm) {
             // Nobody else has a use for it, so it is made for the first administrator.
             store.realms().create(&realm, now).await?;
@@ -190,6 +194,14 @@ pub(super) fn fits(settings: &settings::Session, keys: &RealmKeys, new: &NewIden
         Err(error @ IssueError::TooLarge) => Err(Failure(format!("no session could be issued: {error}"))),
         // Anything else is not about this user.
         Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// One rule for all who set a password: an operator's is typed at the login page like any other.
+pub(super) fn accepted(settings: &Settings, realm: &str, username: &str, password: &str) -> Result<(), Failure> {
+    match password_refusal(password, username, &settings.realm(realm).passwords) {
+        Some(why) => Err(Failure(format!("{why} ([passwords] in the settings)"))),
+        None => Ok(()),
     }
 }
 

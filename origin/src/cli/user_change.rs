@@ -64,6 +64,7 @@ impl Change {
         match &self {
             Self::Password(_) => {
                 let password = super::user::read_password()?;
+                super::user::accepted(settings, &realm, username, &password)?;
                 let hasher = passwords::hasher(&settings.argon2)?;
                 let hash = passwords::hash(&hasher, password.as_bytes(), &SystemEntropy)?;
                 let history = settings.realm(&realm).passwords.history;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_journey::import::MAX_NODES;
-use countersign_journey::{Document, Export};
+use countersign_journey::{Document, Export, truth};
 use countersign_store::{DocumentChange, DocumentKey, DocumentKind, DocumentRows, StoreError};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
@@ -41,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) kept: Vec<String>,
     /// Members of the export that have no tree.
     pub(crate) treeless: Vec<String>,
+    /// Journeys of names that none may have.
+    pub(crate) unnameable: Vec<String>,
     /// Scripts and the like that other journeys use too and that become others: what, and whose.
     pub(crate) shared: Vec<(String, Vec<String>)>,
 }
@@ -313,7 +315,9 @@ impl Documents {
         let mut puts: BTreeMap<DocumentKey, Value> = BTreeMap::new();
         let (mut gone, mut loosened) = (BTreeSet::new(), BTreeSet::new());
         for (name, document) in &export.journeys {
-            if document.tree().is_none() {
+            if !is_plain_name(name) {
+                plan.unnameable.push(name.clone());
+            } else if document.tree().is_none() {
                 plan.treeless.push(name.clone());
             } else if !replace && self.has(name) {
                 plan.kept.push(name.clone());
@@ -475,8 +479,29 @@ fn split(name: &str, document: &Document) -> Vec<(DocumentKey, Value)> {
         }
         sections.insert(member.clone(), Value::Array(ids));
     }
-    rows.push((tree_key(name), json!({"tree": tree, "sections": sections})));
+    rows.push((tree_key(name), json!({"tree": settled(tree.clone()), "sections": sections})));
     rows
+}
+
+/// Longest name of something over REST.
+const MAX_NAME: usize = 255;
+
+/// Whether a new journey, or something else, may have this name: one that is the same in a path, in a log and for the eye.
+pub(crate) fn is_plain_name(id: &str) -> bool {
+    let odd = |letter: char| letter.is_control() || matches!(letter, '/' | '\\');
+    !id.is_empty() && id.len() <= MAX_NAME && id.trim() == id && !matches!(id, "." | "..") && !id.chars().any(odd)
+}
+
+/// A tree with its flags as the truth values that they are, whatever wrote them.
+fn settled(mut tree: Object) -> Object {
+    for flag in ["enabled", "innerTreeOnly", "mustRun", "noSession", "transactionalOnly"] {
+        if let Some(value) = tree.get_mut(flag)
+            && let Some(truth) = truth(value)
+        {
+            *value = Value::Bool(truth);
+        }
+    }
+    tree
 }
 
 fn is_id(id: &str) -> bool {

@@ -126,3 +126,24 @@ async fn real_exports_come_back_as_they_were() {
     }
     assert!(count > 0, "no exports in {}", folder.display());
 }
+
+/// What an export's tools wrote as text is what it says; names that REST refuses are refused.
+#[test]
+fn flags_are_truth_values_and_names_are_plain() {
+    let tree = |flag: Value| {
+        let (tree, nodes) = (json!({"_id": "x", "entryNodeId": "n", "enabled": flag, "nodes": {}}), json!({}));
+        json!({"tree": tree, "nodes": nodes})
+    };
+    let trees = json!({"trees": {
+        "a": tree(json!("False")), "b": tree(json!("true")), "c": tree(json!(0)),
+        "../../etc/passwd": tree(json!(true)), "a/b": tree(json!(true)), "..": tree(json!(true)), " a": tree(json!(true)),
+    }});
+    let export = from_json(&trees.to_string()).unwrap();
+    let plan = Documents::default().plan(&export, true);
+    assert_eq!(plan.imported, ["a", "b", "c"]);
+    assert_eq!(plan.unnameable, [" a", "..", "../../etc/passwd", "a/b"]);
+    let documents = Documents::default().with(&plan.changes);
+    assert_eq!(documents.names().collect::<Vec<_>>(), ["a", "b", "c"]);
+    let enabled = |name: &str| documents.tree(name).unwrap()["enabled"].clone();
+    assert_eq!((enabled("a"), enabled("b"), enabled("c")), (json!(false), json!(true), json!(0)));
+}

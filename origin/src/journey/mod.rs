@@ -11,6 +11,8 @@ pub(crate) mod documents;
 mod hostile_tests;
 mod journey_sessions;
 pub(crate) mod library;
+#[cfg(test)]
+mod lockout_tests;
 #[cfg(any(test, feature = "measure"))]
 pub(crate) mod measure;
 mod memory;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign_core::time::UnixSeconds;
-use countersign_journey::{JourneyState, Limits, Page, Success};
+use countersign_journey::{CallbackType, JourneyState, Limits, Page, Success};
 use countersign_store::name_key;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,29 @@ pub(crate) struct Progress {
     /// When it was suspended, in milliseconds since 1970; 0 while it is not.
     #[serde(default)]
     pub(super) made: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) proved: Option<Proved>,
 }
+
+/// Whose password was right in this login. What is typed from there on is an attempt, as a password is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Proved {
+    pub(super) username: String,
+    /// An answer was typed that may have been wrong, and is counted.
+    pub(super) open: bool,
+}
+
+/// What a secret can be guessed in.
+const TYPED: [CallbackType; 8] = [
+    CallbackType::HiddenValueCallback,
+    CallbackType::KbaCreateCallback,
+    CallbackType::NameCallback,
+    CallbackType::NumberAttributeInputCallback,
+    CallbackType::PasswordCallback,
+    CallbackType::StringAttributeInputCallback,
+    CallbackType::TextInputCallback,
+    CallbackType::ValidatedCreatePasswordCallback,
+];
 
 /// Where the login shall lead, as its start said. Both were checked.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -60,6 +82,9 @@ pub(super) struct Before {
     renewed: Option<u64>,
     pub(super) methods: BTreeSet<String>,
     pub(super) to: Destinations,
+    pub(super) proved: Option<Proved>,
+    /// Something was typed that came with this request.
+    pub(super) typed: bool,
 }
 
 impl Before {
@@ -69,7 +94,7 @@ impl Before {
 
     /// The journey in its next state, after a request that began when the log ended at `head`.
     pub(super) fn then(self, realm: &str, state: Box<JourneyState>, page: Page, head: u64) -> Progress {
-        let Self { id, since, renewed, methods, to } = self;
+        let Self { id, since, renewed, methods, to, proved, .. } = self;
         let who = match state.identified() {
             Some(identified) => Some((identified.username.clone(), true)),
             None => state.shared().get("username").and_then(|name| name.as_str()).map(|name| (name.to_owned(), false)),
@@ -82,7 +107,7 @@ impl Before {
             }
             _ => Since { username, identified, rvs: renewed.unwrap_or(head) },
         });
-        Progress { id, realm: realm.to_owned(), state: *state, page, since, methods, to, made: 0 }
+        Progress { id, realm: realm.to_owned(), state: *state, page, since, methods, to, made: 0, proved }
     }
 
     /// A changed password ends all sessions of the user, but not the one that this journey leads to.
@@ -110,8 +135,9 @@ fn is_same(one: &str, other: &str) -> bool {
 
 impl Progress {
     pub(super) fn split(self, later: &Destinations) -> (JourneyState, Before) {
-        let Self { id, state, since, methods, to, .. } = self;
-        (state, Before { id, since, renewed: None, methods, to: to.or(later) })
+        let Self { id, state, since, methods, to, proved, .. } = self;
+        let typed = state.callbacks().iter().any(|callback| TYPED.iter().any(|kind| callback.is(*kind)));
+        (state, Before { id, since, renewed: None, methods, to: to.or(later), proved, typed })
     }
 
     /// Who logs in, or wants to.

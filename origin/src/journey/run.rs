@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign_journey::host::Host;
+use countersign_journey::host::{Host, HostError};
 use countersign_journey::{
-    Answer, CallbackError, Engine, FailureCause, JourneyState, Library, Limits, NodeError, Page, Request, StepError,
+    Answer, CallbackError, Engine, Failure, FailureCause, JourneyState, Library, Limits, NodeError, Page, Request,
+    StepError,
 };
 use serde_json::Value;
 
@@ -15,8 +16,8 @@ use super::auth_id::AuthIdError;
 use super::claim::Claim;
 use super::journey_sessions::{self, Link, Opened, Place};
 use super::methods::Methods;
-use super::progress::{Before, Destinations, Progress};
-use super::services::Services;
+use super::progress::{Before, Destinations, Progress, Proved};
+use super::services::{Admission, Guess, Services};
 use super::{Credentials, Failed, JourneyError, Outcome, Shown, Succeeded};
 use crate::ambient::random;
 use crate::app::App;
@@ -39,7 +40,7 @@ pub(crate) async fn begin(
     let engine = turn.engine(&methods);
     let answer = engine.start(tree, request).await?;
     let answer = fill_up(&engine, answer, credentials, request).await;
-    turn.settle(answer, Before::new(id, to), &methods, None).await
+    turn.settle(answer.map_err(JourneyError::from), Before::new(id, to), &methods, None).await
 }
 
 /// Takes a journey further with a client's answers.
@@ -61,7 +62,11 @@ pub(crate) async fn advance(
     let claim = Claim::step(app, &realm, &place, ends).await?;
     let methods = turn.methods();
     let (state, before) = progress.split(to);
-    let answer = turn.engine(&methods).step(state, callbacks, request).await;
+    let answer = match turn.admitted(&before).await {
+        Ok(None) => turn.engine(&methods).step(state, callbacks, request).await.map_err(JourneyError::from),
+        Ok(Some(refused)) => Ok(refused),
+        Err(error) => Err(error),
+    };
     turn.settle(answer, before, &methods, Some(From { claim, what: What::Step(place) })).await
 }
 
@@ -85,8 +90,12 @@ pub(crate) async fn fill(
     let methods = turn.methods();
     let engine = turn.engine(&methods);
     let (state, before) = progress.split(to);
-    let answer = match engine.step(state, &callbacks, request).await {
-        Ok(answer) => fill_up(&engine, answer, Some(credentials), request).await,
+    let answer = match turn.admitted(&before).await {
+        Ok(None) => match engine.step(state, &callbacks, request).await {
+            Ok(answer) => fill_up(&engine, answer, Some(credentials), request).await.map_err(JourneyError::from),
+            Err(error) => Err(error.into()),
+        },
+        Ok(Some(refused)) => Ok(refused),
         Err(error) => Err(error),
     };
     turn.settle(answer, before, &methods, Some(From { claim, what: What::Step(place) })).await
@@ -106,7 +115,7 @@ pub(crate) async fn resume(
     let what = What::Link(Link::new(id, version, &progress));
     let methods = turn.methods();
     let (state, before) = progress.split(to);
-    let answer = turn.engine(&methods).resume(state, request).await;
+    let answer = turn.engine(&methods).resume(state, request).await.map_err(JourneyError::from);
     turn.settle(answer, before, &methods, Some(From { claim, what })).await
 }
 
@@ -204,11 +213,62 @@ impl<'a> Turn<'a> {
         Engine { library: &self.library, host, limits: self.limits }
     }
 
+    /// Whether what was typed after a right password may be looked at; else what the login ends with.
+    async fn admitted(&self, before: &Before) -> Result<Option<Answer>, JourneyError> {
+        let Some(proved) = before.proved.as_ref().filter(|_| before.typed) else { return Ok(None) };
+        match self.services.admit_answer(&proved.username, proved.open).await {
+            Ok(Admission::Admitted) => Ok(None),
+            Ok(Admission::Locked) => {
+                let (message, details, failure_url) = (None, serde_json::Map::new(), None);
+                let failure = Failure { cause: FailureCause::LockedOut, message, details, failure_url };
+                Ok(Some(Answer::Failure(Box::new(failure))))
+            }
+            Err(error) => Err(self.trouble(error)),
+        }
+    }
+
+    /// What a service that did not do its work comes to.
+    fn trouble(&self, error: HostError) -> JourneyError {
+        match self.services.quota().filter(|quota| !quota.allowed) {
+            Some(quota) => JourneyError::Limited(quota),
+            None if self.services.overloaded() => JourneyError::Overloaded,
+            None => JourneyError::Host(error),
+        }
+    }
+
+    /// Counts what was tried in this request, now that it is known what came of it.
+    async fn judge(&self, answer: &Answer, before: &mut Before, methods: &Methods<'_>) -> Result<(), JourneyError> {
+        let (shown, right) = (methods.take(), self.services.whose_password());
+        let unproved = before.typed && shown.is_empty() && right.is_none();
+        let guess = match answer {
+            _ if methods.missed() => Guess::Wrong,
+            Answer::Failure(failure) => match failure.cause {
+                FailureCause::Rejected => Guess::Wrong,
+                FailureCause::Exception { .. } if unproved => Guess::Wrong,
+                // What is wrong with the journey or the account is no guess of the user's.
+                _ => Guess::Right,
+            },
+            Answer::Callbacks { .. } | Answer::Suspended { .. } if unproved => Guess::Open,
+            Answer::Callbacks { .. } | Answer::Suspended { .. } | Answer::Success(_) => Guess::Right,
+        };
+        before.methods.extend(shown);
+        let open = before.proved.as_ref().filter(|proved| proved.open && before.typed);
+        let judged = self.services.judged(guess, open.map(|proved| proved.username.as_str())).await;
+        let is_open = judged.map_err(|error| self.trouble(error))?;
+        if let Some(username) = right {
+            before.proved = Some(Proved { username, open: false });
+        }
+        if let Some(proved) = &mut before.proved {
+            proved.open |= is_open;
+        }
+        Ok(())
+    }
+
     /// Keeps or ends what the engine has come to. Trouble of ours leaves the journey where it was, and what was answered
     /// may be answered again.
     async fn settle(
         &self,
-        answer: Result<Answer, StepError>,
+        answer: Result<Answer, JourneyError>,
         before: Before,
         methods: &Methods<'_>,
         mut from: Option<From>,
@@ -218,7 +278,7 @@ impl<'a> Turn<'a> {
         }
         let outcome = match answer {
             Ok(answer) => self.settled(answer, before, methods, from.as_ref()).await,
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         };
         if let (Err(error), Some(from)) = (&outcome, from)
             && !matches!(error, JourneyError::AuthId(_) | JourneyError::NotSuspended)
@@ -235,7 +295,14 @@ impl<'a> Turn<'a> {
         methods: &Methods<'_>,
         from: Option<&From>,
     ) -> Result<Outcome, JourneyError> {
-        before.methods.extend(methods.take());
+        let trouble = match &answer {
+            Answer::Failure(failure) => self.not_the_journeys(&failure.cause),
+            _ => None,
+        };
+        // What was tried and came to nothing by trouble of ours is given back; so is what led to a session.
+        if trouble.is_none() && !matches!(answer, Answer::Success(_)) {
+            self.judge(&answer, &mut before, methods).await?;
+        }
         if let Some(seq) = self.services.renewed() {
             before.renew(seq);
         }
@@ -256,6 +323,7 @@ impl<'a> Turn<'a> {
                 if let Some(username) = success.username.as_deref().filter(|_| !success.no_session) {
                     self.services.forgive(username).await;
                 }
+                before.methods.extend(methods.take());
                 let rvs = before.rvs(&success, self.head);
                 let Before { methods, to, .. } = before;
                 let cookies = self.services.take_cookies();
@@ -265,29 +333,30 @@ impl<'a> Turn<'a> {
                 if failure.message.is_none() {
                     failure.message = self.services.lockout_warning();
                 }
-                if let FailureCause::Exception { error: NodeError::Host(_), .. } = &failure.cause
-                    && let Some(quota) = self.services.quota().filter(|quota| !quota.allowed)
-                {
-                    return Err(JourneyError::Limited(quota));
+                if let Some(error) = trouble {
+                    return Err(error);
                 }
-                match &failure.cause {
-                    FailureCause::TimedOut => return Err(JourneyError::AuthId(AuthIdError::Expired)),
-                    FailureCause::Exception { error: NodeError::Host(_) | NodeError::Script(_), .. }
-                        if self.services.overloaded() =>
-                    {
-                        return Err(JourneyError::Overloaded);
-                    }
-                    FailureCause::Exception { error: NodeError::Host(error), .. } => {
-                        return Err(JourneyError::Host(error.clone()));
-                    }
-                    FailureCause::Exception { journey, node, node_type, error } => {
-                        tracing::warn!(realm = self.realm, journey, node, node_type, %error, "a journey ended early");
-                    }
-                    FailureCause::Rejected | FailureCause::LockedOut | FailureCause::NoIdentity => {}
+                if let FailureCause::Exception { journey, node, node_type, error } = &failure.cause {
+                    tracing::warn!(realm = self.realm, journey, node, node_type, %error, "a journey ended early");
                 }
                 self.finish(from).await?;
                 Ok(Outcome::Failure(Box::new(Failed { failure: *failure, to: before.to })))
             }
+        }
+    }
+
+    /// What the request comes to when the journey has not ended for reasons of its own.
+    fn not_the_journeys(&self, cause: &FailureCause) -> Option<JourneyError> {
+        match cause {
+            FailureCause::TimedOut => Some(JourneyError::AuthId(AuthIdError::Expired)),
+            FailureCause::Exception { error: NodeError::Host(error), .. } => Some(self.trouble(error.clone())),
+            FailureCause::Exception { error: NodeError::Script(_), .. } if self.services.overloaded() => {
+                Some(JourneyError::Overloaded)
+            }
+            FailureCause::Exception { .. }
+            | FailureCause::Rejected
+            | FailureCause::LockedOut
+            | FailureCause::NoIdentity => None,
         }
     }
 

@@ -750,3 +750,24 @@ async fn a_page_waits_and_goes_on_by_itself() {
     assert_eq!((done.status, done.header("location")), (303, "http://localhost:8787/app"));
     assert!(origin.is_valid(&done.cookie().unwrap()).await);
 }
+
+/// Serializers may write every letter that is not ASCII as six, and some do so with `<` too.
+#[tokio::test]
+async fn a_step_can_come_back_however_its_client_writes_it() {
+    let origin = Origin::new().await;
+    for letter in ["é", "€", "😀", "<"] {
+        let text = letter.repeat(60_000 / letter.len());
+        let ask = journey("Ask", json!({}), &[("MessageNode", json!({"message": {"en": text}}), DECISION)]);
+        import(&origin, &[ask]).await;
+        let step = start(&origin, "Ask").await;
+        assert_eq!(step["callbacks"][0]["output"][0]["value"], text);
+        let escaped = |letter: char| match letter {
+            '<' => "\\u003c".to_owned(),
+            plain if plain.is_ascii() => plain.to_string(),
+            other => other.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+        };
+        let body: String = step.to_string().chars().map(escaped).collect();
+        let answer = origin.post(&format!("{ALPHA}/authenticate"), &[], &body).await;
+        assert_eq!(answer.error(), (401, "Login failure".to_owned()), "{letter}");
+    }
+}

@@ -215,6 +215,11 @@ impl Settings {
         self.realms.get(name).unwrap_or(&self.everywhere)
     }
 
+    /// Whether some settings are for this realm alone.
+    pub(crate) fn names_realm(&self, name: &str) -> bool {
+        self.realms.contains_key(name)
+    }
+
     /// The settings that are another in `new` and are read at the start only.
     pub(crate) fn needing_a_start(&self, new: &Self) -> Vec<&'static str> {
         let argon2 = |settings: &Self| format!("{:?}", settings.argon2);

@@ -296,3 +296,61 @@ fn variables_are_resolved_when_a_journey_is_taken_in() {
     let report = validate(&library, journey);
     assert!(problems(&report, Severity::Warns).contains(&Problem::MissingVariable("esv.none".to_owned())));
 }
+
+/// Journeys with the names of those that they call, in a row; `?` is a node with a way around what comes after it.
+fn calling(calls: &[(&str, &str)]) -> Vec<Report> {
+    let mut library = Library::new();
+    for (name, row) in calls {
+        let row: Vec<&str> = row.split(' ').collect();
+        let ids: Vec<String> = (0..row.len()).map(|place| format!("n{place}")).collect();
+        let next = |place: usize| ids.get(place + 1).map_or("SUCCESS", String::as_str);
+        let ways: Vec<[(&str, &str); 2]> = (0..row.len())
+            .map(|place| match row[place] {
+                "?" => [("in", next(place)), ("out", "SUCCESS")],
+                _ => [("true", next(place)), ("false", "FAILURE")],
+            })
+            .collect();
+        let node = |place: usize| match row[place] {
+            "?" => (&*ids[place], "ChoiceCollectorNode", json!({"choices": ["in", "out"]}), &ways[place][..]),
+            tree => (&*ids[place], "InnerTreeEvaluatorNode", json!({"tree": tree}), &ways[place][..]),
+        };
+        let nodes: Vec<_> = (0..row.len()).map(node).collect();
+        library.add(&from_json(&journey(name, &nodes).to_string()).unwrap(), &Variables::default());
+    }
+    calls.iter().map(|(name, _)| validate(&library, library.journey(name).unwrap())).collect()
+}
+
+#[test]
+fn a_journey_that_calls_itself_on_every_way_never_ends() {
+    let never = |name: &str| vec![Problem::NeverReturns(name.to_owned())];
+    let reasons = |report: &Report| report.reasons().map(|finding| finding.problem.clone()).collect::<Vec<_>>();
+    let own = calling(&[("A", "A")]);
+    assert_eq!((own[0].verdict, reasons(&own[0])), (Verdict::Partial, never("A")));
+    let ring =
+        calling(&[("A1", "? A2"), ("A2", "A1"), ("A3", "A4"), ("A4", "A3"), ("B", "? A3"), ("C", "D A3"), ("D", "?")]);
+    let verdicts: Vec<_> = ring.iter().map(|report| report.verdict).collect();
+    use Verdict::{Partial, Runs};
+    // Whoever is asked may leave; that it is deep then is the user's doing.
+    assert_eq!(verdicts, [Runs, Runs, Partial, Partial, Partial, Partial, Runs]);
+    assert!(reasons(&ring[4]).contains(&Problem::NeverReturns("A3".to_owned())));
+}
+
+#[test]
+fn flags_that_are_none_shut() {
+    let mut library = Library::new();
+    let mut add = |flag: &str, value: Value| {
+        let mut export = journey("F", &[("a", "ChoiceCollectorNode", json!({"choices": ["x"]}), &[("x", "SUCCESS")])]);
+        export["trees"]["F"]["tree"][flag] = value;
+        library.add(&from_json(&export.to_string()).unwrap(), &Variables::default());
+        let journey = library.journey("F").unwrap().clone();
+        (journey.enabled, journey.inner_only, journey.no_session, validate(&library, &journey).verdict)
+    };
+    assert_eq!(add("enabled", json!("FALSE")), (false, false, false, Verdict::Runs));
+    assert_eq!(add("enabled", json!("true")), (true, false, false, Verdict::Runs));
+    assert_eq!(add("innerTreeOnly", json!("true")), (true, true, false, Verdict::Runs));
+    for odd in [json!(0), json!(1), Value::Null, json!("no"), json!([])] {
+        assert_eq!(add("enabled", odd.clone()), (false, false, false, Verdict::Partial), "{odd}");
+        assert_eq!(add("innerTreeOnly", odd.clone()), (true, true, false, Verdict::Partial), "{odd}");
+        assert_eq!(add("noSession", odd.clone()), (true, false, true, Verdict::Partial), "{odd}");
+    }
+}

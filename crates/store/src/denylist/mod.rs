@@ -24,7 +24,6 @@ mod writer;
 use countersign_core::denylist::{Chain, Entry, Epoch, Fingerprint, Kind, Slot};
 use countersign_core::time::UnixSeconds;
 
-use crate::db::sql;
 use crate::{Store, StoreError, check};
 
 pub use changes::Changes;
@@ -170,13 +169,25 @@ impl DenylistLog<'_> {
     }
 }
 
+/// Appends within a transaction of the caller's, as the last thing that it does: from here to its commit nobody else can.
+pub(crate) async fn append_in(tx: &mut crate::db::Tx<'_>, new: &NewEntry, now: i64) -> Result<Appended, StoreError> {
+    checked(new)?;
+    tx.lock(LOCK).await?;
+    let head = read::head(tx).await?;
+    let appended = writer::append_in(tx, head, new, now).await?;
+    tx.notify(CHANNEL).await?;
+    Ok(appended)
+}
+
 impl DenylistLog<'_> {
-    /// Commits something that changes nothing: whether the log would take an entry now. After a success the log counts
-    /// as working again.
+    /// Commits an entry that it takes back before: whether the log would take one now. (A change to what is there already
+    /// is none that SQLite writes, and a disk that is full would not be noticed.) After a success the log counts as
+    /// working again.
     pub async fn rehearse(&self) -> Result<(), StoreError> {
         let mut tx = self.0.db().begin().await?;
         tx.lock(LOCK).await?;
-        sql("UPDATE denylist_floor SET seq = seq WHERE id = 1").run(&mut tx).await?;
+        let head = read::head(&mut tx).await?;
+        writer::rehearse(&mut tx, head).await?;
         tx.commit().await?;
         self.0.denylist_writer().works_again();
         Ok(())

@@ -37,7 +37,8 @@ on_both!(
     what_another_process_did_to_the_log_is_noticed,
     r10_a_writer_of_before_goes_on_in_the_new_epoch,
     every_line_is_in_the_audit_once,
-    the_line_that_ended_a_session_is_found
+    the_line_that_ended_a_session_is_found,
+    a_rehearsal_leaves_nothing_behind
 );
 
 on_both!(threads: r14_no_reader_ever_skips_a_number, r11_two_stores_on_one_file_leave_no_gap_and_no_fork);
@@ -52,6 +53,30 @@ fn new(kind: Kind, slot: u32, fingerprint: u64) -> NewEntry {
 
 async fn append(store: &Store, kind: Kind, slot: u32, fingerprint: u64) -> Result<Appended, StoreError> {
     store.denylist().append(new(kind, slot, fingerprint), NOW).await
+}
+
+async fn a_rehearsal_leaves_nothing_behind(site: Site) {
+    let store = site.store().await;
+    append(&store, Kind::Family, 1, 1).await.unwrap();
+    let before = store.denylist().head().await;
+    store.denylist().rehearse().await.unwrap();
+    assert_eq!(store.denylist().head().await, before);
+    assert_eq!(append(&store, Kind::Family, 1, 2).await.unwrap().seq, 2);
+}
+
+/// A disk that is full is noticed by who writes to it alone.
+#[tokio::test]
+async fn a_rehearsal_writes_to_the_disk() {
+    let site = Site::sqlite();
+    let store = site.store().await;
+    append(&store, Kind::Family, 1, 1).await.unwrap();
+    let Site::Sqlite(dir) = &site else { unreachable!() };
+    let wal = || std::fs::metadata(dir.path().join("store.db-wal")).unwrap().len();
+    for _ in 0..3 {
+        let before = wal();
+        store.denylist().rehearse().await.unwrap();
+        assert!(wal() > before);
+    }
 }
 
 /// What a replica that begins at the floor computes from the entries it is given.

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use super::changes::Signal;
 use super::{Appended, CHANNEL, Head, LOCK, NewEntry, RequestId, append, audit, read, seq_in, seq_out};
 use crate::StoreError;
-use crate::db::{Arg, Conn, Db, Tx, bulk};
+use crate::db::{Arg, Conn, Db, Tx, bulk, sql};
 use crate::store::Patience;
 
 /// Most appends that wait; beyond, callers wait for a place and then get [`StoreError::Overloaded`].
@@ -322,6 +322,41 @@ pub(super) async fn insert(tx: &mut Tx<'_>, rows: Vec<Row>) -> Result<(), StoreE
     let (lines, audit) = rows.into_iter().map(Row::into_parts).unzip();
     bulk::insert(tx, "denylist", &COLUMNS, lines).await?;
     bulk::insert(tx, "audit", &audit::COLUMNS, audit).await
+}
+
+/// One line behind the head that was read in the same transaction.
+pub(super) async fn append_in(
+    tx: &mut Tx<'_>,
+    mut head: Head,
+    new: &NewEntry,
+    created_at: i64,
+) -> Result<Appended, StoreError> {
+    head.seq += 1;
+    head.chain = head.chain.append(head.seq, &new.entry);
+    let mut request = [0; 16];
+    getrandom::fill(&mut request).map_err(|_| StoreError::NoEntropy)?;
+    insert(tx, vec![Row::new(&head, new, RequestId(request), created_at)?]).await?;
+    Ok(Appended { seq: head.seq, already: false })
+}
+
+/// Writes an entry as long as an entry is, and deletes it: the pages it was on go to the disk with the commit.
+pub(super) async fn rehearse(tx: &mut Tx<'_>, mut head: Head) -> Result<(), StoreError> {
+    head.seq += 1;
+    let entry = Entry { kind: Kind::Family, slot: Slot(0), fingerprint: Fingerprint(0) };
+    let long = "x".repeat(255);
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| StoreError::NoEntropy)?;
+    let new = NewEntry {
+        entry,
+        realm: long.clone(),
+        username: long.clone(),
+        object: String::new(),
+        reason: long,
+        actor: "rehearsal".to_owned(),
+        request: None,
+    };
+    bulk::insert(tx, "denylist", &COLUMNS, vec![line(&head, &new, RequestId(bytes), 0)?]).await?;
+    sql("DELETE FROM denylist WHERE seq = $1").bind(seq_in(head.seq)?).run(tx).await.map(drop)
 }
 
 /// What of a batch stands in the log already. A watermark is always new, unless it is the same request: it must lie

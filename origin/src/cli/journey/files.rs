@@ -38,8 +38,13 @@ fn one(path: &Path) -> Result<Export, Failure> {
             return Ok(from_json(&text)?);
         }
         let mut files = beside(path.parent().unwrap_or(Path::new("")), &text)?;
-        files.push((name, text));
-        return Ok(from_files(&files)?.0);
+        files.push((name.clone(), text));
+        // The caller names the file.
+        let bare = |error: ImportError| {
+            let what = error.to_string();
+            Failure(what.strip_prefix(&format!("{name}: ")).unwrap_or(&what).to_owned())
+        };
+        return Ok(from_files(&files).map_err(bare)?.0);
     }
     let (mut files, mut bytes) = (Vec::new(), 0);
     let mut open = vec![(path.to_owned(), 0)];

@@ -16,6 +16,9 @@ use super::{Around, files, report};
 use crate::journey::documents::{Change, Plan, key};
 use crate::journey::library::{Editor, RealmJourneys};
 
+/// Letters of a name that are shown.
+const MAX_SHOWN: usize = 80;
+
 #[derive(Args)]
 pub(in super::super) struct Import {
     /// Files and folders; `-` for one export on standard input.
@@ -71,6 +74,10 @@ impl Import {
         };
         // What cannot be written is told by its name, whether it was to be written or not.
         let (changes, (plan, after)) = decide(&*editor.journeys().await?)?;
+        if let Some(name) = plan.unnameable.first() {
+            let name: String = name.chars().take(MAX_SHOWN).collect();
+            return Err(Failure(format!("nothing was imported: no journey may have the name {name:?}")));
+        }
         editor.rehearse(&changes).await.map_err(|what| Failure(format!("nothing was imported: {what}")))?;
         let (plan, after) = if self.dry_run { (plan, after) } else { editor.change(decide).await? };
         Ok(around.seen(|seen| self.told(editor.realm, &plan, &after, seen)))

@@ -26,6 +26,7 @@ use super::init::private_file;
 use super::keys::{actor, table};
 use super::realm::RealmArg;
 use super::{Failure, Outcome, open_store, settings};
+use crate::journey::DEFAULT_TREE;
 use crate::journey::library::{Editor, RealmJourneys};
 use crate::journey::services::realm_of as realm_of_settings;
 use crate::settings::Settings;
@@ -283,7 +284,7 @@ async fn delete(editor: &Editor<'_>, names: &[String]) -> Outcome {
                     return Err(Failure(format!("there is no journey {name:?} in the database")));
                 }
                 if journeys.default == *name {
-                    let why = "is the default of the realm; choose another one first: countersign journey default";
+                    let why = if *name == DEFAULT_TREE { BUILT_IN_NEXT } else { DEFAULT };
                     return Err(Failure(format!("{name:?} {why}")));
                 }
             }
@@ -303,6 +304,12 @@ async fn delete(editor: &Editor<'_>, names: &[String]) -> Outcome {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+const DEFAULT: &str = "is the default of the realm; choose another one first: countersign journey default";
+/// Whoever asks for a second factor in it must not lose that by a deletion.
+const BUILT_IN_NEXT: &str = "is the default of the realm, and the built-in one, which asks for a password alone, would take \
+                             its place; choose another one first, or, if that is wanted, for as long as this takes: \
+                             countersign journey default";
 
 async fn set_default(editor: &Editor<'_>, journeys: &RealmJourneys, name: &str) -> Outcome {
     let journey = known(journeys, name)?;

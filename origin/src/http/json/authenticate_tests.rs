@@ -187,7 +187,7 @@ async fn start_errors_are_ams() {
     for body in ["{", "[]", "1", "null", "\"x\"", "{\"a\":1}x"] {
         assert_eq!(origin.post(&path(""), &[], body).await.error().0, 400, "{body}");
     }
-    let large = format!("{{\"x\":\"{}\"}}", "x".repeat(64 * 1024));
+    let large = format!("{{\"x\":\"{}\"}}", "x".repeat(512 * 1024));
     assert_eq!(origin.post(&path(""), &[], &large).await.error().0, 413);
     let get = origin.get(&path("")).await;
     assert_eq!((get.status, get.header("allow")), (405, "POST"));

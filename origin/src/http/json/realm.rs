@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use super::super::body::MAX_BODY;
+use super::super::body::{MAX_BODY, MAX_STEP};
 use super::super::log::Route;
 use super::error::Crest;
 use super::version::Version;
@@ -81,10 +81,11 @@ impl Resource<'_> {
         })
     }
 
-    /// A script in base64, a tree with all its coordinates.
+    /// A script in base64, a tree with all its coordinates; a step as its client writes it.
     pub(super) const fn longest_body(self) -> usize {
         match self {
             Self::Trees { .. } | Self::Nodes { .. } | Self::Scripts { .. } => 1024 * 1024,
+            Self::Authenticate => MAX_STEP,
             _ => MAX_BODY,
         }
     }

@@ -60,7 +60,7 @@ impl Services<'_> {
         }
     }
 
-    fn add(&self, event: &str, username: &str, detail: Value) {
+    pub(super) fn add(&self, event: &str, username: &str, detail: Value) {
         let event = AuditEvent {
             at: self.app.clock.now().seconds(),
             topic: "authentication".to_owned(),

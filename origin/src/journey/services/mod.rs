@@ -30,9 +30,9 @@ use serde_json::Value;
 use crate::app::App;
 use crate::passwords::HashError;
 use crate::rate_limits::Quota;
-pub(crate) use lockout::COUNTER as LOCKOUT;
+pub(crate) use lockout::{Admission, COUNTER as LOCKOUT, Guess};
 pub(crate) use passwords::password_refusal;
-pub(crate) use profile::flattened;
+pub(crate) use profile::{flattened, is_own};
 pub(crate) use push_answers::keep as keep_push_answer;
 pub(crate) use realm::{Realms, of as realm_of};
 
@@ -55,6 +55,10 @@ pub(crate) struct Services<'a> {
     detail: Mutex<Option<Value>>,
     quota: Mutex<Option<Quota>>,
     warning: Mutex<Option<String>>,
+    /// What counts until it is known what came of it.
+    reserved: Mutex<Vec<lockout::Reserved>>,
+    /// Whose password was right.
+    right: Mutex<Option<String>>,
     cookies: Mutex<Vec<HeaderValue>>,
 }
 
@@ -71,6 +75,8 @@ impl<'a> Services<'a> {
             detail: Mutex::default(),
             quota: Mutex::default(),
             warning: Mutex::default(),
+            reserved: Mutex::default(),
+            right: Mutex::default(),
             cookies: Mutex::default(),
         }
     }

@@ -36,15 +36,8 @@ impl Services<'_> {
         let known = self.plausible(username).await?;
         // One name has one counter, however it is spelled.
         let username = &known.as_ref().map_or_else(|| name_key(username), |known| known.username.clone());
-        let admission = match plausible {
-            true => self.admit(username).await?,
-            false => Admission::Admitted(None),
-        };
-        let (locked, counted) = match admission {
-            Admission::Locked => (true, None),
-            Admission::Admitted(counted) => (false, counted),
-        };
         let exists = known.is_some();
+        let locked = plausible && self.admit(username, exists).await? == Admission::Locked;
         let stored = known.as_ref().filter(|_| !locked).map(|known| known.password_hash.clone());
         let password = Zeroizing::new(password.to_owned());
         let dummy = match &known {
@@ -63,7 +56,7 @@ impl Services<'_> {
         }
         let Some(known) = known.filter(|_| checked.right) else {
             if plausible {
-                self.hold_against(username, counted, exists).await?;
+                self.hold_against(username, exists, true).await?;
             }
             return Ok(PasswordCheck::Wrong);
         };

@@ -11,12 +11,26 @@ const MAX_DEPTH: usize = 8;
 /// What a path may have: it is a name to the store.
 const MAX_PATH: usize = 255;
 
+/// Before the path of an attribute that no schema knows: what kind of JSON it was, where that is more than a text or a list
+/// of several. Nobody is shown it.
+const KIND: &str = "_json/";
+/// A number, a truth value, or a list of something else than texts: its text is JSON.
+const JSON: &str = "json";
+/// A list, also of one.
+const LIST: &str = "list";
+
+/// Whether an attribute is one that its user has, and not what is noted of another.
+pub(crate) fn is_own(attribute: &str) -> bool {
+    !attribute.starts_with(KIND)
+}
+
 /// Someone of the store, for journeys.
 pub(super) fn identity(known: &countersign_store::Identity, schema: Option<&Schema>) -> Identity {
     let mut attributes = Map::new();
-    for (path, values) in &known.attributes {
+    for (path, values) in known.attributes.iter().filter(|(path, _)| is_own(path)) {
         let kind = schema.and_then(|schema| schema.property(path)).map(|property| property.kind);
-        if let Some(value) = value(values, kind) {
+        let noted = known.attributes.get(&format!("{KIND}{path}")).and_then(|noted| noted.first());
+        if let Some(value) = value(values, kind, noted.map_or("", String::as_str)) {
             put(&mut attributes, path, value);
         }
     }
@@ -34,14 +48,15 @@ pub(super) fn identity(known: &countersign_store::Identity, schema: Option<&Sche
     }
 }
 
-fn value(values: &[String], kind: Option<PropertyKind>) -> Option<Value> {
+fn value(values: &[String], kind: Option<PropertyKind>, noted: &str) -> Option<Value> {
     let text = match values {
         [] => return None,
-        [one] => one,
+        [one] if kind.is_some() || noted != LIST => one,
         several => return Some(several.iter().map(String::as_str).collect()),
     };
     // A text that is not what the schema says stays a text: it may be of before the schema.
     let typed = match kind {
+        None if noted == JSON => serde_json::from_str(text).ok(),
         None | Some(PropertyKind::Text) => None,
         Some(PropertyKind::Number) => serde_json::from_str(text).ok().filter(Value::is_number),
         Some(PropertyKind::Boolean) => serde_json::from_str(text).ok().filter(Value::is_boolean),
@@ -83,7 +98,11 @@ fn take(out: &mut Attributes, path: &str, value: &Value, schema: Option<&Schema>
     if path.is_empty() || path.len() > MAX_PATH || path.chars().any(char::is_control) || path.trim() != path {
         return Err("an attribute has a name that cannot be kept".to_owned());
     }
-    let whole = schema.and_then(|schema| schema.property(path)).is_some_and(|it| it.kind == PropertyKind::Other);
+    if !is_own(path) {
+        return Err(format!("{path} is not a name for attributes"));
+    }
+    let declared = schema.and_then(|schema| schema.property(path));
+    let whole = declared.is_some_and(|it| it.kind == PropertyKind::Other);
     let values = match value {
         Value::Null => Vec::new(),
         // Blank is how forms say nothing.
@@ -101,6 +120,17 @@ fn take(out: &mut Attributes, path: &str, value: &Value, schema: Option<&Schema>
         }
         other => vec![other.to_string()],
     };
+    let noted = match value {
+        _ if declared.is_some() => None,
+        Value::Bool(_) | Value::Number(_) => Some(JSON),
+        Value::Array(list) if !list.iter().all(Value::is_string) => Some(JSON),
+        Value::Array(list) if list.len() == 1 => Some(LIST),
+        _ => None,
+    };
+    let place = format!("{KIND}{path}");
+    if place.len() <= MAX_PATH {
+        out.insert(place, noted.map(str::to_owned).into_iter().collect());
+    }
     out.insert(path.to_owned(), values);
     Ok(())
 }
@@ -139,6 +169,10 @@ mod tests {
             "preferences": {"updates": true},
             "frIndexedMultivalued1": ["one"],
             "description": "true",
+            // What no schema knows stays what it is, as in IDM.
+            "admin": true,
+            "logins": 7.5,
+            "custom": {"flag": false, "list": [1, "a", {"b": null}], "one": ["x"], "telephone": "0041"},
         });
         let (object, schema) = (given.as_object().unwrap(), schema());
         let attributes = changes(object, Some(&schema)).unwrap();
@@ -162,10 +196,17 @@ mod tests {
     #[test]
     fn what_cannot_be_kept_is_named() {
         let deep = (0..20).fold(json!("x"), |inner, _| json!({ "a": inner }));
-        for object in [json!({"": 1}), json!({"a\n": 1}), json!({"x".repeat(256): 1}), json!({ "a": deep })] {
+        for object in [
+            json!({"": 1}),
+            json!({"a\n": 1}),
+            json!({"x".repeat(256): 1}),
+            json!({"_json/a": 1}),
+            json!({"_json": {"a": 1}}),
+            json!({ "a": deep }),
+        ] {
             assert!(changes(object.as_object().unwrap(), None).is_err(), "{object}");
         }
         let removed = changes(json!({"a": null, "b": "", "c": []}).as_object().unwrap(), None).unwrap();
-        assert!(removed.values().all(Vec::is_empty) && removed.len() == 3);
+        assert!(removed.values().all(Vec::is_empty) && removed.keys().filter(|name| is_own(name)).count() == 3);
     }
 }

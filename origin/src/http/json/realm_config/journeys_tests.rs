@@ -109,6 +109,33 @@ async fn a_journey_is_imported_node_by_node_and_runs() {
     assert!(second.app.library("/alpha").script(SCRIPT).is_some());
 }
 
+/// A journey that was meant to be shut does not become open by a word in the wrong place.
+#[tokio::test]
+async fn a_flag_is_true_or_false() {
+    let admin = Admin::new().await;
+    admin.import().await;
+    for flag in ["enabled", "innerTreeOnly", "mustRun", "noSession", "transactionalOnly"] {
+        for odd in [json!("false"), json!("true"), json!(0), json!(1), json!(null), json!({})] {
+            let mut body = tree();
+            body[flag] = odd.clone();
+            let answer = admin.put("trees/Log%20in", &body).await;
+            assert_eq!(answer.status, 400, "{flag}: {odd}");
+            assert!(answer.error().1.starts_with("Data validation failed for the attribute, "), "{}", answer.text());
+        }
+    }
+    for (member, odd) in
+        [("maximumSessionTime", json!("x")), ("maximumIdleTime", json!(1.5)), ("treeTimeout", json!(-1))]
+    {
+        let mut body = tree();
+        body[member] = odd;
+        assert_eq!(admin.put("trees/Log%20in", &body).await.status, 400, "{member}");
+    }
+    let mut body = tree();
+    body["enabled"] = json!(false);
+    body["treeTimeout"] = json!(7);
+    assert_eq!(admin.put("trees/Log%20in", &body).await.status, 200);
+}
+
 /// Who changed what, over REST.
 #[tokio::test]
 async fn changes_are_lines_of_the_audit() {

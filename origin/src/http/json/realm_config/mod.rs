@@ -18,13 +18,10 @@ use super::configuration;
 use super::error::Crest;
 use super::version::Version;
 use super::{Answer, Call, crest_json};
-use crate::journey::documents::{Change, Documents};
+use crate::journey::documents::{Change, Documents, is_plain_name};
 use crate::journey::library::built_in;
 
 type Object = Map<String, Value>;
-
-/// Longest name, in bytes: that of a journey in the store.
-const MAX_ID: usize = 255;
 
 /// What AM says of making what there is.
 const ALREADY_EXISTS: &str = "Unable to save config: Service already exists";
@@ -46,13 +43,11 @@ fn decoded(segment: &str) -> Result<String, Crest> {
     Ok(text.into_owned())
 }
 
-/// Whether something new may have this name: one that is the same in a path, in a log and for the eye.
 fn plain_id(id: &str) -> Result<(), Crest> {
-    let odd = |letter: char| letter.is_control() || matches!(letter, '/' | '\\');
-    if id.is_empty() || id.len() > MAX_ID || id.trim() != id || matches!(id, "." | "..") || id.chars().any(odd) {
-        return Err(Crest::bad_request("Invalid attribute specified: the name cannot be used"));
+    match is_plain_name(id) {
+        true => Ok(()),
+        false => Err(Crest::bad_request("Invalid attribute specified: the name cannot be used")),
     }
-    Ok(())
 }
 
 /// The realm's documents as they are now, and the built-in journey where there is none of its name.

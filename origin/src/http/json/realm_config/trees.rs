@@ -14,6 +14,7 @@ use super::{
     ALREADY_EXISTS, Object, action_of, change, decoded, documents, encoded, identified, is_read, one, put_allowed,
     put_answer,
 };
+use crate::journey::DEFAULT_TREE;
 use crate::journey::documents::Documents;
 use crate::journey::library::{Editor, RealmJourneys, built_in};
 
@@ -35,6 +36,22 @@ const MEMBERS: [&str; 14] = [
     "uiConfig",
     "nodes",
     "staticNodes",
+];
+
+/// Those that are true or false, with their titles.
+const FLAGS: [(&str, &str); 5] = [
+    ("enabled", "Enabled"),
+    ("innerTreeOnly", "Inner Tree Only"),
+    ("mustRun", "Must Run"),
+    ("noSession", "No Session"),
+    ("transactionalOnly", "Transactional Only"),
+];
+
+/// Those that are minutes.
+const MINUTES: [(&str, &str); 3] = [
+    ("maximumSessionTime", "Maximum Session Time"),
+    ("maximumIdleTime", "Maximum Idle Time"),
+    ("treeTimeout", "Tree Timeout"),
 ];
 
 pub(in super::super) async fn answer(call: &Call, id: Option<&str>) -> Answer {
@@ -114,6 +131,14 @@ fn tree(mut body: Object, name: &str) -> Result<Object, Crest> {
         return Err(error.with_detail("validAttributes", MEMBERS.join(", ")));
     }
     let failed = |what: &str| Err(Crest::bad_request(format!("Data validation failed for the attribute, {what}")));
+    // A flag that is none must not open what was meant to be shut.
+    if let Some((_, title)) = FLAGS.iter().find(|(flag, _)| body.get(*flag).is_some_and(|value| !value.is_boolean())) {
+        return failed(title);
+    }
+    let minutes = |value: &Value| value.is_null() || value.as_i64().is_some_and(|minutes| minutes >= 0);
+    if let Some((_, title)) = MINUTES.iter().find(|(member, _)| body.get(*member).is_some_and(|it| !minutes(it))) {
+        return failed(title);
+    }
     if !body.get("entryNodeId").is_some_and(Value::is_string) {
         return failed("Entry Node Id");
     }
@@ -153,6 +178,11 @@ async fn delete(call: &Call, actor: &str, name: &str) -> Answer {
         let refused = |why: &str| Err(Crest::new(StatusCode::CONFLICT, why));
         if !documents.is_stored(name) {
             return refused("The built-in journey cannot be deleted; one of its name can be put in its place");
+        }
+        if default == name && name == DEFAULT_TREE {
+            return refused(
+                "The journey is the default of the realm, and the built-in one, which asks for a password alone, would take its place; choose another one first",
+            );
         }
         if default == name {
             return refused("The journey is the default of the realm; choose another one first");

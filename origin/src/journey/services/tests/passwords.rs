@@ -102,16 +102,21 @@ async fn passwords_age_and_are_not_taken_again() {
     assert_eq!(change().await, Some(PasswordChange::Forced));
 }
 
-/// Who knows the password cannot begin anew without end and guess at what comes after it.
+/// A right password is none, and forgets none: a session does.
 #[tokio::test]
-async fn a_right_password_alone_forgets_no_failure() {
+async fn a_right_password_alone_neither_fails_nor_forgives() {
     let origin = Origin::with(LOCKOUT).await;
-    let services = services(&origin);
-    for expected in ["right", "right", "right", "locked"] {
-        assert_eq!(check(&services, "demo", PASSWORD).await, expected);
+    let wrong = async || check(&services(&origin), "demo", "x").await;
+    let right = async || check(&services(&origin), "demo", PASSWORD).await;
+    assert_eq!((wrong().await, wrong().await), ("wrong", "wrong"));
+    for _ in 0..5 {
+        assert_eq!(right().await, "right");
     }
-    services.forgive("demo").await;
-    assert_eq!(check(&services, "demo", PASSWORD).await, "right");
+    assert_eq!((wrong().await, right().await), ("wrong", "locked"));
+    origin.clock.advance(5 * MINUTE);
+    assert_eq!((wrong().await, wrong().await), ("wrong", "wrong"));
+    services(&origin).forgive("demo").await;
+    assert_eq!((wrong().await, wrong().await, right().await), ("wrong", "wrong", "right"));
 }
 
 /// S14: names that nobody has are counted, warned of and locked like those of users.
