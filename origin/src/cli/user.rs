@@ -139,7 +139,6 @@ impl Add {
     async fn run(self, settings: Settings) -> Outcome {
         let add = self;
         let password = read_password()?;
-        let hash = passwords::hash(&passwords::hasher(&settings.argon2)?, password.as_bytes(), &SystemEntropy)?;
         let mut attributes = Attributes::new();
         for (name, value) in add.attr {
             attributes.entry(name).or_default().push(value);
@@ -151,6 +150,8 @@ impl Add {
             Some(root) if root == "/" && add.admin => root,
             _ => add.realm.of(&store).await?,
         };
+        accepted(&settings, &realm, &username, &password)?;
+        let hash = passwords::hash(&passwords::hasher(&settings.argon2)?, password.as_bytes(), &SystemEntropy)?;
         let new = NewIdentity {
             realm: &realm,
             username: &username,
@@ -158,7 +159,6 @@ impl Add {
             status: IdentityStatus::Active,
             attributes: &attributes,
         };
-        accepted(&settings, &realm, &username, &password)?;
         if add.admin && realm == "/" && !store.realms().list().await?.iter().any(|known| known.name == realm) {
             // Nobody else has a use for it, so it is made for the first administrator.
             store.realms().create(&realm, now).await?;
