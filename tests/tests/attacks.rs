@@ -3,6 +3,7 @@
 //! so that each case fails for what it is about and not for a signature that would not verify anyway.
 //! Long because the list is: a case is a line or two, and it is read from top to bottom beside the list.
 
+use std::cell::OnceCell;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,8 +17,11 @@ use countersign_core::token::{Envelope, Kind};
 use countersign_store::{MasterKey, Store, StoredKey};
 use countersign_tests::{Answer, World, cookie, eventually, json_path, log_out, send};
 use ed25519_dalek::Signer as _;
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
+use ring::digest::SHA256;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use rsa::pkcs8::DecodePrivateKey as _;
+use rsa::{Pkcs1v15Sign, RsaPrivateKey};
 use serde_json::{Value, json};
 use xtask::stack::{COOKIE_NAME, DEMO_PASSWORD, DEMO_USER, DenylistProfile};
 
@@ -46,6 +50,8 @@ struct Forger {
     signing: StoredKey,
     content: StoredKey,
     journey: StoredKey,
+    /// Of an RSA key, which takes its time to load.
+    rsa: OnceCell<RsaPrivateKey>,
 }
 
 impl Forger {
@@ -72,6 +78,7 @@ impl Forger {
             signing: find(["session-signing", "session-signing-alone"], algorithm),
             content: find(["session-content", "journey-content"], "A256GCM"),
             journey: find(["journey-signing"; 2], "HS256"),
+            rsa: OnceCell::new(),
         }
     }
 
@@ -106,10 +113,9 @@ impl Forger {
                 pair.sign(&random, input).unwrap().as_ref().to_vec()
             }
             SigningAlg::Rs256 => {
-                let pair = RsaKeyPair::from_pkcs8(secret).unwrap();
-                let mut signature = vec![0; pair.public().modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, input, &mut signature).unwrap();
-                signature
+                let key = self.rsa.get_or_init(|| RsaPrivateKey::from_pkcs8_der(secret).unwrap());
+                let hashed = ring::digest::digest(&SHA256, input);
+                key.sign(Pkcs1v15Sign::new_unprefixed(), &[&SHA256_PREFIX, hashed.as_ref()].concat()).unwrap()
             }
             other => panic!("{other:?} is not among the attacks"),
         }
@@ -140,11 +146,13 @@ impl Forger {
     fn nested(&self, envelope: Envelope, signing: SigningKey, kind: Kind, claims: &Value) -> String {
         let content = ContentKey::a256gcm(self.content.kid.clone(), &self.content.secret).unwrap();
         let keys = MintingKeys::new(envelope, Some(signing), Some(content)).unwrap();
-        let mut next = 0u8;
-        let mut dice = |out: &mut [u8]| out.iter_mut().for_each(|byte| (next, *byte) = (next.wrapping_add(7), next));
-        mint(claims, kind, &keys, &mut dice).unwrap()
+        // RSA draws until a number fits, which dice that repeat themselves may never give.
+        mint(claims, kind, &keys, &mut |out: &mut [u8]| SystemRandom::new().fill(out).unwrap()).unwrap()
     }
 }
+
+/// `DigestInfo` up to the hash (RFC 8017 §9.2, note 1).
+const SHA256_PREFIX: [u8; 19] = [0x30, 0x31, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 4, 0x20];
 
 /// Claims that pass, for the cases to spoil.
 fn good_claims() -> Value {
