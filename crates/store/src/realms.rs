@@ -175,10 +175,10 @@ mod tests {
         let attributes = Attributes::from([("mail".to_owned(), vec!["a@example.com".to_owned()])]);
         for realm in ["/alpha", "/beta"] {
             let (username, status) = ("demo", IdentityStatus::Active);
-            let new = NewIdentity { realm, username, password_hash: "x", status, attributes: &attributes };
+            let new = NewIdentity { realm, username, password_hash: "$x", status, attributes: &attributes };
             store.identities().create(new, NOW).await.unwrap();
             store.administrators().grant(realm, "demo", NOW).await.unwrap();
-            store.agents().create(realm, "robot", "x", NOW).await.unwrap();
+            store.agents().create(realm, "robot", "$x", NOW).await.unwrap();
             store.attempts().fail(realm, "demo", "lockout", 60, NOW).await.unwrap();
             store.journeys().create(realm.as_bytes(), realm, b"state", NOW.plus(60)).await.unwrap();
             let kid = Kid::try_from(format!("kid{}", realm.replace('/', "-"))).unwrap();

@@ -160,6 +160,22 @@ async fn answers_of_unknown_worth_count_once_in_each_login() {
     assert_eq!(begun(&origin, PASSWORD).await.status, 200);
 }
 
+/// Where a lock would last until somebody takes it away, one for answers of unknown worth lasts as long as they count.
+#[tokio::test]
+async fn a_lock_without_an_end_is_for_failures_that_are_certain() {
+    let origin = Origin::with(&LOCKOUT.replace("lockoutDuration = 1", "lockoutDuration = 0")).await;
+    let now = origin.app.clock.now().seconds();
+    for _ in 0..3 {
+        let name = super::services::LOCKOUT;
+        origin.app.store.attempts().fail("/alpha", "demo", name, 300 * MINUTE, now).await.unwrap();
+    }
+    let headers = [("x-openam-username", "demo"), ("x-openam-password", PASSWORD)];
+    assert_eq!(origin.post(&format!("{ALPHA}/authenticate"), &headers, "{}").await.status, 401);
+    assert_eq!((lines(&origin, "AM-LOGIN-LOCKED").await, lines(&origin, "AM-LOGIN-REFUSED").await), (1, 1));
+    origin.clock.advance(300 * MINUTE);
+    origin.log_in().await;
+}
+
 /// What another process has left behind keeps nobody waiting for long.
 #[tokio::test]
 async fn attempts_under_way_that_were_lost_lapse() {

@@ -96,7 +96,12 @@ impl Services<'_> {
                 return Err(HostError { service: "rate limit", why: "too many attempts for one user".to_owned() });
             }
         }
-        self.reserve(username, exists).await
+        let reserved = self.reserve(username, exists).await;
+        if reserved.is_err() {
+            // Nothing was tried.
+            self.app.limiter.right(&self.app.settings().rate_limits, &self.realm_name, username);
+        }
+        reserved
     }
 
     /// One attempt of one user in one request.
@@ -119,10 +124,12 @@ impl Services<'_> {
                 return Ok(Admission::Admitted);
             }
             let known = self.attempts(username).await?;
-            // So many without a lock: the limit was higher, or logins were left open after an answer.
+            // So many without a lock: the limit was higher, or logins were left open after an answer. Nobody has failed for
+            // certain, so that this lock ends at the latest when they would be forgotten.
             let full = known.failures >= failures && now.0.saturating_sub(known.last_at.0) <= lockout.window_seconds;
             if full && !known.is_locked(now) {
-                self.lock(username, &lockout, known, exists).await?;
+                let seconds = lockout.seconds.or(Some(lockout.window_seconds));
+                self.lock(username, &Lockout { seconds, ..lockout.clone() }, known, exists).await?;
             }
             if full || known.is_locked(now) {
                 self.told_locked(username);
