@@ -42,6 +42,17 @@ fn what_went_in_comes_out() {
     assert!(documents.plan(&export("one"), true).shared.is_empty());
 }
 
+/// As editors leave coordinates behind; read as other tools read numbers, and so as they write them.
+#[test]
+fn numbers_come_out_digit_by_digit() {
+    let tree =
+        r#"{"_id":"a","entryNodeId":"n","nodes":{},"staticNodes":{"startNode":{"x":196.66666666666666,"y":0.1}}}"#;
+    let plan =
+        Documents::default().plan(&from_json(&format!(r#"{{"trees":{{"a":{{"tree":{tree}}}}}}}"#)).unwrap(), true);
+    let out = Documents::default().with(&plan.changes).export(&[]).to_value().to_string();
+    assert!(out.contains("196.66666666666666") && out.contains("0.1"), "{out}");
+}
+
 #[test]
 fn what_exists_is_replaced_or_kept() {
     let before = documents();
