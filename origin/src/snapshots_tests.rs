@@ -104,7 +104,7 @@ async fn r36_what_has_expired_is_left_out_and_a_new_epoch_begins_anew() {
     maker.once(&origin.app).await.unwrap();
     let old = newest(&origin).await.unwrap();
     let until = origin.app.clock.now().seconds().plus(7200);
-    origin.app.store.denylist().begin_epoch(Epoch([8; 16]), until, "admin", UnixSeconds(NOW)).await.unwrap();
+    origin.app.store.denylist().begin_epoch(Epoch([8; 16]), until, "admin", origin.app.clock.now()).await.unwrap();
     assert_eq!(newest(&origin).await, None, "one of another epoch is not named");
     maker.once(&origin.app).await.unwrap();
     assert_eq!((origin.app.snapshots.find(old.digest).is_some(), origin.app.epoch()), (false, Epoch([8; 16])));

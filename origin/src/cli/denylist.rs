@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use countersign_core::denylist::{Epoch, Kind};
 use countersign_core::encoding;
-use countersign_core::time::UnixSeconds;
+use countersign_core::time::{UnixMillis, UnixSeconds};
 use countersign_store::Store;
 use countersign_store::denylist::{Filter, Line};
 use serde_json::json;
@@ -102,7 +102,7 @@ impl Denylist {
             Self::List { which, limit } => list(&store, &which, limit).await,
             Self::Export { which } => export(&store, &which).await,
             Self::Undo { seq, reason } => undo(&store, seq, &reason, now).await,
-            Self::NewEpoch { .. } => new_epoch(&store, &settings, now).await,
+            Self::NewEpoch { .. } => new_epoch(&store, &settings, SystemClock.now()).await,
         };
         store.close().await;
         outcome.map(|()| ExitCode::SUCCESS)
@@ -161,8 +161,8 @@ async fn undo(store: &Store, seq: u64, reason: &str, now: UnixSeconds) -> Result
     Ok(())
 }
 
-async fn new_epoch(store: &Store, settings: &Settings, now: UnixSeconds) -> Result<(), Failure> {
-    let until = endings::latest_end(store, settings, now).await?;
+async fn new_epoch(store: &Store, settings: &Settings, now: UnixMillis) -> Result<(), Failure> {
+    let until = endings::latest_end(store, settings, now.seconds()).await?;
     let head = store.denylist().begin_epoch(Epoch(random(&SystemEntropy)), until, &actor(), now).await?;
     println!(
         "Epoch {} begins with line {}; all sessions made before it are over.",

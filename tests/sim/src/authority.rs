@@ -175,7 +175,7 @@ impl Authority {
 
     /// Goes on from a backup: a new epoch beyond every position there was, and watermarks for what cannot be known.
     pub fn restore(&mut self, backup: &Log, epoch: Epoch, realms: &[Entry], now: Time) {
-        let base = restart_at(backup.head(), self.clock.read(now).seconds());
+        let base = restart_at(backup.head(), self.clock.read(now));
         self.log = Log::new(epoch, base);
         for realm in realms {
             self.log.append(*realm);

@@ -1,4 +1,4 @@
-use crate::time::UnixSeconds;
+use crate::time::{UnixMillis, UnixSeconds};
 
 use super::Fingerprint;
 
@@ -15,9 +15,10 @@ pub struct Epoch(pub [u8; 16]);
 /// 1970 would be. What was lost between the backup and the end cannot be known, so that the first entry of the new epoch
 /// has to be a watermark of the installation: without it a session that was ended in the lost part would come back.
 ///
-/// It is below 2⁵³ until the year 2242.
-pub const fn restart_at(head: u64, now: UnixSeconds) -> u64 {
-    let clock = now.0.saturating_mul(1 << 20);
+/// Two epochs that begin from one backup begin at two positions when a millisecond lies between them; the edges that took
+/// the first take the second then. It is below 2⁵³ until the year 2242.
+pub const fn restart_at(head: u64, now: UnixMillis) -> u64 {
+    let clock = now.0.saturating_mul(1 << 20) / 1000;
     if clock > head { clock } else { head.saturating_add(1 << 20) }
 }
 

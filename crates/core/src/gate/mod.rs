@@ -274,8 +274,9 @@ impl Gate {
         let session = match session {
             Ok(session) => session,
             Err(Closed::Unproven(signature)) => return Verdict::Verify(signature),
+            // The key may be newer than what is known here: whoever is not current cannot know that it is none.
             Err(Closed::Refused(TokenError::UnknownKey))
-                if view.keys_doubtful(clock()) || first_doubt(&mut self.doubted, clock()) =>
+                if !view.current(clock()) || view.keys_doubtful(clock()) || first_doubt(&mut self.doubted, clock()) =>
             {
                 return Verdict::Behind;
             }

@@ -227,6 +227,12 @@ fn an_unknown_key_is_asked_for_once_a_second_and_then_refused() {
     assert_eq!(outcome(&mut gate, "/", &new, &view(), NOW), "behind");
     assert_eq!(outcome(&mut gate, "/", &new, &view(), NOW.plus(999)), "unknown_key");
     assert_eq!(outcome(&mut gate, "/", &new, &view(), NOW.plus(1000)), "behind");
+    let stale = View { current_until: NOW, ..view() };
+    assert_eq!(
+        outcome(&mut gate, "/", &new, &stale, NOW.plus(1001)),
+        "behind",
+        "an edge that is not current cannot know"
+    );
 
     // The refresh brought the key and took the old one; what the cache held of that is gone too.
     let verification = SigningKey::ed25519(kid("next"), &[9; 32]).verification_key().unwrap();

@@ -1,5 +1,5 @@
 use countersign_core::denylist::{Chain, Entry, Epoch, Fingerprint, Kind, Slot, restart_at};
-use countersign_core::time::UnixSeconds;
+use countersign_core::time::{UnixMillis, UnixSeconds};
 
 use super::{CHANNEL, DenylistLog, Head, LOCK, NewEntry, RequestId, checked, read, seq_in, writer};
 use crate::db::sql;
@@ -24,9 +24,9 @@ impl DenylistLog<'_> {
         epoch: Epoch,
         until: UnixSeconds,
         actor: &str,
-        now: UnixSeconds,
+        now: UnixMillis,
     ) -> Result<Head, StoreError> {
-        let created_at = check::time_in(now)?;
+        let created_at = check::time_in(now.seconds())?;
         let entry = Entry { kind: Kind::Installation, slot: Slot::of(until), fingerprint: Fingerprint(0) };
         let new = NewEntry::new(entry, "", "the end of the log may be lost", actor).object(OBJECT);
         checked(&new)?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use countersign_core::denylist::segment::MAX_ENTRIES;
 use countersign_core::denylist::{Chain, Denylist, Entry, Epoch, Fingerprint, Kind, Slot};
+use countersign_core::time::{UnixMillis, UnixSeconds};
 use tokio::task::JoinSet;
 
 use super::LOCK;
@@ -40,6 +41,10 @@ on_both!(
     the_line_that_ended_a_session_is_found,
     a_rehearsal_leaves_nothing_behind
 );
+
+fn millis(time: UnixSeconds) -> UnixMillis {
+    UnixMillis(time.0 * 1000)
+}
 
 on_both!(threads: r14_no_reader_ever_skips_a_number, r11_two_stores_on_one_file_leave_no_gap_and_no_fork);
 
@@ -247,14 +252,14 @@ async fn what_another_process_did_to_the_log_is_noticed(site: Site) {
     assert_eq!(request(&there, 1).await, at(5, true));
     assert_eq!(request(&here, 1).await, at(5, true));
 
-    assert_eq!(there.denylist().undo(4, "a mistake", "admin", NOW).await, at(6, false));
+    assert_eq!(there.denylist().undo(4, "a mistake", "admin", millis(NOW)).await, at(6, false));
     assert_eq!(append(&here, Kind::Family, 5, 4).await, at(7, false), "undone, and ended anew");
 
     assert_eq!(there.denylist().prune(Slot(5).end()).await, Ok(7));
     assert_eq!(append(&here, Kind::Family, 40, 1).await, at(8, false), "emptied");
     assert_consistent(&here, 8).await;
 
-    let head = there.denylist().begin_epoch(Epoch([8; 16]), NOW.plus(7200), "admin", NOW).await.unwrap();
+    let head = there.denylist().begin_epoch(Epoch([8; 16]), NOW.plus(7200), "admin", millis(NOW)).await.unwrap();
     assert_eq!(append(&here, Kind::Family, 40, 1).await, at(head.seq + 1, false), "of another epoch");
     assert_consistent(&there, head.seq + 1).await;
 }
@@ -434,7 +439,7 @@ async fn every_scope_is_found_and_can_be_undone(site: Site) {
     assert_eq!(log.lookup(&probe).await, found(true, true, Some(3), Some(6)));
     assert_eq!(log.lookup(&Probe { keys: [None; 2], ..probe }).await, found(true, false, Some(3), Some(6)));
 
-    let undo = async |seq| log.undo(seq, "a mistake", "admin", NOW).await;
+    let undo = async |seq| log.undo(seq, "a mistake", "admin", millis(NOW)).await;
     let at = |seq, already| Ok(Appended { seq, already });
     for (seq, line, expected) in [
         (1, 7, found(false, true, Some(3), Some(6))),
@@ -515,7 +520,7 @@ async fn r10_a_writer_of_before_goes_on_in_the_new_epoch(site: Site) {
     let store = site.store().await;
     let other = site.open().await;
     append(&other, Kind::Family, 5, 1).await.unwrap();
-    let head = store.denylist().begin_epoch(Epoch([8; 16]), NOW.plus(7200), "admin", NOW).await.unwrap();
+    let head = store.denylist().begin_epoch(Epoch([8; 16]), NOW.plus(7200), "admin", millis(NOW)).await.unwrap();
     let late = append(&other, Kind::Family, 5, 2).await.unwrap();
     assert_eq!((late.seq, late.already), (head.seq + 1, false));
     // What stood in the lost part is not taken for there.
@@ -538,7 +543,7 @@ async fn every_line_is_in_the_audit_once(site: Site) {
     log.append(user, NOW.plus(1)).await.unwrap();
     log.undo(2, "not he", "admin of /", NOW.plus(2)).await.unwrap();
     log.undo(2, "not he", "admin of /", NOW.plus(3)).await.unwrap();
-    let head = log.begin_epoch(Epoch([8; 16]), NOW.plus(7200), "root", NOW.plus(4)).await.unwrap();
+    let head = log.begin_epoch(Epoch([8; 16]), NOW.plus(7200), "root", millis(NOW.plus(4))).await.unwrap();
     let lines = store.audit().find(crate::AuditFilter::default(), 10).await.unwrap();
     let told: Vec<_> = lines
         .iter()
@@ -593,7 +598,7 @@ async fn the_line_that_ended_a_session_is_found(site: Site) {
     for (rvs, seq) in [(0, 1), (1, 3), (3, 5), (5, 7), (1_000, 7)] {
         assert_eq!(log.ending(&probe, rvs).await, Ok(Some((seq, NOW))), "{rvs}");
     }
-    log.undo(7, "test", "admin", NOW).await.unwrap();
+    log.undo(7, "test", "admin", millis(NOW)).await.unwrap();
     assert_eq!(log.ending(&probe, 1_000).await, Ok(Some((9, NOW))));
     assert_eq!(log.chain(11).await.unwrap(), Some(log.head().await.unwrap().chain));
     assert_eq!((log.chain(0).await.unwrap(), log.chain(12).await.unwrap()), (Some(Chain::genesis(EPOCH)), None));
@@ -606,19 +611,19 @@ async fn r09_a_new_epoch_revives_nothing_that_was_lost(site: Site) {
     append(&store, Kind::Family, 5, 1).await.unwrap();
     let lost_head = 1000; // tokens made after the copy carry positions up to here
     let (epoch, until) = (Epoch([8; 16]), NOW.plus(7200));
-    let head = log.begin_epoch(epoch, until, "admin", NOW).await.unwrap();
-    assert_eq!(log.begin_epoch(epoch, until, "admin", NOW.plus(5)).await, Ok(head), "again: nothing changes");
+    let head = log.begin_epoch(epoch, until, "admin", millis(NOW)).await.unwrap();
+    assert_eq!(log.begin_epoch(epoch, until, "admin", millis(NOW.plus(5))).await, Ok(head), "again: nothing changes");
     assert_eq!(log.head().await, Ok(head));
     assert_eq!((head.epoch, head.floor_chain), (epoch, Chain::genesis(epoch)));
     let found = log.lookup(&NONE).await.unwrap();
     assert!(found.realm_watermark.is_some_and(|seq| seq > lost_head && seq == head.seq));
     assert_eq!(log.entries(1, 10).await, Ok(None), "whoever knows the old epoch begins anew");
     assert_eq!(replayed(&store).await, (head.seq, head.chain));
-    assert!(matches!(log.undo(head.seq, "", "admin", NOW).await, Err(StoreError::Invalid { .. })));
+    assert!(matches!(log.undo(head.seq, "", "admin", millis(NOW)).await, Err(StoreError::Invalid { .. })));
 
     // A copy from before this epoch is put back a day later: its new epoch lies above this one's positions too.
     append(&store, Kind::Family, 5, 2).await.unwrap();
-    let next = log.begin_epoch(Epoch([7; 16]), until, "admin", NOW.plus(86_400)).await.unwrap();
+    let next = log.begin_epoch(Epoch([7; 16]), until, "admin", millis(NOW.plus(86_400))).await.unwrap();
     assert!(next.floor_seq > head.seq + 1_000_000_000);
     assert_eq!(append(&store, Kind::Family, 500, 1).await, Ok(Appended { seq: next.seq + 1, already: false }));
     assert_eq!(replayed(&store).await.0, next.seq + 1);
