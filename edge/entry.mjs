@@ -79,8 +79,9 @@ async function importHostKey(host) {
   return crypto.subtle.importKey("raw", bytesOf(host.key), "AES-GCM", false, ["decrypt"]);
 }
 
-// The module got another key set, and with it came this, sealed for here alone. Requests that are to be signed wait until
-// it is open; where it cannot be opened, the key of before goes on, which applications accept for some minutes more.
+// The module got another key set, and with it came this, sealed for here alone. Requests that are to be signed wait
+// until it is open; where it cannot be opened, the key of before goes on, which applications accept for some minutes
+// more.
 function takeHostKeys(sealed, digest, authorization, hostKey, id) {
   currentAuthorization = authorization;
   const before = assertionKey;
@@ -160,8 +161,8 @@ function decide(request, last) {
     if (copied.read < cookie.length) return edge.decide(first.written, input.length, last);
     answer = edge.decide(first.written, second, last);
   }
-  // REST clients have the session in a header named like the cookie. It is looked for where there is no cookie, and where
-  // a request goes on to the application: a session in both must be the same one.
+  // REST clients have the session in a header named like the cookie. It is looked for where there is no cookie, and
+  // where a request goes on to the application: a session in both must be the same one.
   const kind = answer & ANSWER;
   if (kind !== NO_SESSION && kind !== ALLOW) return answer;
   const header = request.headers.get(options.cookie_name);
@@ -171,7 +172,8 @@ function decide(request, last) {
 }
 
 // The watch for news: one held poll after the other, in the waitUntil of a request that an isolate was to let through.
-// `until` is when it is given up for lost, `relief` when the next request takes over, `news` when there was a fresh word.
+// `until` is when it is given up for lost, `relief` when the next request takes over, `news` when there was a fresh
+// word.
 let watch = { number: 0, until: 0, relief: 0, news: 0 };
 
 function keepWatch(context, hub) {

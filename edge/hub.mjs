@@ -1,7 +1,7 @@
-// The hub: one Durable Object asks the origin for many isolates near by. It passes on the origin's own signed bytes, and
-// beside them what is left of their lease; the rules are in core::replica::relay. The lease is in memory alone: a hub that
-// was evicted or restarted has none until the origin has answered it. What it keeps on disk are segments, which prove
-// themselves to whoever reads them.
+// The hub: one Durable Object asks the origin for many isolates near by. It passes on the origin's own signed bytes,
+// and beside them what is left of their lease; the rules are in core::replica::relay. The lease is in memory alone: a
+// hub that was evicted or restarted has none until the origin has answered it. What it keeps on disk are segments,
+// which prove themselves to whoever reads them.
 import { DurableObject } from "cloudflare:workers";
 import * as edge from "./countersign_edge.js";
 
@@ -34,9 +34,9 @@ const PLACES = { AF: "afr", AS: "apac", EU: "weur", NA: "enam", OC: "oc", SA: "s
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-// How an isolate asks its hub: a function of path and abort signal, or undefined where the worker has no hub. HUB is the
-// Durable Object; HUB_DOOR, in plain workerd, a service that is another process's `door`.
-// `current` is the credential in use, which may be newer than that of the bundle.
+// How an isolate asks its hub: a function of path and abort signal, or undefined where the worker has no hub. HUB is
+// the Durable Object; HUB_DOOR, in plain workerd, a service that is another process's `door`. `current` is the
+// credential in use, which may be newer than that of the bundle.
 export function hubOf({ HUB, HUB_DOOR }, request, authorization, current) {
   if (HUB === undefined && HUB_DOOR === undefined) return undefined;
   return (path, signal) => {

@@ -1,5 +1,5 @@
-//! `GET /.countersign/metrics`: what the status has, for Prometheus (exposition format 0.0.4). It is of the isolate that
-//! answers; there may be many, and a scraper does not choose.
+//! `GET /.countersign/metrics`: what the status has, for Prometheus (exposition format 0.0.4). It is of the isolate
+//! that answers; there may be many, and a scraper does not choose.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! Keeping the denylist copy and the keys current: poll, fetch what is new, apply. The rules are in `core::replica`; here is
-//! whom to ask: the hub where there is one, and the origin where there is none or it fails.
+//! Keeping the denylist copy and the keys current: poll, fetch what is new, apply. The rules are in `core::replica`;
+//! here is whom to ask: the hub where there is one, and the origin where there is none or it fails.
 
 use std::time::Duration;
 
@@ -92,8 +92,8 @@ pub async fn refresh(hub: Option<Function>) -> u32 {
     settle(run(&poll, None).await)
 }
 
-/// One poll that is held until there is news, or a refresh where this copy is not fresh. Paced, whatever comes of it, so
-/// that it can be called in a loop.
+/// One poll that is held until there is news, or a refresh where this copy is not fresh. Paced, whatever comes of it,
+/// so that it can be called in a loop.
 #[wasm_bindgen]
 pub async fn watch(hub: Option<Function>) -> u32 {
     let began = clock::now();

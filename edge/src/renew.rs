@@ -1,6 +1,6 @@
-//! Idle time: a token that was used is re-issued at the origin once part of its idle time has passed, beside the request
-//! that used it. An edge has no key to do so itself. Nothing depends on it: while the session holds, failures are
-//! ignored, and the next request tries again.
+//! Idle time: a token that was used is re-issued at the origin once part of its idle time has passed, beside the
+//! request that used it. An edge has no key to do so itself. Nothing depends on it: while the session holds, failures
+//! are ignored, and the next request tries again.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

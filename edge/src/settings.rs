@@ -18,8 +18,8 @@ pub(crate) struct Settings {
     /// How this edge is reached from browsers, without a path. The application is told so in `X-Forwarded-Host` and
     /// `-Proto`, whatever `Host` a client sends.
     pub(crate) public_url: String,
-    /// The header in which the platform states the client's address, passed on as `X-Forwarded-For`: `cf-connecting-ip` on
-    /// Cloudflare, as `wrangler.toml` has it. None by default: elsewhere a client could write it itself.
+    /// The header in which the platform states the client's address, passed on as `X-Forwarded-For`: `cf-connecting-ip`
+    /// on Cloudflare, as `wrangler.toml` has it. None by default: elsewhere a client could write it itself.
     #[serde(default)]
     #[expect(dead_code, reason = "read by entry.mjs; here so that it is a known member")]
     pub(crate) client_ip_header: Option<String>,

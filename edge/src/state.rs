@@ -20,7 +20,8 @@ pub(crate) enum Source {
     Origin,
 }
 
-/// How long it took from the origin's commit to this isolate, in milliseconds: once for each refresh that brought entries.
+/// How long it took from the origin's commit to this isolate, in milliseconds: once for each refresh that brought
+/// entries.
 #[derive(Default)]
 pub(crate) struct Visible {
     pub(crate) count: u64,
@@ -45,7 +46,8 @@ pub(crate) struct Edge {
     pub(crate) issuer: String,
     pub(crate) gate: Gate,
     pub(crate) feed_keys: KeySet,
-    /// What later key sets are sealed under, and the path that gives them; `None` with a bundle that has no delivery key.
+    /// What later key sets are sealed under, and the path that gives them; `None` with a bundle that has no delivery
+    /// key.
     delivery: Option<(KeySet, String)>,
     host: Function,
     pub(crate) replica: Replica,
@@ -70,8 +72,9 @@ pub(crate) fn with<T>(work: impl FnOnce(&mut Edge) -> T) -> Option<T> {
 }
 
 /// Takes the bindings. Called by `entry.mjs` before the first decision of an isolate; empty when all is well, else one
-/// line that names the mistake. The bundle comes without the assertion key: that one stays in WebCrypto. So does the next
-/// one: `host` gets what came for it with a delivery, sealed as it is, and beside it the delivery's digest and credential.
+/// line that names the mistake. The bundle comes without the assertion key: that one stays in WebCrypto. So does the
+/// next one: `host` gets what came for it with a delivery, sealed as it is, and beside it the delivery's digest and
+/// credential.
 #[wasm_bindgen]
 pub fn configure(
     settings: &str,
@@ -102,8 +105,8 @@ impl Edge {
         }
     }
 
-    /// Takes a key set that was fetched, and gives the host its part. Denylist and lease stay; what was verified with the
-    /// old keys is forgotten.
+    /// Takes a key set that was fetched, and gives the host its part. Denylist and lease stay; what was verified with
+    /// the old keys is forgotten.
     pub(crate) fn take_keys(
         &mut self,
         bytes: &[u8],

@@ -6,8 +6,8 @@ use worker::{Context, Env, Headers, Request, Response, Result, event};
 use crate::state::Source;
 use crate::{clock, metrics, refuse, state};
 
-/// `GET /.countersign/status` and `/.countersign/metrics`, where the settings have `status`: how current this isolate is.
-/// All else below `/.countersign/` is not there.
+/// `GET /.countersign/status` and `/.countersign/metrics`, where the settings have `status`: how current this isolate
+/// is. All else below `/.countersign/` is not there.
 #[event(fetch)]
 pub async fn fetch(request: Request, _env: Env, _context: Context) -> Result<Response> {
     let told = state::with(|edge| edge.settings.status) == Some(true);

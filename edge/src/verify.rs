@@ -1,5 +1,5 @@
-//! Signatures that the host verifies: ECDSA and RSA cost its WebCrypto a fraction of what they cost this module, and the
-//! module is smaller without them.
+//! Signatures that the host verifies: ECDSA and RSA cost its WebCrypto a fraction of what they cost this module, and
+//! the module is smaller without them.
 
 use std::cell::{Cell, RefCell};
 

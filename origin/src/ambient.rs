@@ -25,8 +25,8 @@ impl Clock for SystemClock {
 }
 
 /// The operating system's randomness, asked for at every call: this process keeps no state that a fork or a snapshot
-/// could double. A machine that was restored twice from one snapshot may still begin with the same random bytes, so what
-/// is different between two such lives is hashed in: the time, the process, and how often it was asked.
+/// could double. A machine that was restored twice from one snapshot may still begin with the same random bytes, so
+/// what is different between two such lives is hashed in: the time, the process, and how often it was asked.
 pub struct SystemEntropy;
 
 /// What is never the same twice, as far as a process can tell.

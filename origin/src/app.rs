@@ -165,8 +165,8 @@ impl App {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts other settings in force, with a key ring that goes with them; or neither. Edges keep the leases they were given
-    /// under the old ones.
+    /// Puts other settings in force, with a key ring that goes with them; or neither. Edges keep the leases they were
+    /// given under the old ones.
     pub(crate) async fn take_settings(&self, settings: Settings) -> Result<(), AppError> {
         let _loading = self.loading.lock().await;
         let keys = Keyring::load(&self.store, &settings, &self.budgets).await?;

@@ -1,8 +1,9 @@
 //! Logouts that wait: `ack=barrier` is answered when no edge can accept any more what was ended, and with a receipt.
 //!
-//! Edges are anonymous to an origin, and other origins grant leases too. So the wait is the whole longest lease from the
-//! commit on (core's rule): whatever was granted before the commit has run out then, whoever granted it, also an origin
-//! that has started anew since. It is measured by the steady clock; the times in the receipt are those of the wall clock.
+//! Edges are anonymous to an origin, and other origins grant leases too. So the wait is the whole longest lease from
+//! the commit on (core's rule): whatever was granted before the commit has run out then, whoever granted it, also an
+//! origin that has started anew since. It is measured by the steady clock; the times in the receipt are those of the
+//! wall clock.
 
 use std::time::Duration;
 
@@ -109,8 +110,8 @@ mod tests {
         assert!(began.elapsed() <= LEASE + LEASE / 50, "{:?}", began.elapsed());
     }
 
-    /// It counts from the commit, so whoever asks again after a restart waits no more than once, and never less than the
-    /// leases that were granted before it.
+    /// It counts from the commit, so whoever asks again after a restart waits no more than once, and never less than
+    /// the leases that were granted before it.
     #[tokio::test(start_paused = true)]
     async fn r33_the_wait_counts_from_the_commit_whoever_granted_the_leases() {
         let commit = Instant::now();

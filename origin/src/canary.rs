@@ -1,7 +1,7 @@
 //! What the canary makes of its probes: when an edge began to refuse, and whether it accepted after the bound.
 //!
-//! All times count from the moment at which the acknowledgement of the logout was in hand. The origin gave it before, so
-//! that what is late by this clock is late by any.
+//! All times count from the moment at which the acknowledgement of the logout was in hand. The origin gave it before,
+//! so that what is late by this clock is late by any.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -28,8 +28,8 @@ impl Keyring {
         self.derived("edge delivery", realm, id)
     }
 
-    /// Likewise what [`Keyring::host_delivery`] is sealed under. Another one, because the module knows the first, and the
-    /// assertion key never is where the module could see it.
+    /// Likewise what [`Keyring::host_delivery`] is sealed under. Another one, because the module knows the first, and
+    /// the assertion key never is where the module could see it.
     pub(crate) fn host_delivery_key(&self, realm: &str, id: Kid) -> Result<DeliveryKey, KeyringError> {
         self.derived("edge host delivery", realm, id)
     }

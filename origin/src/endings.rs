@@ -1,5 +1,5 @@
-//! Ends sessions in the large: all of a user, a realm, a key. Each is one line of the denylist log that says who and why;
-//! server-side sessions go with it.
+//! Ends sessions in the large: all of a user, a realm, a key. Each is one line of the denylist log that says who and
+//! why; server-side sessions go with it.
 
 use countersign_core::denylist::fingerprint::DenylistKey;
 use countersign_core::denylist::{Entry, Fingerprint, Kind, Slot};
@@ -51,8 +51,8 @@ pub(crate) async fn end(
         && let Some(known) = store.identities().named(realm, username).await?
         && known.username != username
     {
-        // Sessions have the name as its user has it. The other spelling ends as well: an agent may be called so, or a user
-        // who was deleted.
+        // Sessions have the name as its user has it. The other spelling ends as well: an agent may be called so, or a
+        // user who was deleted.
         let known = Scope::User { realm, username: &known.username };
         end_exactly(store, denylist, settings, known, order, now).await?;
     }
@@ -94,8 +94,8 @@ async fn end_exactly(
 /// Most lines that [`end_family`] writes for one session whose end is not known.
 pub(crate) const MAX_SLOTS: u64 = 256;
 
-/// Ends one session by its handle. A token is listed by the quarter of an hour in which its session ends, which a handle
-/// does not say: each that may be meant gets a line. How many.
+/// Ends one session by its handle. A token is listed by the quarter of an hour in which its session ends, which a
+/// handle does not say: each that may be meant gets a line. How many.
 pub(crate) async fn end_family(
     store: &Store,
     denylist: &DenylistKey,

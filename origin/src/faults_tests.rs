@@ -1,5 +1,5 @@
-//! The faults of the open fork's denylist (F1 to F12), and that they are not here. What needs two nodes has two apps on one
-//! database; what needs a restart opens the database anew.
+//! The faults of the open fork's denylist (F1 to F12), and that they are not here. What needs two nodes has two apps on
+//! one database; what needs a restart opens the database anew.
 
 use countersign_core::time::UnixSeconds;
 use countersign_store::{Attributes, IdentityStatus, StoreError};

@@ -94,8 +94,8 @@ impl AppDestination {
             return Ok(None);
         }
         let refused = |rule: &str| Err(format!("has {text:?}, which {rule}"));
-        // What the browser itself runs, shows or reads (`javascript:`, `data:`, `file:`, …) has no dot in its scheme; and one
-        // without may be a mistake, such as a host with a port.
+        // What the browser itself runs, shows or reads (`javascript:`, `data:`, `file:`, …) has no dot in its scheme;
+        // and one without may be a mistake, such as a host with a port.
         if !url.scheme().contains('.') {
             return refused("is neither http or https nor the scheme of an app such as com.example.app");
         }

@@ -365,8 +365,8 @@ fn at_an_edge(origin: &Origin, token: &str) -> Result<(), TokenError> {
     opened.map(drop)
 }
 
-/// One after another: every kind of change there is. Nobody's session ends, no edge meets a key it has not been told of,
-/// and what is over is over.
+/// One after another: every kind of change there is. Nobody's session ends, no edge meets a key it has not been told
+/// of, and what is over is over.
 #[tokio::test]
 async fn a_realm_changes_its_algorithms_without_ending_a_session() {
     let mut origin = Origin::new().await;

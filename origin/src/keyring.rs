@@ -48,8 +48,8 @@ pub(crate) fn rotatable(rows: &[StoredKey], settings: &Settings) -> Vec<Place> {
     places
 }
 
-/// The purposes whose keys change when somebody says so, by name: every bundle has the credential, with two denylist keys
-/// each session is looked up twice, and with another delivery key bundles are to be made anew.
+/// The purposes whose keys change when somebody says so, by name: every bundle has the credential, with two denylist
+/// keys each session is looked up twice, and with another delivery key bundles are to be made anew.
 pub(crate) const BY_NAME: [Place; 3] = [(FEED_CREDENTIAL, None), (DENYLIST, None), (EDGE_DELIVERY, None)];
 
 /// Makes and stores one active key of each of the purposes.
@@ -307,8 +307,8 @@ impl Keyring {
         Ok(json!({"keys": self.digest, "assertion": self.assertion()?}))
     }
 
-    /// Whether an edge of the realm holds a key with which session tokens can be made, now or as soon as the settings are
-    /// carried out.
+    /// Whether an edge of the realm holds a key with which session tokens can be made, now or as soon as the settings
+    /// are carried out.
     pub(crate) fn edge_could_mint(&self, realm: &str, settings: &Settings) -> Result<bool, KeyringError> {
         let format = settings.realm(realm).session.format;
         let formats = formats(&self.stored, Some(realm), &SESSION_SHAPES, &key_purpose::of_session(format))?;
@@ -463,8 +463,8 @@ fn denylist_beside(stored: &[StoredKey]) -> Option<&StoredKey> {
     of(stored, None, DENYLIST).find(|key| key.state.verifies() && key.state != KeyState::Active)
 }
 
-/// Of what [`Keyring::verification`] tells, in all realms, and of what is delivered beside it. Which key is active is in
-/// it only as far as that says which format comes first, or which key an edge is to use.
+/// Of what [`Keyring::verification`] tells, in all realms, and of what is delivered beside it. Which key is active is
+/// in it only as far as that says which format comes first, or which key an edge is to use.
 fn digest(stored: &[StoredKey], settings: &Settings) -> KeysDigest {
     let mut hash = Sha256::new();
     let mut line = |fields: &[&str]| {
@@ -560,7 +560,8 @@ fn secret(key: &StoredKey) -> Result<Zeroizing<[u8; 32]>, KeyringError> {
 fn signing_key(key: &StoredKey) -> Result<SigningKey, KeyringError> {
     let material = || KeyringError::Material { kid: key.kid.clone() };
     let Some(Algorithm::Signing(alg)) = algorithm(key) else { return Err(material()) };
-    // Zeros after a short key make the same HMAC (RFC 2104 section 2); only an imported journey-signing secret is short.
+    // Zeros after a short key make the same HMAC (RFC 2104 section 2); only an imported journey-signing secret is
+    // short.
     let mut secret = key.secret.clone();
     if key.purpose == JOURNEY_SIGNING && alg == SigningAlg::Hs256 && secret.len() < 32 {
         secret.resize(32, 0);

@@ -1,6 +1,6 @@
-//! What a name that nobody has is checked against. Users that came from elsewhere have hashes of other costs until their
-//! next login, and the time that a check takes would tell who they are: so as many of the unknown names as there are of
-//! such users are checked against a hash like theirs, each name always against the same.
+//! What a name that nobody has is checked against. Users that came from elsewhere have hashes of other costs until
+//! their next login, and the time that a check takes would tell who they are: so as many of the unknown names as there
+//! are of such users are checked against a hash like theirs, each name always against the same.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};

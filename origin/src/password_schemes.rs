@@ -1,5 +1,5 @@
-//! Password hashes that other systems made: read in their many spellings, kept in one, verified until the next login makes
-//! an argon2id hash of them.
+//! Password hashes that other systems made: read in their many spellings, kept in one, verified until the next login
+//! makes an argon2id hash of them.
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};

@@ -125,14 +125,14 @@ impl Limiter {
         Some(self.addresses.take(&[&key], rate, 1, now_ms))
     }
 
-    /// A password that is about to be checked. Counted before it is known whether it is right, so that many at once count
-    /// as many; a right one is [given back](Self::right).
+    /// A password that is about to be checked. Counted before it is known whether it is right, so that many at once
+    /// count as many; a right one is [given back](Self::right).
     pub(crate) fn password(&self, settings: &RateLimits, realm: &str, user: &str, now_ms: u64) -> Option<Quota> {
         Some(self.users.take(&[realm.as_bytes(), user.as_bytes()], settings.user?, 1, now_ms))
     }
 
-    /// A mail that is about to be taken; `None` where nothing is limited. Some providers tell addresses apart by case: none
-    /// that matters.
+    /// A mail that is about to be taken; `None` where nothing is limited. Some providers tell addresses apart by case:
+    /// none that matters.
     pub(crate) fn mail(&self, settings: &RateLimits, to: &str, now_ms: u64) -> Option<Quota> {
         Some(self.mails.take(&[to.trim().to_lowercase().as_bytes()], settings.mail?, 1, now_ms))
     }

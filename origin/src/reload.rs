@@ -98,7 +98,8 @@ async fn note(app: &App, changed: &[String]) {
     }
 }
 
-/// `seen` is of the file before the settings in force were read: what is written between that and the first look counts.
+/// `seen` is of the file before the settings in force were read: what is written between that and the first look
+/// counts.
 pub(crate) async fn run(app: Arc<App>, path: PathBuf, seen: Option<Stamp>, environment: Vec<(String, String)>) {
     let load = |path: &Path| Settings::load(path, environment.clone().into_iter());
     let mut reload = Reload { seen, ..Reload::new(path, load) };

@@ -13,7 +13,8 @@ pub(crate) struct SealBudgets {
 }
 
 impl SealBudgets {
-    /// Four times 2^16 at once: it is topped up at half every second, and a restart costs 2^14 of them to spend the key.
+    /// Four times 2^16 at once: it is topped up at half every second, and a restart costs 2^14 of them to spend the
+    /// key.
     const BLOCK: u64 = 4 << 16;
 
     /// For a server. `limit` is for each key, over its whole life.

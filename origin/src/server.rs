@@ -103,7 +103,8 @@ mod tests {
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
-    /// A server that greets, and gives back what is posted. (Time stands still but for timers that everybody waits for.)
+    /// A server that greets, and gives back what is posted. (Time stands still but for timers that everybody waits
+    /// for.)
     async fn serve(max_connections: usize) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -61,8 +61,8 @@ pub(crate) async fn find(app: &App, reference: &Reference) -> Result<Option<Sess
     Ok(row.map(|row| session_of(app, row)))
 }
 
-/// Notes the use of a session that holds. AM's Latest Access Time Update Frequency bounds how often that is written; in a
-/// session with a short idle time it is a quarter of that, or use would not keep it.
+/// Notes the use of a session that holds. AM's Latest Access Time Update Frequency bounds how often that is written; in
+/// a session with a short idle time it is a quarter of that, or use would not keep it.
 pub(crate) async fn renew(app: &App, reference: &Reference, when: Renew) -> Result<Renewal, StoreError> {
     let Some(session) = find(app, reference).await? else { return Ok(Renewal::Over) };
     let Some(session) = sessions::holds(app, session).await?.valid() else { return Ok(Renewal::Over) };

@@ -24,8 +24,8 @@ const PROPERTIES: [&str; 2] = ["mail", "cn"];
 /// From this length on, in bytes, the log warns that a cookie comes near what browsers keep.
 const LARGE_COOKIE: usize = 3000;
 
-/// What its renewal adds to a token, in bytes of the cookie at the most: `auth_time`, and a place in the log that has more
-/// digits. A session that could not be renewed would end with its idle time, however busy it is.
+/// What its renewal adds to a token, in bytes of the cookie at the most: `auth_time`, and a place in the log that has
+/// more digits. A session that could not be renewed would end with its idle time, however busy it is.
 const RENEWAL_ROOM: usize = 72;
 
 /// A token just made.
@@ -481,8 +481,8 @@ pub(crate) async fn revoke_by(app: &App, session: &Session, reason: &str, actor:
     append(app, session, reason, actor, None).await
 }
 
-/// The same as [`revoke`], by whoever presented the token. A reference leads to nothing once its row is gone; so that its
-/// logout is known again when it is repeated, the line is made under a request that follows from it.
+/// The same as [`revoke`], by whoever presented the token. A reference leads to nothing once its row is gone; so that
+/// its logout is known again when it is repeated, the line is made under a request that follows from it.
 pub(crate) async fn revoke_presented(
     app: &App,
     session: &Session,

@@ -1,10 +1,10 @@
-//! Snapshots of the log, for edges that start cold or fell far behind. Made in the background, never for a request: what is
-//! asked for are bytes in memory.
+//! Snapshots of the log, for edges that start cold or fell far behind. Made in the background, never for a request:
+//! what is asked for are bytes in memory.
 //!
-//! One is made when the log has passed another multiple of a power of two, which grows with the log, so that the work and
-//! the bytes stay in proportion to what is appended. What it has follows from that position and the current slot alone: the
-//! origins of one database make the same ones, so that what one's heartbeat names can be had from another. Where it
-//! cannot, edges fetch segments.
+//! One is made when the log has passed another multiple of a power of two, which grows with the log, so that the work
+//! and the bytes stay in proportion to what is appended. What it has follows from that position and the current slot
+//! alone: the origins of one database make the same ones, so that what one's heartbeat names can be had from another.
+//! Where it cannot, edges fetch segments.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;

@@ -413,8 +413,8 @@ fn an_address_is_limited_once_it_is_known_whose_it_is() {
     }
 }
 
-/// A server that is killed takes no login with it that it does not have in its own memory alone, and none comes back that
-/// it had used up.
+/// A server that is killed takes no login with it that it does not have in its own memory alone, and none comes back
+/// that it had used up.
 #[test]
 fn a_login_in_progress_survives_kill_9() {
     for (scheme, survives) in [("JWT", true), ("CTS", true), ("In-Memory", false)] {

@@ -1,5 +1,6 @@
-// A person's way through Countersign, in a real browser: open a page, log in, come back to it, copy the cookie, log out,
-// see the copy refused. Once with JavaScript and once without. Prints one JSON object; exits 1 at the first surprise.
+// A person's way through Countersign, in a real browser: open a page, log in, come back to it, copy the cookie, log
+// out, see the copy refused. Once with JavaScript and once without. Prints one JSON object; exits 1 at the first
+// surprise.
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { chromium } from "playwright-core";

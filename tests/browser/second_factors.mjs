@@ -1,6 +1,6 @@
-// Second factors in a real browser with a virtual authenticator: a security key is registered, used, used without a user
-// name, refused, and replaced by a recovery code; likewise an app for one-time passwords. Prints one JSON object; exits 1
-// at the first surprise.
+// Second factors in a real browser with a virtual authenticator: a security key is registered, used, used without a
+// user name, refused, and replaced by a recovery code; likewise an app for one-time passwords. Prints one JSON object;
+// exits 1 at the first surprise.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { chromium } from "playwright-core";

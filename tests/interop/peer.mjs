@@ -1,4 +1,5 @@
-// The npm `jose` side of tests/interop.rs: opens what it is given, and answers with tokens of the same kinds of its own.
+// The npm `jose` side of tests/interop.rs: opens what it is given, and answers with tokens of the same kinds of its
+// own.
 import { readFileSync } from 'node:fs';
 import { CompactEncrypt, CompactSign, compactDecrypt, compactVerify, importJWK, importPKCS8 } from 'jose';
 

@@ -62,7 +62,8 @@ pub fn try_send(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -
     Ok(Answer { status, headers, body })
 }
 
-/// Asks again until `holds`, for at most `limit`; gives the time it took. For what another process does in its own time.
+/// Asks again until `holds`, for at most `limit`; gives the time it took. For what another process does in its own
+/// time.
 pub fn eventually(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) -> Duration {
     let start = Instant::now();
     while !holds() {

@@ -1,6 +1,7 @@
-//! The attack list is covered: each id of its token (J), cookie (C), key (K) and replication (R) parts, and of what sessions
-//! (S) have to do with ending them, stands in the name of a test, or labels a case of the table in `attacks.rs`. The list is made by reading the sources, so it cannot fall behind them:
-//! `cargo nextest run -p countersign-tests --test attack_list --no-capture` shows it.
+//! The attack list is covered: each id of its token (J), cookie (C), key (K) and replication (R) parts, and of what
+//! sessions (S) have to do with ending them, stands in the name of a test, or labels a case of the table in
+//! `attacks.rs`. The list is made by reading the sources, so it cannot fall behind them: `cargo nextest run -p
+//! countersign-tests --test attack_list --no-capture` shows it.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Time tells nothing of a signature. Not measured with a clock, which on a busy machine shows anything, but by counting:
-//! the same number of instructions, whichever byte is wrong.
+//! Time tells nothing of a signature. Not measured with a clock, which on a busy machine shows anything, but by
+//! counting: the same number of instructions, whichever byte is wrong.
 
 use std::process::Command;
 

@@ -1,4 +1,5 @@
-//! The denylist with real origins and real edges: what comes from elsewhere than the one process that holds an edge's poll.
+//! The denylist with real origins and real edges: what comes from elsewhere than the one process that holds an edge's
+//! poll.
 
 use std::io::Write as _;
 use std::process::{Output, Stdio};

@@ -1,7 +1,7 @@
 //! What `wrangler deploy` would upload.
 
-/// The platform's limit for a compressed worker on the free plan is 3 MiB; start-up must stay below a second. A tenth of
-/// the one keeps well away from the other.
+/// The platform's limit for a compressed worker on the free plan is 3 MiB; start-up must stay below a second. A tenth
+/// of the one keeps well away from the other.
 #[test]
 fn the_upload_is_small() {
     xtask::npm::ensure("edge").expect("npm packages");

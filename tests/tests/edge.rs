@@ -360,7 +360,8 @@ fn the_status_route_is_off_unless_asked_for() {
     assert_eq!((cache(&after, "hits"), cache(&after, "misses")), (cache(&fresh, "hits") + 1, cache(&fresh, "misses")));
 }
 
-/// A request is refused once, for one reason: clients of the REST interface have no cookie, and are not refused for that.
+/// A request is refused once, for one reason: clients of the REST interface have no cookie, and are not refused for
+/// that.
 #[test]
 fn refusals_are_counted_when_they_are_answered() {
     for signing in ["EdDSA", "ES256"] {
@@ -381,8 +382,8 @@ fn refusals_are_counted_when_they_are_answered() {
     }
 }
 
-/// `wrangler.toml` as it is deployed, but for the addresses: what Cloudflare says of a client's address is believed by the
-/// origin's limits, and what a client says of it is not.
+/// `wrangler.toml` as it is deployed, but for the addresses: what Cloudflare says of a client's address is believed by
+/// the origin's limits, and what a client says of it is not.
 #[test]
 fn the_settings_of_cloudflare_tell_the_origin_the_clients_address() {
     let text = std::fs::read_to_string(xtask::workspace_root().join("wrangler.toml")).unwrap();

@@ -21,8 +21,8 @@ fn no_minting_code_is_in_the_worker() {
     for present in ["countersign_core", "open_with", "open_jwe"] {
         assert!(symbols.contains(present), "{present} should be in the worker: are there names?");
     }
-    // Signing, sealing, and the types that hold what they need. Ed25519 and AES-GCM have one function each for it. Paths
-    // are given as rustc mangles them and as wasm-bindgen writes them out.
+    // Signing, sealing, and the types that hold what they need. Ed25519 and AES-GCM have one function each for it.
+    // Paths are given as rustc mangles them and as wasm-bindgen writes them out.
     let paths = ["token4mint", "token::mint", "ed25519_dalek7signing", "ed25519_dalek::signing"];
     let names = ["MintingKeys", "SigningKey", "encrypt_inout", "try_sign"];
     for absent in paths.iter().chain(&names) {

@@ -72,8 +72,8 @@ impl Scripted {
     }
 }
 
-/// The origin is gone, nobody watches, and what the host verified is gone at the second look: it is looked at again, but
-/// not for as long as the lease lasts.
+/// The origin is gone, nobody watches, and what the host verified is gone at the second look: it is looked at again,
+/// but not for as long as the lease lasts.
 #[test]
 fn a_look_for_news_is_taken_once() {
     let scripted = Scripted::start();

@@ -1,5 +1,5 @@
-//! An acknowledged logout reaches an edge that has nothing to do within a fraction of a second: polls are held at the origin
-//! until there is news. The bound `T` does not hang on it; what a person notices does.
+//! An acknowledged logout reaches an edge that has nothing to do within a fraction of a second: polls are held at the
+//! origin until there is news. The bound `T` does not hang on it; what a person notices does.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -8,8 +8,8 @@ use countersign_tests::{World, eventually, log_in, log_out, send};
 use serde_json::json;
 use xtask::stack::DenylistProfile;
 
-/// From the acknowledgement to the first refusal, with the origin that `logout` ends the session at. Nothing passes the edge
-/// in between but the questions themselves.
+/// From the acknowledgement to the first refusal, with the origin that `logout` ends the session at. Nothing passes the
+/// edge in between but the questions themselves.
 fn visible(world: &World, logout: &str, rounds: usize) -> Vec<Duration> {
     let origin = world.stack.origin_url();
     let mut times: Vec<Duration> = (0..rounds)

@@ -168,8 +168,8 @@ fn a_hub_that_starts_from_its_disk_has_no_lease() {
     assert_eq!(number(&hub(&world), "segments"), 0, "the log came from the disk");
 }
 
-/// A hub that was evicted, or whose process died, polls again without anybody asking, so that the next to ask finds it at
-/// work; and stops when nobody has asked for a while. What it knows of askers is on its disk, by the alarm.
+/// A hub that was evicted, or whose process died, polls again without anybody asking, so that the next to ask finds it
+/// at work; and stops when nobody has asked for a while. What it knows of askers is on its disk, by the alarm.
 #[test]
 fn the_alarm_takes_polling_up_again_and_lets_it_go() {
     let mut world = world(DenylistProfile::Strict, 1);

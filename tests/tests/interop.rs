@@ -1,5 +1,5 @@
-//! What we mint, others open; what they mint by our header rules, we open: for every algorithm and pair, with npm `jose`
-//! and with Python's `joserfc`.
+//! What we mint, others open; what they mint by our header rules, we open: for every algorithm and pair, with npm
+//! `jose` and with Python's `joserfc`.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -29,8 +29,8 @@ fn kid(stack: &Stack, purpose: &str, algorithm: &str, state: &str) -> Option<Str
     })
 }
 
-/// Every key that can be rotated is, twice over, while people log in, stay and log out; with the strict profile a key is
-/// published for 4 s before it is used.
+/// Every key that can be rotated is, twice over, while people log in, stay and log out; with the strict profile a key
+/// is published for 4 s before it is used.
 #[test]
 fn rotation_under_load_loses_no_session_and_lets_nothing_back_in() {
     let world = World::new(DenylistProfile::Strict);
@@ -96,8 +96,8 @@ fn an_edge_with_an_old_bundle_catches_up() {
     eventually("the edge has the new keys", Duration::from_secs(5), || world.check(&token) == 204);
 }
 
-/// A bundle in other hands: once it is withdrawn, what comes later does not open with it, and the edge that still has it
-/// is closed. A new one opens it again, and no session was lost.
+/// A bundle in other hands: once it is withdrawn, what comes later does not open with it, and the edge that still has
+/// it is closed. A new one opens it again, and no session was lost.
 #[test]
 fn a_withdrawn_bundle_gets_no_later_keys() {
     let mut world = World::new(DenylistProfile::Strict);
@@ -131,8 +131,8 @@ fn signed_with(world: &World, token: &str) -> String {
     header["kid"].as_str().unwrap().to_owned()
 }
 
-/// The application verifies by the published keys all the time, and no request fails, while the keys that only edges have
-/// are followed by others: assertion, feed credential, denylist. With published keys that may be kept for 5 s.
+/// The application verifies by the published keys all the time, and no request fails, while the keys that only edges
+/// have are followed by others: assertion, feed credential, denylist. With published keys that may be kept for 5 s.
 #[test]
 fn what_every_bundle_has_is_rotated_under_traffic() {
     let mut world = World::with(DenylistProfile::Strict, |options| {

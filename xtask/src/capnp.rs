@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 pub struct Object {
     pub binding: String,
     pub class: String,
-    /// The worker that has the class and, in a directory beside the configuration, its storage; `None` is the bound one.
+    /// The worker that has the class and, in a directory beside the configuration, its storage; `None` is the bound
+    /// one.
     pub of: Option<String>,
 }
 

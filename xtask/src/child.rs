@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-/// Reads a pipe that only we hold: a line says that the child is accounted for; an end without one says that we are gone
-/// (crashed, killed, or leaving a static behind, where no `Drop` runs), and then the child must go too.
+/// Reads a pipe that only we hold: a line says that the child is accounted for; an end without one says that we are
+/// gone (crashed, killed, or leaving a static behind, where no `Drop` runs), and then the child must go too.
 const GUARD: &str = r#"trap '' HUP INT TERM; read -r _ || kill -"$1" "$0""#;
 
 const POLL: Duration = Duration::from_millis(5);
@@ -83,7 +83,8 @@ impl Managed {
         Some(self.obituary(status))
     }
 
-    /// Waits until `probe` holds; a child that dies first, or takes longer than `limit`, is an error with its last words.
+    /// Waits until `probe` holds; a child that dies first, or takes longer than `limit`, is an error with its last
+    /// words.
     pub fn wait_until(&mut self, limit: Duration, mut probe: impl FnMut() -> bool) -> Result<()> {
         let deadline = Instant::now() + limit;
         loop {

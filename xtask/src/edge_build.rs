@@ -59,8 +59,8 @@ impl BuildOptions {
 
 #[derive(Clone, Debug)]
 pub struct EdgeBuild {
-    /// Holds `entry.mjs`, `hub.mjs`, `countersign_edge.js`, `countersign_edge_bg.wasm`, and `countersign_edge.names.wasm`: the module
-    /// before wasm-opt, with its symbols, for inspection only.
+    /// Holds `entry.mjs`, `hub.mjs`, `countersign_edge.js`, `countersign_edge_bg.wasm`, and
+    /// `countersign_edge.names.wasm`: the module before wasm-opt, with its symbols, for inspection only.
     pub dist: PathBuf,
     pub wasm_bytes: u64,
     pub wasm_gzip_bytes: u64,
@@ -76,8 +76,8 @@ impl EdgeBuild {
 pub fn build(options: &BuildOptions) -> Result<EdgeBuild> {
     let dist = workspace_root().join(&options.dist);
     let [entry, hub] = ["edge/entry.mjs", "edge/hub.mjs"].map(|name| workspace_root().join(name));
-    // One at a time: cargo puts the module of every set of features under one name, so nobody may build between making it
-    // and reading it.
+    // One at a time: cargo puts the module of every set of features under one name, so nobody may build between making
+    // it and reading it.
     let _lock = lock(&workspace_root().join("edge"))?;
     let bytes = read(&cargo::build_edge(&options.features)?)?;
     let stamp = hex_sha256(&[
@@ -149,8 +149,9 @@ fn bindgen(bytes: Vec<u8>, out: &Path) -> Result<()> {
     bindgen.generate(out).map_err(|error| error.context("wasm-bindgen failed on the edge"))
 }
 
-/// One module out of the glue and the snippets that crates bring: their paths carry hashes, which no list of modules could
-/// name. What is left to import is the runtime's; anything else is an error here rather than at the first request.
+/// One module out of the glue and the snippets that crates bring: their paths carry hashes, which no list of modules
+/// could name. What is left to import is the runtime's; anything else is an error here rather than at the first
+/// request.
 fn bundle(modules: &Path, glue: &Path, to: &Path) -> Result<()> {
     let os = std::env::consts::OS.replace("macos", "darwin");
     let arch = if std::env::consts::ARCH == "x86_64" { "x64" } else { "arm64" };
@@ -177,7 +178,8 @@ fn wasm_opt(modules: &Path, from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The module compiles in V8 and imports from nothing but its own glue and the runtime. Gives its size, plain and compressed.
+/// The module compiles in V8 and imports from nothing but its own glue and the runtime. Gives its size, plain and
+/// compressed.
 fn inspect(wasm: &Path) -> Result<(u64, u64)> {
     let mut command = npm::node()?;
     command.args(["--input-type=module", "--eval", include_str!("inspect_wasm.mjs"), "--"]).arg(wasm);

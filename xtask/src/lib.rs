@@ -38,8 +38,8 @@ pub fn say(message: impl Display) {
     eprintln!("{:6.1}s  {message}", elapsed().as_secs_f32());
 }
 
-/// Held while one of several processes (parallel tests, two terminals) makes what the others then find made. The lock is
-/// on a file or directory of the tree itself, which all of them see, wherever each has its target directory.
+/// Held while one of several processes (parallel tests, two terminals) makes what the others then find made. The lock
+/// is on a file or directory of the tree itself, which all of them see, wherever each has its target directory.
 pub(crate) struct Lock(#[expect(dead_code, reason = "held for its drop")] File);
 
 pub(crate) fn lock(path: &Path) -> Result<Lock> {

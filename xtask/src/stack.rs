@@ -398,8 +398,8 @@ impl Stack {
         self.start_another(None, settings, Hub::At(door))
     }
 
-    /// One more edge with settings of its own (merged over the stack's) and, when `dist` is given, another build, such as
-    /// [`BuildOptions::variant`]. Gives its URL. Lives as long as the stack.
+    /// One more edge with settings of its own (merged over the stack's) and, when `dist` is given, another build, such
+    /// as [`BuildOptions::variant`]. Gives its URL. Lives as long as the stack.
     pub fn start_extra_edge(&mut self, dist: Option<&Path>, settings: &Value) -> Result<String> {
         self.start_another(dist, settings, Hub::None)
     }

@@ -36,8 +36,8 @@ pub enum Hub {
     /// There is none: it polls the origin.
     #[default]
     None,
-    /// A Durable Object of this process, which keeps its storage over restarts. More isolates of the same edge, on sockets
-    /// of their own, share it, and so do other processes that come to the door.
+    /// A Durable Object of this process, which keeps its storage over restarts. More isolates of the same edge, on
+    /// sockets of their own, share it, and so do other processes that come to the door.
     Here { isolates: Vec<SocketAddr>, door: SocketAddr },
     /// Another process's door.
     At(SocketAddr),

@@ -1,5 +1,5 @@
-//! `wrangler.toml` is the one place that names the worker's modules and its compatibility date; the local runtime and the
-//! upload both read it.
+//! `wrangler.toml` is the one place that names the worker's modules and its compatibility date; the local runtime and
+//! the upload both read it.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

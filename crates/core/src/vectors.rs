@@ -1,5 +1,5 @@
-//! One layer under one key, for published test vectors: their headers lack our `typ`, and their keys our `kid`. All else
-//! is what [`crate::token::open`] does, by the same code below the header.
+//! One layer under one key, for published test vectors: their headers lack our `typ`, and their keys our `kid`. All
+//! else is what [`crate::token::open`] does, by the same code below the header.
 
 use serde::Deserialize;
 

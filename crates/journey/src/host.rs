@@ -355,7 +355,8 @@ pub trait Devices: Send + Sync {
 }
 
 pub trait Mailer: Send + Sync {
-    /// Takes a mail for delivery and returns at once: how long delivery takes must not tell whether there is an account.
+    /// Takes a mail for delivery and returns at once: how long delivery takes must not tell whether there is an
+    /// account.
     fn send<'a>(&'a self, mail: Mail) -> Pending<'a, ()>;
 }
 
@@ -467,8 +468,8 @@ pub trait Http: Send + Sync {
     fn send<'a>(&'a self, request: HttpRequest) -> Pending<'a, HttpResponse>;
 }
 
-/// What phones have answered to push messages. What they send to [`PushSettings`]'s addresses is kept here, as it is and
-/// bounded, if its message is expected; the node that asked checks it.
+/// What phones have answered to push messages. What they send to [`PushSettings`]'s addresses is kept here, as it is
+/// and bounded, if its message is expected; the node that asked checks it.
 pub trait PushAnswers: Send + Sync {
     /// Answers to this message are to be kept until then (milliseconds since 1970).
     fn expect<'a>(&'a self, message: &'a str, until: u64) -> Pending<'a, ()>;

@@ -77,7 +77,8 @@ impl NodeSpec {
         (self.type_id == "InnerTreeEvaluatorNode").then(|| self.config.get("tree")?.as_str())?
     }
 
-    /// By what a page is left when its last child is left by `outcome`: from version 2.0 on the child's id stands before.
+    /// By what a page is left when its last child is left by `outcome`: from version 2.0 on the child's id stands
+    /// before.
     pub(crate) fn page_outcome(&self, last: &Self, outcome: &str) -> String {
         match &self.version {
             Some(version) if version.starts_with('2') => format!("{}-{outcome}", last.id),

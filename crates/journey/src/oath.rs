@@ -69,7 +69,8 @@ impl Codes {
         format!("{:0width$}", number % 10_u32.pow(digits), width = digits as usize)
     }
 
-    /// The first of these counters whose code is `typed`. All are looked at, so that time does not tell how near it was.
+    /// The first of these counters whose code is `typed`. All are looked at, so that time does not tell how near it
+    /// was.
     pub(crate) fn find(&self, typed: &str, counters: impl IntoIterator<Item = u64>) -> Option<u64> {
         let (mut found, mut at) = (subtle::Choice::from(0), 0_u64);
         for counter in counters {

@@ -81,8 +81,8 @@ impl Step<'_> {
         }
     }
 
-    /// Who is to be checked: `username`, or the name that was collected as an attribute, which is where a journey puts it
-    /// that takes it from a session.
+    /// Who is to be checked: `username`, or the name that was collected as an attribute, which is where a journey puts
+    /// it that takes it from a session.
     pub(crate) fn login_name(&self) -> Option<String> {
         let collected = || self.attribute("userName")?.as_str().map(str::to_owned);
         self.username().map(str::to_owned).or_else(collected)

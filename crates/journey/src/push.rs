@@ -1,5 +1,5 @@
-//! Push messages to phones: what is sent, how apps answer, and what shows that an answer is the phone's. Both sides have a
-//! secret since the registration; messages are JWTs under it, and so are the answers (HS256).
+//! Push messages to phones: what is sent, how apps answer, and what shows that an answer is the phone's. Both sides
+//! have a secret since the registration; messages are JWTs under it, and so are the answers (HS256).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

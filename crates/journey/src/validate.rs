@@ -245,8 +245,8 @@ impl Check<'_> {
         }
     }
 
-    /// Ways that lead from a node back to it through nothing that asks, counts or draws lots: whoever takes one takes it
-    /// again and again, until the engine ends it.
+    /// Ways that lead from a node back to it through nothing that asks, counts or draws lots: whoever takes one takes
+    /// it again and again, until the engine ends it.
     fn circles(&mut self, journey: &Journey, node: &NodeSpec) {
         if !is_settled(node) {
             return;
@@ -498,8 +498,8 @@ impl Check<'_> {
     }
 }
 
-/// Whether a node decides the same when it is processed again: it asks nobody, changes nothing that it looks at, and draws
-/// no lots.
+/// Whether a node decides the same when it is processed again: it asks nobody, changes nothing that it looks at, and
+/// draws no lots.
 fn is_settled(node: &NodeSpec) -> bool {
     const UNSETTLED: [&str; 7] = [
         "RetryLimitDecisionNode",
@@ -523,8 +523,8 @@ fn inner_trees(journey: &Journey) -> impl Iterator<Item = &str> {
     reachable.into_iter().filter_map(|id| journey.nodes.get(id)?.inner_tree())
 }
 
-/// Which of the journeys that one calls, and it itself, can be left: by an end, or by an exception, which others report.
-/// One that calls itself on some ways only can; deep as it may go, the engine ends it.
+/// Which of the journeys that one calls, and it itself, can be left: by an end, or by an exception, which others
+/// report. One that calls itself on some ways only can; deep as it may go, the engine ends it.
 fn returning<'a>(library: &'a Library, journey: &'a Journey) -> BTreeSet<&'a str> {
     let mut all: BTreeMap<&str, &Journey> = BTreeMap::new();
     let mut open = vec![journey];

@@ -1,5 +1,5 @@
-//! One engine for one run. Building it, with the bindings of a generation, costs several times what a small script does,
-//! and needs nothing of the script: so it can be built before anybody asks.
+//! One engine for one run. Building it, with the bindings of a generation, costs several times what a small script
+//! does, and needs nothing of the script: so it can be built before anybody asks.
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -41,8 +41,8 @@ pub enum Level {
 /// Time after which a run steps back behind all else: many times what a decision takes.
 const LONG: Duration = Duration::from_millis(10);
 
-/// When a run has to end. Time that it waits for its host is added to its own, up to the total. Shared with the watch of
-/// the sandbox.
+/// When a run has to end. Time that it waits for its host is added to its own, up to the total. Shared with the watch
+/// of the sandbox.
 pub(crate) struct Deadline {
     started: Instant,
     time: Duration,
@@ -121,8 +121,8 @@ impl Deadline {
 
 /// Leaves the processor to whoever else wants it: a script that computes for long must not hold up those that do not.
 fn step_back() {
-    // Of this thread alone, on Linux; elsewhere it would be the process. Where it is refused, all go on as equals. Not the
-    // lowest, so that a long script that means well still ends on a busy machine.
+    // Of this thread alone, on Linux; elsewhere it would be the process. Where it is refused, all go on as equals. Not
+    // the lowest, so that a long script that means well still ends on a busy machine.
     #[cfg(target_os = "linux")]
     let _: rustix::io::Result<()> = rustix::process::setpriority_process(None, 15);
 }
@@ -133,8 +133,8 @@ pub(crate) struct Setting {
     pub(crate) limits: Limits,
 }
 
-/// Runs a script on this thread. The engine must not have run another one; where there is none, one is made. It is given
-/// back, of no use to any run, so that whoever waits for the report does not wait for its end.
+/// Runs a script on this thread. The engine must not have run another one; where there is none, one is made. It is
+/// given back, of no use to any run, so that whoever waits for the report does not wait for its end.
 pub(crate) fn run(
     setting: &Setting,
     script: &Script,

@@ -28,8 +28,8 @@ pub(crate) fn java_length(source: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Rhino's `for each (var x in y)`, which goes through values, as the `for (var x of y)` that came to be instead. The source
-/// keeps its length and its lines.
+/// Rhino's `for each (var x in y)`, which goes through values, as the `for (var x of y)` that came to be instead. The
+/// source keeps its length and its lines.
 pub(crate) fn for_each(source: &str) -> Cow<'_, str> {
     if !source.contains("each") {
         return Cow::Borrowed(source);

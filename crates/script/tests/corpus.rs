@@ -1,6 +1,6 @@
 //! Every script of the real journeys, where they are at hand (`JOURNEYS_DIR`, or `../shared/journeys` beside the
-//! workspace): each must compile, and is run with inputs that could be, empty-handed and with answered callbacks. Prints a
-//! table of what fails and why.
+//! workspace): each must compile, and is run with inputs that could be, empty-handed and with answered callbacks.
+//! Prints a table of what fails and why.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! Tricks that are known from other sandboxes, one test each: every one ends in an error of the script within its limits,
-//! or has done nothing; and the sandbox goes on.
+//! Tricks that are known from other sandboxes, one test each: every one ends in an error of the script within its
+//! limits, or has done nothing; and the sandbox goes on.
 
 mod support;
 

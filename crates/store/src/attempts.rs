@@ -104,9 +104,9 @@ impl AttemptCounters<'_> {
         attempts_out(row)
     }
 
-    /// Counts an attempt that is about to be made, if with those under way no more may fail than `rules` say and nothing
-    /// is locked. It is to be [spent](Self::spend) or [given back](Self::give_back); what is neither lapses after one to
-    /// two times `rules.lapse`.
+    /// Counts an attempt that is about to be made, if with those under way no more may fail than `rules` say and
+    /// nothing is locked. It is to be [spent](Self::spend) or [given back](Self::give_back); what is neither lapses
+    /// after one to two times `rules.lapse`.
     pub async fn reserve(
         &self,
         realm: &str,
@@ -159,7 +159,8 @@ impl AttemptCounters<'_> {
         Ok(())
     }
 
-    /// After a success, which was reserved if `held` says so: forgets all but what else is under way, and a lock in force.
+    /// After a success, which was reserved if `held` says so: forgets all but what else is under way, and a lock in
+    /// force.
     pub async fn forgive(
         &self,
         realm: &str,

@@ -41,8 +41,8 @@ pub(crate) fn realm_name(text: &str) -> Result<(), StoreError> {
     if fine { Ok(()) } else { Err(StoreError::Invalid { what: "realm name", rule: "must be a path such as /alpha" }) }
 }
 
-/// Words of the addresses that realms are part of: in AM's oldest form, `json/alpha/sessions`, a realm of such a name could
-/// not be told from what it stands for, nor be reached.
+/// Words of the addresses that realms are part of: in AM's oldest form, `json/alpha/sessions`, a realm of such a name
+/// could not be told from what it stands for, nor be reached.
 const PATH_WORDS: [&str; 18] = [
     "agents",
     "authenticate",

@@ -174,8 +174,8 @@ impl Devices<'_> {
         Ok(findings)
     }
 
-    /// Profiles change with every login, and a key is good for 2³² seals with random nonces (NIST SP 800-38D §8.3): each
-    /// device has a key of its own, which follows from the master key.
+    /// Profiles change with every login, and a key is good for 2³² seals with random nonces (NIST SP 800-38D §8.3):
+    /// each device has a key of its own, which follows from the master key.
     fn key(&self, realm: &str, username: &str, kind: &str, id: &str) -> MasterKey {
         MasterKey::from_bytes(&self.0.master().mac(&["device key", realm, username, kind, id]))
     }

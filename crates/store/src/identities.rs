@@ -256,7 +256,8 @@ impl Identities<'_> {
     }
 
     /// The identity of a name as somebody has typed it: the one that is called just so, else the only one whose name is
-    /// the same (see [`name_key`]). Of before that was looked at there may be several, who are found by their exact names.
+    /// the same (see [`name_key`]). Of before that was looked at there may be several, who are found by their exact
+    /// names.
     pub async fn named(&self, realm: &str, name: &str) -> Result<Option<Identity>, StoreError> {
         let rows: Vec<Row> = sql("SELECT realm, username, password_hash, status, attributes, created_at
              FROM identities WHERE realm = $1 AND (username = $2 OR name_key = $3)

@@ -1,5 +1,5 @@
-//! What the journeys of a realm are made of. The store knows no more of a document than what kind it is; all are sealed,
-//! since exports have passwords and signing keys in them.
+//! What the journeys of a realm are made of. The store knows no more of a document than what kind it is; all are
+//! sealed, since exports have passwords and signing keys in them.
 
 use std::collections::BTreeMap;
 
@@ -128,8 +128,8 @@ impl JourneyDocuments<'_> {
         Ok((key, JourneyDocument { text, changed_at, actor }))
     }
 
-    /// All of the changes or none. With `on`, only while the realm is still at that generation: of two who decide at once
-    /// on the same state the second is [`StoreError::Outdated`]. Gives the new generation.
+    /// All of the changes or none. With `on`, only while the realm is still at that generation: of two who decide at
+    /// once on the same state the second is [`StoreError::Outdated`]. Gives the new generation.
     pub async fn change(
         &self,
         realm: &str,

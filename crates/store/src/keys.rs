@@ -104,8 +104,9 @@ impl Keys<'_> {
         self.change(&[Change::Add(new)], None, "installation", now).await.map(drop)
     }
 
-    /// All of the changes or none, with a line of history and one of the audit for each. With `on`, only while the key ring is still of that
-    /// generation: two who decide at once on the same state cannot both have their way. Gives the new generation.
+    /// All of the changes or none, with a line of history and one of the audit for each. With `on`, only while the key
+    /// ring is still of that generation: two who decide at once on the same state cannot both have their way. Gives the
+    /// new generation.
     pub async fn change(
         &self,
         changes: &[Change<'_>],

@@ -1,10 +1,10 @@
 //! User names: how they are kept, and which of them are one.
 //!
-//! A name is kept as it was chosen, in Unicode's form NFKC. Names are the same that differ in case, or in forms that NFKC
-//! makes one (full width, ligatures, composed letters). Letters of two scripts that look alike stay two letters.
+//! A name is kept as it was chosen, in Unicode's form NFKC. Names are the same that differ in case, or in forms that
+//! NFKC makes one (full width, ligatures, composed letters). Letters of two scripts that look alike stay two letters.
 //!
-//! This is the comparison of RFC 8265 (UsernameCaseMapped) with full case folding, without its class of letters: that class
-//! changes with the versions of Unicode, and has no place for names that directories have had for decades.
+//! This is the comparison of RFC 8265 (UsernameCaseMapped) with full case folding, without its class of letters: that
+//! class changes with the versions of Unicode, and has no place for names that directories have had for decades.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,8 @@ pub fn name_key(name: &str) -> String {
     if key.len() <= check::MAX_NAME { key } else { name.to_owned() }
 }
 
-/// There and back, so that letters become one that have a capital in common, as in full case folding: `ß`, `ẞ` and `ss`.
+/// There and back, so that letters become one that have a capital in common, as in full case folding: `ß`, `ẞ` and
+/// `ss`.
 fn folded(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_lowercase();

@@ -76,8 +76,8 @@ impl Realms<'_> {
         Ok(RealmContents { users: users.unsigned_abs(), sessions: sessions.unsigned_abs() })
     }
 
-    /// Deletes a realm with all that is in it, ends its sessions by `end`, and tells the audit: all of it or nothing. The
-    /// log and the audit keep what they have. The last realm stays.
+    /// Deletes a realm with all that is in it, ends its sessions by `end`, and tells the audit: all of it or nothing.
+    /// The log and the audit keep what they have. The last realm stays.
     pub async fn delete(
         &self,
         name: &str,

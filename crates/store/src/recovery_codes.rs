@@ -4,8 +4,8 @@ use crate::{Store, StoreError, check, identities};
 const MAX_CODES: usize = 64;
 const MAX_CODE: usize = 255;
 
-/// Codes that work once, in place of a device; by user and kind of device. A code is short, so its hash is made under the
-/// master key: who has the database alone cannot try codes out.
+/// Codes that work once, in place of a device; by user and kind of device. A code is short, so its hash is made under
+/// the master key: who has the database alone cannot try codes out.
 pub struct RecoveryCodes<'a>(pub(crate) &'a Store);
 
 impl RecoveryCodes<'_> {

@@ -44,8 +44,8 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens the database and brings its schema up to date when needed; a file that is not there is created, readable to
-    /// its owner only. Processes may race here.
+    /// Opens the database and brings its schema up to date when needed; a file that is not there is created, readable
+    /// to its owner only. Processes may race here.
     pub async fn open(at: impl Into<Location>, master: MasterKey) -> Result<Self, StoreError> {
         Self::open_with(at, master, Patience::default()).await
     }

@@ -24,8 +24,8 @@ pub(super) enum Db {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Reads a copy into the database that the settings name, which must be empty; from a file into PostgreSQL, say. The
-    /// master key is the same as before.
+    /// Reads a copy into the database that the settings name, which must be empty; from a file into PostgreSQL, say.
+    /// The master key is the same as before.
     Import {
         /// `-` for standard input.
         #[arg(long, value_name = "FILE")]

@@ -42,8 +42,8 @@ pub(super) struct Rotate {
     #[arg(long)]
     realm: Option<String>,
     /// Only keys of this purpose: journey-signing, journey-content, session-signing, session-content, feed-signing,
-    /// assertion-signing; or, only when named: feed-credential, denylist, and edge-delivery, after which bundles are to be
-    /// made anew.
+    /// assertion-signing; or, only when named: feed-credential, denylist, and edge-delivery, after which bundles are to
+    /// be made anew.
     #[arg(long)]
     purpose: Option<String>,
     /// Does not wait until every edge has the new key. An edge that meets it fetches it first. (An application does so

@@ -126,8 +126,8 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Arguments that name something: empty ones come of shell variables that are not set, and would mean the root realm, or
-/// nobody.
+/// Arguments that name something: empty ones come of shell variables that are not set, and would mean the root realm,
+/// or nobody.
 const NAMES: [&str; 7] = ["realm", "user", "username", "name", "reason", "kid", "sid"];
 
 fn filled(command: clap::Command) -> clap::Command {

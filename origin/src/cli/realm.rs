@@ -22,8 +22,8 @@ pub(super) enum Realm {
     },
     /// Lists the realms.
     List,
-    /// Deletes a realm with its users, agents, journeys and keys, and ends its sessions everywhere. The log and the audit
-    /// keep what they have. Not the last one.
+    /// Deletes a realm with its users, agents, journeys and keys, and ends its sessions everywhere. The log and the
+    /// audit keep what they have. Not the last one.
     Delete {
         /// Such as beta, or / for the root realm.
         name: String,

@@ -12,7 +12,8 @@ use crate::{App, SystemClock, SystemEntropy, explain};
 
 #[derive(Subcommand)]
 pub(super) enum Session {
-    /// Explains a session cookie: its layers, keys and claims, and whether it holds, as JSON. No key leaves this machine.
+    /// Explains a session cookie: its layers, keys and claims, and whether it holds, as JSON. No key leaves this
+    /// machine.
     Decode(Decode),
     /// Ends sessions: all of a user, of a realm, or made with a key; or one.
     End(super::sessions_end::End),

@@ -38,8 +38,8 @@ pub(super) struct End {
     /// Says why; it stands in the log.
     #[arg(long)]
     reason: String,
-    /// Returns when no edge accepts them any more: after the lease in the settings file. One that was made shorter within
-    /// the last minutes does not count yet.
+    /// Returns when no edge accepts them any more: after the lease in the settings file. One that was made shorter
+    /// within the last minutes does not count yet.
     #[arg(long)]
     wait: bool,
 }

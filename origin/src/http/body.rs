@@ -6,8 +6,8 @@ use axum::body::{Body, Bytes, to_bytes};
 
 /// Longest body that is read.
 pub(super) const MAX_BODY: usize = 64 * 1024;
-/// A step of a login comes back whole, and may have been written otherwise: a letter that takes two bytes as `\u00e9`, one
-/// that takes one as `\u003c`. What is sent has 64 KiB of state at most, with an `authId` beside it.
+/// A step of a login comes back whole, and may have been written otherwise: a letter that takes two bytes as `\u00e9`,
+/// one that takes one as `\u003c`. What is sent has 64 KiB of state at most, with an `authId` beside it.
 pub(super) const MAX_STEP: usize = 6 * 64 * 1024 + 128 * 1024;
 /// A client that takes longer holds a connection for nothing.
 const PATIENCE: Duration = Duration::from_secs(10);

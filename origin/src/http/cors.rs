@@ -1,5 +1,5 @@
-//! Pages of other origins: those in `[cors]` may use the REST interface with the user's cookies, as AM's browser clients
-//! do. Whoever is not listed gets no word more than before, and its requests meet the same filters.
+//! Pages of other origins: those in `[cors]` may use the REST interface with the user's cookies, as AM's browser
+//! clients do. Whoever is not listed gets no word more than before, and its requests meet the same filters.
 
 use std::sync::Arc;
 use std::time::Duration;

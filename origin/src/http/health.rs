@@ -15,8 +15,9 @@ pub(super) async fn live() -> Response {
     ([(CACHE_CONTROL, "no-store")], Json(json!({"status": "live"}))).into_response()
 }
 
-/// Ready means that the database answers, and that the denylist log takes entries: an origin that cannot end sessions must
-/// not be sent logouts. After a failure it is tried here, for nobody sends a logout who is told that this is not ready.
+/// Ready means that the database answers, and that the denylist log takes entries: an origin that cannot end sessions
+/// must not be sent logouts. After a failure it is tried here, for nobody sends a logout who is told that this is not
+/// ready.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     let log = app.store.denylist();
     let answers = match log.failing_since() {

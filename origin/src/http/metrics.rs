@@ -1,5 +1,5 @@
-//! `GET /metrics`, on a listener of its own for the operator: nothing here is secret, but all of it helps an attacker who
-//! wants to know whether an attack has an effect.
+//! `GET /metrics`, on a listener of its own for the operator: nothing here is secret, but all of it helps an attacker
+//! who wants to know whether an attack has an effect.
 
 use std::sync::Arc;
 

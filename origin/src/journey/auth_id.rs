@@ -1,4 +1,5 @@
-//! `authId`: a signed token for clients to carry, as in AM. Inside is the journey's sealed state, or where that is kept.
+//! `authId`: a signed token for clients to carry, as in AM. Inside is the journey's sealed state, or where that is
+//! kept.
 
 use countersign_core::time::UnixSeconds;
 use countersign_core::token::mint::MintError;

@@ -1,5 +1,5 @@
-//! A step is answered by one at a time: whoever comes first claims it before any node runs, so that nodes do what they do
-//! once, and lets it go when trouble of ours kept the journey where it was.
+//! A step is answered by one at a time: whoever comes first claims it before any node runs, so that nodes do what they
+//! do once, and lets it go when trouble of ours kept the journey where it was.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

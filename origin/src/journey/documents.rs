@@ -1,7 +1,9 @@
-//! The documents of a realm as its journeys: taken apart for the store, and put together for the engine and for exports.
+//! The documents of a realm as its journeys: taken apart for the store, and put together for the engine and for
+//! exports.
 //!
 //! A node belongs to the journey it came with, since exports of several tenants may have one id with other settings.
-//! Scripts, mail templates and types of the node designer are the realm's, as in AM: a later one replaces an earlier one.
+//! Scripts, mail templates and types of the node designer are the realm's, as in AM: a later one replaces an earlier
+//! one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -233,7 +235,8 @@ impl Documents {
         Some(Document(out))
     }
 
-    /// Adds what the tree refers to and did not come with it: nodes that were made one by one, scripts of other journeys.
+    /// Adds what the tree refers to and did not come with it: nodes that were made one by one, scripts of other
+    /// journeys.
     fn complete(&self, name: &str, tree: &Object, out: &mut Object) {
         let known = Document(std::mem::take(out));
         let missing = |id: &str, node_type: &str| match known.node(id) {
@@ -389,8 +392,8 @@ impl Documents {
         self.changed(name).is_some()
     }
 
-    /// What changes when a tree is put by itself: its nodes are found by their ids. Those that are not in the database yet
-    /// are put there.
+    /// What changes when a tree is put by itself: its nodes are found by their ids. Those that are not in the database
+    /// yet are put there.
     pub(crate) fn tree_changes(&self, name: &str, tree: Object) -> Vec<Change> {
         let mut changes = Vec::new();
         let mut nodes: Vec<(&str, &str)> = associations(&tree).collect();
@@ -486,7 +489,8 @@ fn split(name: &str, document: &Document) -> Vec<(DocumentKey, Value)> {
 /// Longest name of something over REST.
 const MAX_NAME: usize = 255;
 
-/// Whether a new journey, or something else, may have this name: one that is the same in a path, in a log and for the eye.
+/// Whether a new journey, or something else, may have this name: one that is the same in a path, in a log and for the
+/// eye.
 pub(crate) fn is_plain_name(id: &str) -> bool {
     let odd = |letter: char| letter.is_control() || matches!(letter, '/' | '\\');
     !id.is_empty() && id.len() <= MAX_NAME && id.trim() == id && !matches!(id, "." | "..") && !id.chars().any(odd)

@@ -1,5 +1,5 @@
-//! Scripts that mean harm, in journeys: each ends in the node's error, and nobody else waits for it. What shows it is the
-//! order of events, not their time.
+//! Scripts that mean harm, in journeys: each ends in the node's error, and nobody else waits for it. What shows it is
+//! the order of events, not their time.
 
 use std::sync::Arc;
 

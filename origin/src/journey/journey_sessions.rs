@@ -1,7 +1,7 @@
 //! Journey sessions: where a login in progress is between two requests, by AM's schemes.
 //!
-//! * JWT: the client has all of it, sealed in the `authId`. A step that was answered is remembered until it expires, as a
-//!   hash, so that it can be answered once (allowlisting); without that, only a completed journey is remembered.
+//! * JWT: the client has all of it, sealed in the `authId`. A step that was answered is remembered until it expires, as
+//!   a hash, so that it can be answered once (allowlisting); without that, only a completed journey is remembered.
 //! * CTS: a row in the token store has it, sealed; the `authId` has the reference and the version. Steps are taken by
 //!   comparing and swapping the version.
 //! * In-Memory: the same in this process.
@@ -244,8 +244,8 @@ fn last_used(journey: &str) -> String {
     format!("link.{}", journey.get(..end).unwrap_or_default().trim_end())
 }
 
-/// Whether a link of the same user and journey was used that is younger, or the password was changed since. Who has only
-/// been named so far and is nobody yet has neither.
+/// Whether a link of the same user and journey was used that is younger, or the password was changed since. Who has
+/// only been named so far and is nobody yet has neither.
 async fn is_outlived(app: &App, realm: &str, progress: &Progress) -> Result<bool, StoreError> {
     let Some(name) = progress.username() else { return Ok(false) };
     let Some(known) = app.store.identities().named(realm, name).await? else { return Ok(false) };

@@ -256,8 +256,8 @@ impl App {
         Arc::clone(&self.journeys(realm).library)
     }
 
-    /// The journey of a realm's logins that name none. Where there is none of that name, nobody logs in: to take another
-    /// one instead could ask for less.
+    /// The journey of a realm's logins that name none. Where there is none of that name, nobody logs in: to take
+    /// another one instead could ask for less.
     pub(crate) fn default_journey(&self, realm: &str) -> String {
         self.journeys(realm).default.clone()
     }

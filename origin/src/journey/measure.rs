@@ -1,5 +1,5 @@
-//! For the benchmarks: a step that asks for callbacks, of a journey that the client keeps. Neither HTTP nor the store has
-//! a part in it.
+//! For the benchmarks: a step that asks for callbacks, of a journey that the client keeps. Neither HTTP nor the store
+//! has a part in it.
 
 use std::error::Error;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! What a login does once: the nodes behind a step, the mails to one address, the links of one user; and what ends it that
-//! would go on for ever.
+//! What a login does once: the nodes behind a step, the mails to one address, the links of one user; and what ends it
+//! that would go on for ever.
 
 use std::future::poll_fn;
 use std::sync::Arc;

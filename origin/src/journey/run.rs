@@ -264,8 +264,8 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    /// Keeps or ends what the engine has come to. Trouble of ours leaves the journey where it was, and what was answered
-    /// may be answered again.
+    /// Keeps or ends what the engine has come to. Trouble of ours leaves the journey where it was, and what was
+    /// answered may be answered again.
     async fn settle(
         &self,
         answer: Result<Answer, JourneyError>,

@@ -1,5 +1,5 @@
-//! Second factors with the store behind them, over REST and as pages. WebAuthn itself is done by the journey's own tests
-//! and in Chromium.
+//! Second factors with the store behind them, over REST and as pages. WebAuthn itself is done by the journey's own
+//! tests and in Chromium.
 
 use axum::http::Method;
 use hmac::{Hmac, KeyInit as _, Mac as _};

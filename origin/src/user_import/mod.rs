@@ -1,5 +1,5 @@
-//! Users from a file: read record by record, so that the file may be of any length; all are looked at before the first is
-//! written.
+//! Users from a file: read record by record, so that the file may be of any length; all are looked at before the first
+//! is written.
 
 mod csv;
 mod jsonl;
@@ -213,8 +213,8 @@ pub(crate) async fn examine(
     Ok(counts)
 }
 
-/// Writes what can be taken. Each user is written whole or not at all; one that can no longer be taken, because somebody
-/// made it meanwhile, is told of.
+/// Writes what can be taken. Each user is written whole or not at all; one that can no longer be taken, because
+/// somebody made it meanwhile, is told of.
 pub(crate) async fn import(
     records: &mut dyn Records,
     target: &Target<'_>,

@@ -167,8 +167,8 @@ fn a_cookie_is_explained_from_standard_input_file_or_argument() {
     assert_eq!(seals, [Some("0"), Some("0")], "{list}");
 }
 
-/// K07: the source of the master key is down. What runs goes on to verify with the keys it has; nothing new is made, and
-/// nothing starts without.
+/// K07: the source of the master key is down. What runs goes on to verify with the keys it has; nothing new is made,
+/// and nothing starts without.
 #[cfg(unix)]
 #[test]
 fn k07_without_the_master_key_nothing_starts_and_what_runs_verifies() {

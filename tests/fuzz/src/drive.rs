@@ -29,7 +29,8 @@ pub fn seeds(target: &Target) -> std::io::Result<Vec<Vec<u8>>> {
     files.iter().map(std::fs::read).collect()
 }
 
-/// Runs the target within the budget, and gives the number of inputs. A failing input is printed before the panic goes on.
+/// Runs the target within the budget, and gives the number of inputs. A failing input is printed before the panic goes
+/// on.
 pub fn drive(target: &Target, seeds: &[Vec<u8>], seed: u64, budget: Budget) -> u64 {
     for input in seeds {
         attempt(target, input);

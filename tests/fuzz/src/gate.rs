@@ -1,5 +1,5 @@
-//! A whole request: `<path> LF <Cookie header> [LF <header named like the cookie>]`, in which `{good}`, `{other}` and some
-//! more stand for tokens that a fuzzer cannot write.
+//! A whole request: `<path> LF <Cookie header> [LF <header named like the cookie>]`, in which `{good}`, `{other}` and
+//! some more stand for tokens that a fuzzer cannot write.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;

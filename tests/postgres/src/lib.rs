@@ -1,5 +1,5 @@
-//! A throw-away PostgreSQL for tests: made by `initdb`, reachable by a socket in a temporary directory alone, with fsync
-//! on as in service, and gone with the process that started it, whatever ends that.
+//! A throw-away PostgreSQL for tests: made by `initdb`, reachable by a socket in a temporary directory alone, with
+//! fsync on as in service, and gone with the process that started it, whatever ends that.
 //!
 //! `cargo xtask test` starts one for the whole run and names it in [`ENV`]. Without it the first test of a nextest run
 //! starts one that lasts as long as the run, and under `cargo test` each test program starts its own.

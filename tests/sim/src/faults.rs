@@ -338,8 +338,8 @@ impl World {
         self.after_ms(ends, ends + 1, Event::Undo(Fault::Path(host)));
     }
 
-    /// The clock is looked at right before a step and right after it: that it went back while nobody looked cannot be seen,
-    /// unless by more than had passed since. The bound is longer by such a step.
+    /// The clock is looked at right before a step and right after it: that it went back while nobody looked cannot be
+    /// seen, unless by more than had passed since. The bound is longer by such a step.
     fn step_clock(&mut self, host: usize) {
         let small = self.rng.within(300, 5_000).cast_signed();
         let large = self.rng.pick(&[20_000, 300_000, 1_200_000, 86_400_000]);

@@ -147,7 +147,8 @@ impl Host {
         }
         self.unanswered += 1;
         // What a request waits for is asked of the authority: a token can be from ahead of a relay's copy, or be signed
-        // with a key that the relay's statement does not name yet. So is every third poll, in case the relay has nothing.
+        // with a key that the relay's statement does not name yet. So is every third poll, in case the relay has
+        // nothing.
         Some(match self.relay {
             Some(relay) if !urgent && !self.unanswered.is_multiple_of(3) => Node::Host(relay),
             _ => Node::Authority,

@@ -1,5 +1,5 @@
-//! A large installation in a storm: how soon every edge knows of every logout, and at what cost. Polls are not held here, so
-//! this is the slow path: the fast one is measured on real processes.
+//! A large installation in a storm: how soon every edge knows of every logout, and at what cost. Polls are not held
+//! here, so this is the slow path: the fast one is measured on real processes.
 
 use crate::oracle::Scope;
 use crate::plan::Plan;

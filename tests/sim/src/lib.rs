@@ -8,8 +8,8 @@
 //! An [`oracle`] that knows nothing but acknowledgements and accepts judges. What happens follows from the seed alone,
 //! so that a failure is had again by its number.
 //!
-//! What is not modelled: a clock that goes back while its edge does not look at it, by no more than passed meanwhile. With
-//! one clock nobody can see that, and it makes the bound longer by as much.
+//! What is not modelled: a clock that goes back while its edge does not look at it, by no more than passed meanwhile.
+//! With one clock nobody can see that, and it makes the bound longer by as much.
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, reason = "a test program: what is wrong in here is to stop it")]
 

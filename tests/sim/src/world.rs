@@ -73,7 +73,8 @@ impl KeyRing {
         self.publish();
     }
 
-    /// That key has leaked: it is dead, and another signs if it did. Between the asking and this another may do so already.
+    /// That key has leaked: it is dead, and another signs if it did. Between the asking and this another may do so
+    /// already.
     pub fn revoke(&mut self, key: usize) {
         let was = std::mem::replace(&mut self.verification[key], KeyState::Retired);
         if was == KeyState::Active {

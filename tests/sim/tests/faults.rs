@@ -290,8 +290,8 @@ fn r15_a_seed_from_the_disk_ends_sessions_and_is_no_reason_to_accept_any() {
     assert_eq!((replica.state(at(20_000)), replica.applied()), (State::Fresh, 4));
 }
 
-/// A disk that is full, read-only or damaged: there is no seed then, and nothing else is different. Should damage read like
-/// a seed all the same, it hides nothing that the log says.
+/// A disk that is full, read-only or damaged: there is no seed then, and nothing else is different. Should damage read
+/// like a seed all the same, it hides nothing that the log says.
 #[test]
 fn r16_a_damaged_seed_is_no_seed() {
     let mut authority = Authority::with(3);

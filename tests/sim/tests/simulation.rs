@@ -1,5 +1,5 @@
-//! The promise, over seeds: after an acknowledged logout no edge accepts the session past `T`, whatever breaks; and once
-//! it is whole again, everything works. `cargo xtask sim --seeds N` runs more of them.
+//! The promise, over seeds: after an acknowledged logout no edge accepts the session past `T`, whatever breaks; and
+//! once it is whole again, everything works. `cargo xtask sim --seeds N` runs more of them.
 
 #![allow(clippy::expect_used, reason = "a test")]
 

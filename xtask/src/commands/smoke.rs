@@ -1,4 +1,5 @@
-//! The product's promise, as a browser meets it: log in, pass the edge without a call to the origin, log out, be refused.
+//! The product's promise, as a browser meets it: log in, pass the edge without a call to the origin, log out, be
+//! refused.
 
 use std::fs;
 use std::path::Path;

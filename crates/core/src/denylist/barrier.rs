@@ -4,8 +4,8 @@
 //! that lease counts. So what has to be waited for is each lease that was granted on a head *before* the entry, unless
 //! the edge that holds it has said, by name and authenticated, that it has applied the entry since.
 //!
-//! This counts what one authority granted. Where several origins grant leases on one log, none knows the others' grants:
-//! give each of them [`Barrier::all_anonymous`] and the entry's commit as the moment.
+//! This counts what one authority granted. Where several origins grant leases on one log, none knows the others'
+//! grants: give each of them [`Barrier::all_anonymous`] and the entry's commit as the moment.
 
 use std::collections::BTreeMap;
 
@@ -77,8 +77,8 @@ impl Grants {
 }
 
 impl Barrier {
-    /// For an authority that starts at `now`. `longest_lease_ms` is the longest lease that may have been granted before:
-    /// the greatest that was configured within it.
+    /// For an authority that starts at `now`. `longest_lease_ms` is the longest lease that may have been granted
+    /// before: the greatest that was configured within it.
     pub fn new(now: UnixMillis, longest_lease_ms: u64) -> Self {
         Self {
             started_until: now.plus(wait(longest_lease_ms)),

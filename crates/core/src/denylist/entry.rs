@@ -10,13 +10,14 @@ pub struct Epoch(pub [u8; 16]);
 /// The position behind which a new epoch begins, for a log that ended at `head` as far as is known: what a backup holds
 /// may be less than what was there.
 ///
-/// Positions are compared with the `rvs` of tokens, which do not say their epoch, and edges keep the watermarks they have.
-/// So no position is ever given twice: an epoch begins where a log that has had a million entries for each second since
-/// 1970 would be. What was lost between the backup and the end cannot be known, so that the first entry of the new epoch
-/// has to be a watermark of the installation: without it a session that was ended in the lost part would come back.
+/// Positions are compared with the `rvs` of tokens, which do not say their epoch, and edges keep the watermarks they
+/// have. So no position is ever given twice: an epoch begins where a log that has had a million entries for each second
+/// since 1970 would be. What was lost between the backup and the end cannot be known, so that the first entry of the
+/// new epoch has to be a watermark of the installation: without it a session that was ended in the lost part would come
+/// back.
 ///
-/// Two epochs that begin from one backup begin at two positions when a millisecond lies between them; the edges that took
-/// the first take the second then. It is below 2⁵³ until the year 2242.
+/// Two epochs that begin from one backup begin at two positions when a millisecond lies between them; the edges that
+/// took the first take the second then. It is below 2⁵³ until the year 2242.
 pub const fn restart_at(head: u64, now: UnixMillis) -> u64 {
     let clock = now.0.saturating_mul(1 << 20) / 1000;
     if clock > head { clock } else { head.saturating_add(1 << 20) }

@@ -33,8 +33,8 @@ impl DenylistKey {
         Self { other: Some(mac(other)), ..self }
     }
 
-    /// Fingerprint of a session family (`id` = the 16 bytes of `sid`), of a user (`id` = the UTF-8 of `sub`), of a realm
-    /// (`id` is empty) or of a key (`id` = the UTF-8 of `kid`, with the empty realm).
+    /// Fingerprint of a session family (`id` = the 16 bytes of `sid`), of a user (`id` = the UTF-8 of `sub`), of a
+    /// realm (`id` is empty) or of a key (`id` = the UTF-8 of `kid`, with the empty realm).
     pub fn fingerprint(&self, kind: Kind, realm: &str, id: &[u8]) -> Fingerprint {
         fingerprint(self.key.clone(), kind, realm, id)
     }
@@ -63,8 +63,8 @@ fn fingerprint(mut mac: Hmac<Sha256>, kind: Kind, realm: &str, id: &[u8]) -> Fin
 mod tests {
     use super::*;
 
-    /// Whoever chooses a name cannot aim at a fingerprint, nor away from one, without the key; and what is told apart is
-    /// told apart in it.
+    /// Whoever chooses a name cannot aim at a fingerprint, nor away from one, without the key; and what is told apart
+    /// is told apart in it.
     #[test]
     fn r30_fingerprints_are_the_keys_and_of_one_thing_each() {
         let (key, other) = (DenylistKey::new(&[1; 32]), DenylistKey::new(&[2; 32]));

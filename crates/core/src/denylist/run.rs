@@ -1,12 +1,12 @@
 use super::Fingerprint;
 
-/// A sorted run of distinct fingerprints, after Elias and Fano: the high bits of each number as distances in unary, the low
-/// ones as they are. That is about two bits above what a random set of this size costs at all, 53 bits for each of ten
-/// thousand.
+/// A sorted run of distinct fingerprints, after Elias and Fano: the high bits of each number as distances in unary, the
+/// low ones as they are. That is about two bits above what a random set of this size costs at all, 53 bits for each of
+/// ten thousand.
 ///
-/// Most lookups are for what is not there, and those read as little as may be: eight of the low bits stand apart, as tags,
-/// so that of 53 bits a lookup touches one line of memory in the directory, one in the unary part and one in the tags, which
-/// are a fifth of it all and stay in the processor's cache, and the rest is read once in a hundred times.
+/// Most lookups are for what is not there, and those read as little as may be: eight of the low bits stand apart, as
+/// tags, so that of 53 bits a lookup touches one line of memory in the directory, one in the unary part and one in the
+/// tags, which are a fifth of it all and stay in the processor's cache, and the rest is read once in a hundred times.
 ///
 /// It does not change; a new one is made when there is something to add.
 #[derive(Default, Clone)]
@@ -14,10 +14,11 @@ pub(super) struct Run {
     len: usize,
     /// How many high bits of each number choose its cell.
     cell_bits: u32,
-    /// For each cell in turn: a one for every number that is in it, then a zero. A word more, so that any bit begins one.
+    /// For each cell in turn: a one for every number that is in it, then a zero. A word more, so that any bit begins
+    /// one.
     high: Box<[u64]>,
-    /// How many numbers stand before each block of cells: before its group in `groups`, and from there in `blocks`, where
-    /// [`FAR`] says that there are too many to say so.
+    /// How many numbers stand before each block of cells: before its group in `groups`, and from there in `blocks`,
+    /// where [`FAR`] says that there are too many to say so.
     groups: Box<[u32]>,
     blocks: Box<[u16]>,
     /// Of each number the bits below those of the cell; more at the end, so that any begins a word.
@@ -244,7 +245,8 @@ const fn each(byte: u64) -> u64 {
     ONES * byte
 }
 
-/// The top bit of each byte of `word` that is `byte`; and, now and then, of one that is another and comes after such a one.
+/// The top bit of each byte of `word` that is `byte`; and, now and then, of one that is another and comes after such a
+/// one.
 const fn equal_bytes(word: u64, byte: u8) -> u64 {
     let other = word ^ each(byte as u64);
     other.wrapping_sub(ONES) & !other & each(0x80)
@@ -255,8 +257,8 @@ const fn mask_of_bytes(count: u32) -> u64 {
     if count < 8 { mask(8 * count) } else { u64::MAX }
 }
 
-/// The place behind the first `ones` ones of a word that has so many, without a branch: the processor could not guess it.
-/// (Vigna 2008, broadword selection.)
+/// The place behind the first `ones` ones of a word that has so many, without a branch: the processor could not guess
+/// it. (Vigna 2008, broadword selection.)
 fn after(word: u64, ones: u32) -> u32 {
     let Some(wanted) = ones.checked_sub(1) else { return 0 };
     let pairs = word - ((word >> 1) & each(0x55));

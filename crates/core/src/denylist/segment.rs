@@ -4,9 +4,9 @@
 //! "CSD2" · epoch 16 B · from 8 B · count 4 B · count × (difference, kind 1–6 B · fingerprint 8 B)      big-endian
 //! ```
 //!
-//! It holds entries `from + 1 ..= from + count`. Sessions that end within hours of each other have slots close together,
-//! so a record has the difference of its slot from the one before (zigzag, from 0 for the first), shifted left by three
-//! with the kind below it, as LEB128: one byte nearly always.
+//! It holds entries `from + 1 ..= from + count`. Sessions that end within hours of each other have slots close
+//! together, so a record has the difference of its slot from the one before (zigzag, from 0 for the first), shifted
+//! left by three with the kind below it, as LEB128: one byte nearly always.
 //!
 //! It bears no signature: whoever applies it recomputes the [`Chain`](super::Chain) and compares it with the one in a
 //! signed heartbeat.

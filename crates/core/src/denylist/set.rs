@@ -100,8 +100,8 @@ fn without(run: &Run, fingerprint: Fingerprint) -> Run {
     Run::new(run.len(), run.iter().filter(|listed| *listed != fingerprint.0))
 }
 
-/// As `binary_search`, but from where the number would stand among as many that are spread evenly, which is near: so the
-/// memory read is in one place, and not in twelve.
+/// As `binary_search`, but from where the number would stand among as many that are spread evenly, which is near: so
+/// the memory read is in one place, and not in twelve.
 fn place_in(ascending: &[u64], number: u64) -> Result<usize, usize> {
     let guess = (u128::from(number) * ascending.len() as u128) >> 64;
     let (before, behind) = ascending.split_at_checked(usize::try_from(guess).unwrap_or(0)).unwrap_or_default();
@@ -278,7 +278,8 @@ impl Gathered {
     }
 }
 
-/// Fingerprints of one slot as they come: the last ones loose, those before in small runs, which are sorted once in the end.
+/// Fingerprints of one slot as they come: the last ones loose, those before in small runs, which are sorted once in the
+/// end.
 #[derive(Default)]
 struct Pile {
     loose: Vec<u64>,

@@ -2,8 +2,8 @@ use crate::time::UnixSeconds;
 
 use super::Slot;
 
-/// Something for each slot. Slots follow each other with few gaps, so that the place of one is where its number says, and
-/// otherwise near.
+/// Something for each slot. Slots follow each other with few gaps, so that the place of one is where its number says,
+/// and otherwise near.
 #[derive(Clone)]
 pub(super) struct Slots<T> {
     /// Ascending.

@@ -7,9 +7,9 @@
 //! ```
 //!
 //! The fingerprints of a slot are sorted, and each is told by its distance from the one before, less one. Of `n` random
-//! numbers below 2⁶⁴ that takes `65.5 − log₂ n` bits for each; the order in the log, which a segment keeps for the chain
-//! hash, would take `log₂ n` more. So a snapshot cannot be proven by the chain, and is named by its hash in a signed
-//! heartbeat instead.
+//! numbers below 2⁶⁴ that takes `65.5 − log₂ n` bits for each; the order in the log, which a segment keeps for the
+//! chain hash, would take `log₂ n` more. So a snapshot cannot be proven by the chain, and is named by its hash in a
+//! signed heartbeat instead.
 
 use sha2::{Digest as _, Sha256};
 

@@ -1,8 +1,8 @@
 //! Server-side sessions at an edge: the origin is asked about a reference, and its signed answer is good for a lease.
 //!
-//! Such an answer ends in three ways. Its lease runs out, counted from when the question was sent; the denylist, whose own
-//! lease must hold as for any token, has an entry for the session; or the idle time is over as far as is known here, and
-//! the origin is asked whether it is.
+//! Such an answer ends in three ways. Its lease runs out, counted from when the question was sent; the denylist, whose
+//! own lease must hold as for any token, has an entry for the session; or the idle time is over as far as is known
+//! here, and the origin is asked whether it is.
 
 use std::collections::BTreeMap;
 

@@ -65,7 +65,8 @@ pub struct Assertion<'a> {
 }
 
 impl<'a> Assertion<'a> {
-    /// `jti` is that of the session token with `iat` appended: one for each assertion, which several requests may share.
+    /// `jti` is that of the session token with `iat` appended: one for each assertion, which several requests may
+    /// share.
     pub fn new(session: &'a Session, iss: &'a str, aud: &'a str, now: UnixSeconds) -> Self {
         let claims: &SessionClaims = session.claims();
         Self {

@@ -115,7 +115,8 @@ pub enum Verdict<'a> {
     Refuse(Refusal),
 }
 
-/// Judges whether a verified session holds: times, then watermarks and ended keys, then the family's entry, then the view itself.
+/// Judges whether a verified session holds: times, then watermarks and ended keys, then the family's entry, then the
+/// view itself.
 pub fn judge(
     session: &Session,
     realm: &str,
@@ -212,8 +213,8 @@ impl Gate {
         self.opener.replace_keys(keys);
     }
 
-    /// Likewise the denylist key: what the origin said of references is forgotten too, since their marks are under the key
-    /// of before.
+    /// Likewise the denylist key: what the origin said of references is forgotten too, since their marks are under the
+    /// key of before.
     pub fn replace_denylist_key(&mut self, key: DenylistKey) {
         self.opener.replace_denylist_key(key);
         self.answers = Answers::default();

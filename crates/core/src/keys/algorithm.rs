@@ -46,8 +46,8 @@ impl SigningAlg {
         Self::ALL.into_iter().find(|alg| alg.name() == name)
     }
 
-    /// Bytes of a number of the curve, of which a signature has two (RFC 7518 §3.4), and so has an uncompressed point after
-    /// its first byte (SEC 1 §2.3.3); `None` for what is no ECDSA.
+    /// Bytes of a number of the curve, of which a signature has two (RFC 7518 §3.4), and so has an uncompressed point
+    /// after its first byte (SEC 1 §2.3.3); `None` for what is no ECDSA.
     pub(crate) const fn curve_bytes(self) -> Option<usize> {
         match self {
             Self::Es256 => Some(32),

@@ -1,4 +1,5 @@
-//! How an edge gets its keys anew: sealed to the bundle it was given, and named by a digest that every heartbeat repeats.
+//! How an edge gets its keys anew: sealed to the bundle it was given, and named by a digest that every heartbeat
+//! repeats.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +39,8 @@ pub struct DeliveryKey {
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
     pub keys: KeysDigest,
-    /// As the question had it; an origin is not asked for one by edges of before. Without it an old set could be replayed,
-    /// and with it a feed key that was revoked since.
+    /// As the question had it; an origin is not asked for one by edges of before. Without it an old set could be
+    /// replayed, and with it a feed key that was revoked since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
     /// With which the edge asks from now on. An origin of before says nothing of it.
@@ -104,8 +105,8 @@ impl Delivery {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
     }
 
-    /// Opens and checks what came; gives the feed credential last. `keys` is [`DeliveryKey::key_set`], `nonce` that of the
-    /// question.
+    /// Opens and checks what came; gives the feed credential last. `keys` is [`DeliveryKey::key_set`], `nonce` that of
+    /// the question.
     pub fn open(
         bytes: &[u8],
         keys: &KeySet,

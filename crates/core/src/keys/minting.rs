@@ -25,8 +25,8 @@ enum Signer {
 }
 
 impl SigningKey {
-    /// From the secret: the 32-byte seed of RFC 8032 §5.1.5, an HMAC secret, the full-length scalar of an ECDSA key, the
-    /// PKCS#8 DER of an RSA key.
+    /// From the secret: the 32-byte seed of RFC 8032 §5.1.5, an HMAC secret, the full-length scalar of an ECDSA key,
+    /// the PKCS#8 DER of an RSA key.
     pub fn new(kid: Kid, alg: SigningAlg, secret: &[u8]) -> Result<Self, KeyError> {
         let material = match alg {
             SigningAlg::EdDsa => {

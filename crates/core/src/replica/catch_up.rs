@@ -1,4 +1,5 @@
-//! From where a copy stands to the head that a heartbeat names: by segments, or by a snapshot and the segments after it.
+//! From where a copy stands to the head that a heartbeat names: by segments, or by a snapshot and the segments after
+//! it.
 //!
 //! Nothing of it is believed before the entries lead to the signed chain value. A snapshot is proven by its hash in the
 //! heartbeat, and once more by that: the chain goes on from the value that it has for its position.
@@ -214,9 +215,9 @@ impl Replica {
         }
         let own = self.list.is_empty() || self.list_of == Some(epoch);
         if let Some((named, list)) = catching.base {
-            // A snapshot is the log up to where it reaches, so that it takes the place of what came from a part of that:
-            // what was taken back in between is in it no more. What an edge knows from elsewhere, from another epoch whose
-            // end this log may have lost, stays beside it.
+            // A snapshot is the log up to where it reaches, so that it takes the place of what came from a part of
+            // that: what was taken back in between is in it no more. What an edge knows from elsewhere, from another
+            // epoch whose end this log may have lost, stays beside it.
             if own && self.position.is_some_and(|position| position.seq <= named.seq) {
                 self.list = list;
             } else {

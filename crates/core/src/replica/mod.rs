@@ -56,8 +56,8 @@ pub enum Step {
     Fresh,
     /// Fetch the segment of entries `from + 1 ..= to` and hand it to [`Replica::segment`].
     Fetch { epoch: Epoch, from: u64, to: u64 },
-    /// Fetch this snapshot, which is nearer than the segments it stands for, and hand it to [`Replica::snapshot`]. Where
-    /// it cannot be had, or is refused, [`Replica::without_snapshot`] goes on with segments.
+    /// Fetch this snapshot, which is nearer than the segments it stands for, and hand it to [`Replica::snapshot`].
+    /// Where it cannot be had, or is refused, [`Replica::without_snapshot`] goes on with segments.
     FetchSnapshot(SnapshotRef),
     /// Fetch the key set in force, use it, and say so to [`Replica::keys`]. Until then there is no new lease, so that a
     /// revoked key is dead everywhere within `T`.
@@ -84,8 +84,8 @@ pub enum ReplicaError {
     Token(TokenError),
     /// Not the answer to a poll under way: late, replayed or cached.
     Nonce,
-    /// The answer is of an epoch that has ended; or a relay passed on what is older than what is known here, or of another
-    /// epoch: only the authority can tell which holds. Poll it directly.
+    /// The answer is of an epoch that has ended; or a relay passed on what is older than what is known here, or of
+    /// another epoch: only the authority can tell which holds. Poll it directly.
     Overtaken,
     /// The clocks of edge and authority differ by more than [`MAX_SKEW_MS`]; the number is the difference.
     Clock(u64),
@@ -299,8 +299,8 @@ impl Replica {
                 // It was sent in that epoch, and an answer from a newer one overtook this.
                 return Err(ReplicaError::Overtaken);
             }
-            // No position is ever given twice: an epoch begins above all that were. One that does not is of a leader that
-            // was replaced and does not know it.
+            // No position is ever given twice: an epoch begins above all that were. One that does not is of a leader
+            // that was replaced and does not know it.
             if self.position.is_some_and(|own| heartbeat.floor < own.seq) {
                 return Err(ReplicaError::Overtaken);
             }
@@ -348,8 +348,8 @@ impl Replica {
     }
 
     /// Gives the lease of a poll sent at `sent`; all entries up to its head are applied. What has expired goes by the
-    /// authority's clock as the heartbeat told it, which was near this one then: this one may have leapt since, and what
-    /// is dropped while it is wrong is missing when it is right again.
+    /// authority's clock as the heartbeat told it, which was near this one then: this one may have leapt since, and
+    /// what is dropped while it is wrong is missing when it is right again.
     fn grant(
         &mut self,
         sent: UnixMillis,
@@ -414,8 +414,8 @@ impl Replica {
         self.poll_ms.min(self.lease_ms / 2)
     }
 
-    /// Whether a refresh is under way: a poll sent within the last `millis` is not answered yet, segments are coming, or
-    /// keys since less than that. A poll that is held may take its time, so nobody waits for one.
+    /// Whether a refresh is under way: a poll sent within the last `millis` is not answered yet, segments are coming,
+    /// or keys since less than that. A poll that is held may take its time, so nobody waits for one.
     pub fn under_way(&self, millis: u64, now: UnixMillis) -> bool {
         let recent = |since: UnixMillis, millis| now >= since && now.since(since) < millis;
         self.polls.iter().any(|poll| !poll.held && recent(poll.sent, millis))

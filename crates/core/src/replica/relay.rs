@@ -1,14 +1,15 @@
 //! Heartbeats that come through a relay: a hub polls the authority once for many edges near by.
 //!
 //! The relay passes on the authority's own bytes, and beside them how much of their lease was left when it was asked.
-//! For what was acknowledged before the relay *sent* its poll, `h0`, is in what those bytes speak of; they are good until
-//! `h0 + L`, wherever they are read. An edge that sent its question at `s` cannot know `h0`, but the question arrived
-//! after `s`, at `a`, so `s + (h0 + L - a)` is no later. Each side takes off its own margin; no clocks are compared.
+//! For what was acknowledged before the relay *sent* its poll, `h0`, is in what those bytes speak of; they are good
+//! until `h0 + L`, wherever they are read. An edge that sent its question at `s` cannot know `h0`, but the question
+//! arrived after `s`, at `a`, so `s + (h0 + L - a)` is no later. Each side takes off its own margin; no clocks are
+//! compared.
 //!
-//! Who vouches for what: the edge verifies the signature, over the very bytes whose nonce the relay compared with its own.
-//! That the lease left is told truly rests on the relay alone, which is a part of the edge's own deployment. A relay that
-//! lies is bounded by the signed lease and by the authority's signed clock: [`MAX_SKEW_MS`] after they were signed, the
-//! bytes are good for nothing.
+//! Who vouches for what: the edge verifies the signature, over the very bytes whose nonce the relay compared with its
+//! own. That the lease left is told truly rests on the relay alone, which is a part of the edge's own deployment. A
+//! relay that lies is bounded by the signed lease and by the authority's signed clock: [`MAX_SKEW_MS`] after they were
+//! signed, the bytes are good for nothing.
 
 use super::catch_up::Catching;
 use super::{Heartbeat, MARGIN_MS, MAX_LEASE_MS, MAX_POLLS, Nonce, Replica, ReplicaError, SnapshotRef, Step};
@@ -160,8 +161,8 @@ impl Replica {
         if self.fenced {
             return Err(ReplicaError::Fenced);
         }
-        // The relay may have asked long before this edge did. A head behind what was known here, or another epoch, may be
-        // the past or the future; taken for the past it would hide a log that went back, so it gives nothing at all.
+        // The relay may have asked long before this edge did. A head behind what was known here, or another epoch, may
+        // be the past or the future; taken for the past it would hide a log that went back, so it gives nothing at all.
         let overtaken = self.position.is_some_and(|own| own.epoch != heartbeat.epoch)
             || poll.known.is_some_and(|known| heartbeat.head < known.seq);
         if overtaken {

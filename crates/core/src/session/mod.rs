@@ -208,8 +208,8 @@ pub struct Marks {
 /// What the denylist knows a realm or a key by: under the key that entries are made with, and under the other one.
 type Pair = (Fingerprint, Option<Fingerprint>);
 
-/// The marks that one token after the other has: of its realm and of its keys. They are three of five, and an HMAC each.
-/// Good for one [`DenylistKey`].
+/// The marks that one token after the other has: of its realm and of its keys. They are three of five, and an HMAC
+/// each. Good for one [`DenylistKey`].
 #[derive(Clone, Default)]
 pub struct CommonMarks {
     realm: Option<(String, Pair)>,

@@ -1,6 +1,6 @@
-//! JWSs that others made: identity providers and devices. They have neither our `typ` nor our key ids; their keys come as
-//! JWKs (RFC 7517). The kind of the key says which algorithms there may be, so a header cannot turn a public key into a
-//! secret (RFC 8725 §3.1).
+//! JWSs that others made: identity providers and devices. They have neither our `typ` nor our key ids; their keys come
+//! as JWKs (RFC 7517). The kind of the key says which algorithms there may be, so a header cannot turn a public key
+//! into a secret (RFC 8725 §3.1).
 
 use rsa::pkcs1v15::{Signature, VerifyingKey};
 use rsa::signature::Verifier as _;

@@ -1,9 +1,9 @@
 //! Compact JOSE tokens: parse, verify, open; with the `mint` feature also sign and seal.
 //!
 //! JWS (RFC 7515) with `EdDSA` (Ed25519, RFC 8037), `HS*`, `ES*` or `RS256`; JWE (RFC 7516) with `dir`, `A…KW` or
-//! `RSA-OAEP-256` and AES-GCM or AES-CBC with HMAC; or one inside the other. Which layers a key set takes is pinned in the
-//! key set, the algorithms are pinned to the key, and the `typ` to the kind of token (RFC 8725 §3). Beyond what a new
-//! realm uses, an algorithm is there when its feature is.
+//! `RSA-OAEP-256` and AES-GCM or AES-CBC with HMAC; or one inside the other. Which layers a key set takes is pinned in
+//! the key set, the algorithms are pinned to the key, and the `typ` to the kind of token (RFC 8725 §3). Beyond what a
+//! new realm uses, an algorithm is there when its feature is.
 
 mod error;
 #[cfg(feature = "foreign")]

@@ -4,8 +4,8 @@ use super::{Envelope, Kind, TokenError, Unproven, header};
 use crate::encoding::decode_into;
 use crate::keys::{KeySet, Kid, VerificationKey};
 
-/// Claims whose token was verified. Only [`open`] makes one, and the gate on the host's word, so what takes a `Verified`
-/// cannot be given anything else.
+/// Claims whose token was verified. Only [`open`] makes one, and the gate on the host's word, so what takes a
+/// `Verified` cannot be given anything else.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verified<T> {
     claims: T,
@@ -48,8 +48,8 @@ pub(crate) enum Opened<T> {
     Unproven(Unproven),
 }
 
-/// Verifies `token` as one of `kind` under `keys` and reads its claims. Times are not judged here. What only the host can
-/// verify ([`crate::keys::VerificationKey::by_host`]) is refused.
+/// Verifies `token` as one of `kind` under `keys` and reads its claims. Times are not judged here. What only the host
+/// can verify ([`crate::keys::VerificationKey::by_host`]) is refused.
 pub fn open<T: DeserializeOwned>(
     token: &[u8],
     kind: Kind,

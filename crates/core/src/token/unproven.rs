@@ -7,8 +7,8 @@ use super::{Scratch, TokenError};
 use crate::encoding::{decode, decode_into};
 use crate::keys::{HostKey, Kid};
 
-/// A token whose layers, headers and keys are as they must be, and whose signature the host is to verify. Nothing of its
-/// payload is read before that.
+/// A token whose layers, headers and keys are as they must be, and whose signature the host is to verify. Nothing of
+/// its payload is read before that.
 #[derive(Clone)]
 pub struct Unproven {
     key: Arc<HostKey>,

@@ -1,6 +1,6 @@
-//! Profile scripts of identity providers. Those that AM comes with, in Groovy and in JavaScript, and nearly all that are
-//! made from them, only put members of one profile under other names. They are read as what they are, a list of names, and
-//! need no sandbox; a script that does anything else is not read at all, and the validation says so.
+//! Profile scripts of identity providers. Those that AM comes with, in Groovy and in JavaScript, and nearly all that
+//! are made from them, only put members of one profile under other names. They are read as what they are, a list of
+//! names, and need no sandbox; a script that does anything else is not read at all, and the validation says so.
 
 use serde_json::{Map, Value};
 

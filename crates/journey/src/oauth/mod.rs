@@ -1,5 +1,5 @@
-//! The client of OAuth 2.0 (RFC 6749) and OpenID Connect providers: authorization code with PKCE (RFC 7636), `state` and
-//! `nonce` bound to the journey, identity tokens verified under the provider's published keys.
+//! The client of OAuth 2.0 (RFC 6749) and OpenID Connect providers: authorization code with PKCE (RFC 7636), `state`
+//! and `nonce` bound to the journey, identity tokens verified under the provider's published keys.
 
 mod flow;
 mod id_token;

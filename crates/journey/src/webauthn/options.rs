@@ -1,5 +1,5 @@
-//! What the client is asked, in both forms that AM has: as metadata for programs, and as a script for pages that run it.
-//! The metadata say everything twice, since clients of older versions read fragments of JavaScript.
+//! What the client is asked, in both forms that AM has: as metadata for programs, and as a script for pages that run
+//! it. The metadata say everything twice, since clients of older versions read fragments of JavaScript.
 
 use std::fmt::Write as _;
 

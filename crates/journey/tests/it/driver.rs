@@ -247,8 +247,8 @@ fn stand_in(call: &mut ScriptCall<'_>, chosen: &Mutex<Chosen>, persona: Persona)
     ScriptAction::GoTo(call.outcomes.get(way).cloned().unwrap_or_default())
 }
 
-/// Runs it, and in half of the walks goes another way than it says: so that what comes after is reached whatever servers
-/// and users are like, with the state that the script has left.
+/// Runs it, and in half of the walks goes another way than it says: so that what comes after is reached whatever
+/// servers and users are like, with the state that the script has left.
 fn run_or_stand_in(
     mut call: ScriptCall<'_>,
     scripts: &Scripts,

@@ -1,5 +1,5 @@
-//! Exports as other tools, other versions and other hands leave them. Whatever came of one, it is never a panic, and what
-//! is refused is refused with the name of its file.
+//! Exports as other tools, other versions and other hands leave them. Whatever came of one, it is never a panic, and
+//! what is refused is refused with the name of its file.
 
 use std::collections::BTreeMap;
 

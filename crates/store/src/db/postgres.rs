@@ -19,8 +19,8 @@ static MIGRATOR: Migrator = sqlx::migrate!("migrations/postgres");
 const CONNECTIONS: u32 = 10;
 /// One writes; the second is for when the first was given up and the server has not noticed yet.
 const LOG_CONNECTIONS: u32 = 2;
-/// How the writer's few statements are to be run, which all find what they want by an index. They may be planned when the
-/// log is empty and to read all of it the cheapest way, and such a plan is kept while it grows.
+/// How the writer's few statements are to be run, which all find what they want by an index. They may be planned when
+/// the log is empty and to read all of it the cheapest way, and such a plan is kept while it grows.
 const LOG_PLANS: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
 /// A transaction that stands still for this long is one whose client is gone: it must not keep a lock.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);

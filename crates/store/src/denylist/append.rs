@@ -1,8 +1,8 @@
 //! A batch in one statement, hence in one round trip: what takes a dozen of them when each step is its own.
 //!
 //! It begins where this process saw the log end. It writes nothing, and the caller goes the long way, when that is not
-//! the end any more: another process's lines have these numbers then, and a log that was pruned or began a new epoch has
-//! another floor. So it does when a family of the batch is listed already, or a request was made before.
+//! the end any more: another process's lines have these numbers then, and a log that was pruned or began a new epoch
+//! has another floor. So it does when a family of the batch is listed already, or a request was made before.
 
 use sqlx::PgConnection;
 
@@ -15,8 +15,8 @@ use crate::db::{Arg, lock_number};
 /// an end of the log that is about to change. The statement may have been waiting for it and sees what was before: the
 /// numbers are a primary key, and the row of the floor is locked, which reads it anew.
 ///
-/// Each family is looked for by a query of its own, which can be answered in one way alone, by the index. Of an array or a
-/// join the planner, who may see an empty log, makes a reading of everything, and keeps that plan.
+/// Each family is looked for by a query of its own, which can be answered in one way alone, by the index. Of an array
+/// or a join the planner, who may see an empty log, makes a reading of everything, and keeps that plan.
 const STATEMENT: &str = "
     WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock($1)),
     base AS MATERIALIZED (

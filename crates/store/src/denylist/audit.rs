@@ -1,5 +1,5 @@
-//! What the audit says of a line of the log. The log is pruned when nothing it ended can live any more; the audit is kept
-//! for as long as the operator wants it.
+//! What the audit says of a line of the log. The log is pruned when nothing it ended can live any more; the audit is
+//! kept for as long as the operator wants it.
 
 use countersign_core::denylist::Kind;
 use serde_json::json;

@@ -146,7 +146,8 @@ async fn heed(pool: &sqlx::PgPool, heard: &Notify) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
     loop {
-        // Also without a notification, which says that the connection was lost and made anew: some may have been missed.
+        // Also without a notification, which says that the connection was lost and made anew: some may have been
+        // missed.
         listener.try_recv().await?;
         heard.notify_one();
     }

@@ -9,8 +9,9 @@ use crate::{StoreError, check};
 pub(super) const OBJECT: &str = "epoch";
 
 impl DenylistLog<'_> {
-    /// Begins a new epoch: needed whenever the end of the log may be lost, hence after a backup was restored, or after a
-    /// failover to a server that may have been behind. `until` is the latest time at which a session made so far ends.
+    /// Begins a new epoch: needed whenever the end of the log may be lost, hence after a backup was restored, or after
+    /// a failover to a server that may have been behind. `until` is the latest time at which a session made so far
+    /// ends.
     ///
     /// Which logouts were lost nobody knows, so all sessions end: the first line of the epoch is a watermark of the
     /// whole installation, and server-side sessions and journeys go. It stands above every position that was ever used

@@ -3,8 +3,8 @@
 //! One writer task per [`Store`] commits whatever is queued in one transaction (group commit), so that a storm of
 //! logouts costs few syncs of the disk. Inside the transaction, under a lock, it reads the head and assigns the numbers
 //! behind it: several processes on one database cannot leave a gap or fork the chain, and a reader that sees a number
-//! sees all below it. On SQLite the lock is the file's write lock; on PostgreSQL it is an advisory lock that is released
-//! after the commit became visible.
+//! sees all below it. On SQLite the lock is the file's write lock; on PostgreSQL it is an advisory lock that is
+//! released after the commit became visible.
 //!
 //! The chain covers what replicas are told. Who asked, why, and whom it concerned stand beside it, for the operator.
 
@@ -140,9 +140,9 @@ pub struct Line {
 pub struct DenylistLog<'a>(pub(crate) &'a Store);
 
 impl DenylistLog<'_> {
-    /// Appends an entry. When this returns `Ok`, the entry is on the disk; when it returns an error, repeat it: with the
-    /// same [`RequestId`] it keeps its number if it has one. So does a family that is listed already, whoever asks; and
-    /// a watermark may be set twice without harm.
+    /// Appends an entry. When this returns `Ok`, the entry is on the disk; when it returns an error, repeat it: with
+    /// the same [`RequestId`] it keeps its number if it has one. So does a family that is listed already, whoever asks;
+    /// and a watermark may be set twice without harm.
     ///
     /// A family is known by its slot too: two families with one fingerprint but different slots are different, and to
     /// take the second for a repetition would leave it alive.
@@ -169,7 +169,8 @@ impl DenylistLog<'_> {
     }
 }
 
-/// Appends within a transaction of the caller's, as the last thing that it does: from here to its commit nobody else can.
+/// Appends within a transaction of the caller's, as the last thing that it does: from here to its commit nobody else
+/// can.
 pub(crate) async fn append_in(tx: &mut crate::db::Tx<'_>, new: &NewEntry, now: i64) -> Result<Appended, StoreError> {
     checked(new)?;
     tx.lock(LOCK).await?;
@@ -180,9 +181,9 @@ pub(crate) async fn append_in(tx: &mut crate::db::Tx<'_>, new: &NewEntry, now: i
 }
 
 impl DenylistLog<'_> {
-    /// Commits an entry that it takes back before: whether the log would take one now. (A change to what is there already
-    /// is none that SQLite writes, and a disk that is full would not be noticed.) After a success the log counts as
-    /// working again.
+    /// Commits an entry that it takes back before: whether the log would take one now. (A change to what is there
+    /// already is none that SQLite writes, and a disk that is full would not be noticed.) After a success the log
+    /// counts as working again.
     pub async fn rehearse(&self) -> Result<(), StoreError> {
         let mut tx = self.0.db().begin().await?;
         tx.lock(LOCK).await?;

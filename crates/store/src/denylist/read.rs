@@ -70,7 +70,8 @@ impl DenylistLog<'_> {
         row.map(|(chain,)| chain_out(&chain)).transpose()
     }
 
-    /// The first line that ends a session whose token was made at `rvs`, and when it was written; `None` while none does.
+    /// The first line that ends a session whose token was made at `rvs`, and when it was written; `None` while none
+    /// does.
     pub async fn ending(&self, probe: &Probe, rvs: u64) -> Result<Option<(u64, UnixSeconds)>, StoreError> {
         let kind = |kind: Kind| i64::from(kind.code());
         let [one, other] = probe.keys.map(|key| key.map(|Fingerprint(bits)| bits.cast_signed()));

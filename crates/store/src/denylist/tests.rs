@@ -233,7 +233,8 @@ async fn pruning_takes_a_prefix_and_keeps_the_chain(site: Site) {
     assert_consistent(&store, 7).await;
 }
 
-/// A writer remembers where it saw the log end. Whatever is done to the log elsewhere, it goes on from where that left it.
+/// A writer remembers where it saw the log end. Whatever is done to the log elsewhere, it goes on from where that left
+/// it.
 async fn what_another_process_did_to_the_log_is_noticed(site: Site) {
     let (here, there) = (site.store().await, site.open().await);
     let at = |seq, already| Ok(Appended { seq, already });
@@ -514,8 +515,8 @@ async fn lines_are_found_by_realm_user_kind_and_time_page_by_page(site: Site) {
     assert_eq!(found(Filter { realm: Some("/' OR 1=1 --"), ..Filter::default() }, 2).await, [0; 0]);
 }
 
-/// A process that did not hear of the new epoch: what it acknowledges stands in the log that edges follow, above the line
-/// that began the epoch.
+/// A process that did not hear of the new epoch: what it acknowledges stands in the log that edges follow, above the
+/// line that began the epoch.
 async fn r10_a_writer_of_before_goes_on_in_the_new_epoch(site: Site) {
     let store = site.store().await;
     let other = site.open().await;

@@ -7,9 +7,9 @@ use crate::db::{sql, sql_of};
 use crate::{StoreError, check};
 
 impl DenylistLog<'_> {
-    /// Takes back the line at `seq`, which was a mistake: what it ended lives again, unless something else ended it too.
-    /// The undo is itself a line, since nothing else reaches the replicas; one that has not read it goes on refusing.
-    /// To repeat it changes nothing. An undo is not undone, but what it revived can be ended anew.
+    /// Takes back the line at `seq`, which was a mistake: what it ended lives again, unless something else ended it
+    /// too. The undo is itself a line, since nothing else reaches the replicas; one that has not read it goes on
+    /// refusing. To repeat it changes nothing. An undo is not undone, but what it revived can be ended anew.
     pub async fn undo(&self, seq: u64, reason: &str, actor: &str, now: UnixSeconds) -> Result<Appended, StoreError> {
         let created_at = check::time_in(now)?;
         let mut request = [0; 16];

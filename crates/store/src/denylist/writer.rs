@@ -51,7 +51,8 @@ impl Writer {
     }
 
     pub(super) async fn append(&self, new: NewEntry, created_at: i64) -> Result<Appended, StoreError> {
-        // Every line has a request of its own: the writer itself repeats a commit of which it does not know the outcome.
+        // Every line has a request of its own: the writer itself repeats a commit of which it does not know the
+        // outcome.
         let request = match new.request {
             Some(request) => request,
             None => {

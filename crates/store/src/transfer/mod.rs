@@ -8,9 +8,9 @@
 //! {"rows":…,"sha256":…}
 //! ```
 //!
-//! Bytes are base64url. The last line has the number of rows and the SHA-256 of all lines before it, so that a copy that
-//! was cut off or altered by accident is noticed; it is no protection against intent, as a copy of a database is none.
-//! Keys stay sealed: the other database must be opened with the same master key.
+//! Bytes are base64url. The last line has the number of rows and the SHA-256 of all lines before it, so that a copy
+//! that was cut off or altered by accident is noticed; it is no protection against intent, as a copy of a database is
+//! none. Keys stay sealed: the other database must be opened with the same master key.
 
 mod check;
 mod export;

@@ -1,5 +1,5 @@
-//! `countersign journey`: the journeys of a realm, brought, looked at, tried and taken away. A running server takes up what
-//! is done here within a second.
+//! `countersign journey`: the journeys of a realm, brought, looked at, tried and taken away. A running server takes up
+//! what is done here within a second.
 
 mod answers;
 mod client;
@@ -38,8 +38,9 @@ const NOT_ALL_WELL: u8 = 3;
 
 #[derive(Subcommand)]
 pub(in super::super) enum Journey {
-    /// Brings exported journeys: files of frodo, of the admin console or of amtree.sh, and folders of fr-config-manager, Amster
-    /// and file-based configuration. All of them or, when something is wrong, none. Exit code 3 says that not all of them run.
+    /// Brings exported journeys: files of frodo, of the admin console or of amtree.sh, and folders of
+    /// fr-config-manager, Amster and file-based configuration. All of them or, when something is wrong, none. Exit code
+    /// 3 says that not all of them run.
     Import(import::Import),
     /// Writes journeys with their nodes, scripts and mail templates, as frodo does; without names all.
     Export {
@@ -57,7 +58,8 @@ pub(in super::super) enum Journey {
     },
     /// Says whether journeys run, and if not, at which node and why. Exit code 3 says that not all of them do.
     Validate {
-        /// Files or folders, which are looked at by themselves; or names of the realm's journeys. Without any, all the realm's.
+        /// Files or folders, which are looked at by themselves; or names of the realm's journeys. Without any, all the
+        /// realm's.
         #[arg(value_name = "PATH|NAME")]
         what: Vec<String>,
         #[command(flatten)]

@@ -26,8 +26,8 @@ pub(in super::super) struct Run {
     /// Of the server, up to and with `/am`; else the one that the settings describe. There the realm must be named.
     #[arg(long, requires = "realm")]
     url: Option<String>,
-    /// A JSON object with the answers by prompt ("User Name"), by type ("PasswordCallback") or by input ("IDToken1"); a list
-    /// for several times. Nobody is asked then.
+    /// A JSON object with the answers by prompt ("User Name"), by type ("PasswordCallback") or by input ("IDToken1"); a
+    /// list for several times. Nobody is asked then.
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
     /// Prints the session's token, instead of ending the session.

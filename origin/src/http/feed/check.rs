@@ -1,5 +1,5 @@
-//! `POST …/sessions/check?nonce=…`: what the reference in the body is, for an edge that was given it. The answer is signed,
-//! names the question, and is good for a lease from when the question was sent. To ask is to use the session.
+//! `POST …/sessions/check?nonce=…`: what the reference in the body is, for an edge that was given it. The answer is
+//! signed, names the question, and is good for a lease from when the question was sent. To ask is to use the session.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! `GET /countersign/v1/edge-keys?bundle=…&realm=…&nonce=…`: the key set in force, sealed to the bundle that asks, and
-//! bound to the question by its nonce. The bearer of the feed credential, or of one of before, may ask for any bundle, but can open the answer for its own only.
+//! bound to the question by its nonce. The bearer of the feed credential, or of one of before, may ask for any bundle,
+//! but can open the answer for its own only.
 //!
 //! The body is for the edge's module. What its JavaScript keeps from the module is in a header of its own, sealed under
 //! another key.

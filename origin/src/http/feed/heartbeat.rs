@@ -1,8 +1,9 @@
 //! `GET …/heartbeat?nonce=…`: the signed statement of where the log ends, for the one poller that chose the nonce.
 //!
-//! With `wait` (milliseconds), and what the poller knows in `epoch`, `head` and `keys`, the answer is held until something
-//! else holds or the time is over, so that a logout reaches an idle system at once. It is made when it is given; the
-//! poller's lease counts from when it asked all the same. With all places for waiting taken the answer comes at once.
+//! With `wait` (milliseconds), and what the poller knows in `epoch`, `head` and `keys`, the answer is held until
+//! something else holds or the time is over, so that a logout reaches an idle system at once. It is made when it is
+//! given; the poller's lease counts from when it asked all the same. With all places for waiting taken the answer comes
+//! at once.
 //!
 //! With `snapshot=1` it names the newest snapshot.
 

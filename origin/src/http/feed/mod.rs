@@ -1,5 +1,5 @@
-//! `/countersign/v1`: what edges poll, where they ask about references and have tokens re-issued. For the bearer of the feed credential;
-//! everyone else gets 401.
+//! `/countersign/v1`: what edges poll, where they ask about references and have tokens re-issued. For the bearer of the
+//! feed credential; everyone else gets 401.
 
 mod check;
 mod edge_keys;

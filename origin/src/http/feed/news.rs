@@ -1,7 +1,7 @@
 //! What held polls wait for: the log moved, or the keys changed.
 //!
-//! The writer's side of this process says so at once. Of what other processes commit the store's signal tells; one of the
-//! waiting polls then looks at the database for all of them.
+//! The writer's side of this process says so at once. Of what other processes commit the store's signal tells; one of
+//! the waiting polls then looks at the database for all of them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -21,8 +21,8 @@ pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Resul
         Ok(Renewal::Issued(issued)) => Ok(([(SET_COOKIE, issued.set_cookie)], [no_store]).into_response()),
         Ok(Renewal::Needless | Renewal::Noted) => Ok((StatusCode::NO_CONTENT, [no_store]).into_response()),
         Ok(Renewal::Over) => Err(Problem::new(StatusCode::FORBIDDEN, "The session does not hold.")),
-        // With settings of today it has no room in a cookie. That is this session's own misfortune: an edge that is told
-        // of a failure leaves everybody's renewals for a while.
+        // With settings of today it has no room in a cookie. That is this session's own misfortune: an edge that is
+        // told of a failure leaves everybody's renewals for a while.
         Err(IssueError::TooLarge) => {
             tracing::warn!("a session cannot be renewed: its cookie would be too long");
             Ok((StatusCode::NO_CONTENT, [no_store]).into_response())

@@ -1,4 +1,5 @@
-//! `GET …/segments/{epoch}/{from}/{to}`: the entries `from + 1 ..= to`. What it answers never changes, so caches keep it.
+//! `GET …/segments/{epoch}/{from}/{to}`: the entries `from + 1 ..= to`. What it answers never changes, so caches keep
+//! it.
 
 use std::sync::Arc;
 

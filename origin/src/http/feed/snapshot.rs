@@ -1,5 +1,5 @@
-//! `GET …/snapshots/{digest}`: a snapshot by the hash of its bytes, as a heartbeat names it. It never changes, so caches
-//! keep it; what is in it is compressed already.
+//! `GET …/snapshots/{digest}`: a snapshot by the hash of its bytes, as a heartbeat names it. It never changes, so
+//! caches keep it; what is in it is compressed already.
 
 use std::sync::Arc;
 

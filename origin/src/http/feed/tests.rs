@@ -328,8 +328,8 @@ async fn held_polls_are_bounded_and_say_what_they_know() {
     assert!(began.elapsed() < std::time::Duration::from_secs(2), "answered at once: {:?}", began.elapsed());
 }
 
-/// Both credentials are taken while edges change over. After that the one of before gives the keys, with which comes the
-/// one of today, until somebody retires it.
+/// Both credentials are taken while edges change over. After that the one of before gives the keys, with which comes
+/// the one of today, until somebody retires it.
 #[tokio::test]
 async fn an_old_credential_gives_the_keys_and_nothing_else() {
     use crate::key_plan::{self, Retirement};
@@ -381,8 +381,8 @@ async fn an_old_credential_gives_the_keys_and_nothing_else() {
     assert_eq!((statuses(&edge).await, statuses(&newer).await), ((401, 401), (200, 200)));
 }
 
-/// A bundle in other hands: whoever has it can open later key sets until its delivery key is retired, and none from then
-/// on, whatever credential they come with.
+/// A bundle in other hands: whoever has it can open later key sets until its delivery key is retired, and none from
+/// then on, whatever credential they come with.
 #[tokio::test]
 async fn a_bundle_is_withdrawn_with_its_delivery_key() {
     use crate::SystemEntropy;

@@ -255,8 +255,8 @@ fn tree(call: &Call, realm: &str) -> Result<String, Crest> {
     if known { Ok(tree) } else { Err(Crest::bad_request(NO_CONFIGURATION)) }
 }
 
-/// Whether the session is what the journey would lead to: it has been through it, or no journey is asked for by name. An
-/// advice says that the session was not enough.
+/// Whether the session is what the journey would lead to: it has been through it, or no journey is asked for by name.
+/// An advice says that the session was not enough.
 fn is_satisfied(call: &Call, realm: &str, tree: &str, session: &Session) -> bool {
     if call.app.library(realm).journey(tree).is_some_and(|journey| journey.must_run) {
         return false;

@@ -144,7 +144,8 @@ async fn every_failed_login_looks_the_same() {
     assert_eq!(answer.json(), expected);
 }
 
-/// Nobody is refused without the work of a password check: whoever needs one is told to come back when there is no place.
+/// Nobody is refused without the work of a password check: whoever needs one is told to come back when there is no
+/// place.
 #[tokio::test]
 async fn every_login_costs_a_password_check() {
     let origin = Origin::new().await;

@@ -1,5 +1,5 @@
-//! Resources that show settings, in AM's shape: groups of fields, `_id`, `_rev`, `_type`. Most settings are in the file;
-//! a PUT may repeat them and is told where a change belongs.
+//! Resources that show settings, in AM's shape: groups of fields, `_id`, `_rev`, `_type`. Most settings are in the
+//! file; a PUT may repeat them and is told where a change belongs.
 
 use axum::http::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{Method, StatusCode};

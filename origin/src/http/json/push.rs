@@ -1,6 +1,6 @@
 //! `POST /am/json/…/push/sns/message?_action=register|authenticate`: a phone answers a push message, or the code that
-//! registers it. The answer is a JWT under the secret that only the phone and the journey have; it is kept as it is, and
-//! the journey that waits for it checks it.
+//! registers it. The answer is a JWT under the secret that only the phone and the journey have; it is kept as it is,
+//! and the journey that waits for it checks it.
 
 use axum::http::header::{ALLOW, HeaderValue};
 use axum::http::{Method, StatusCode};

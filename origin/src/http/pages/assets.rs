@@ -1,5 +1,5 @@
-//! `GET /am/console/{asset}`: style, pictures and a script, embedded. They are revalidated by their hash, so that a new version
-//! of the program shows at once.
+//! `GET /am/console/{asset}`: style, pictures and a script, embedded. They are revalidated by their hash, so that a new
+//! version of the program shows at once.
 
 use std::sync::LazyLock;
 

@@ -1,9 +1,9 @@
 //! `GET` and `POST /am/UI/Login`: the journeys of REST, as forms.
 //!
-//! `goto` leads on after success when it is allowed; it is ignored otherwise. `service` (or `authIndexType=service` with
-//! `authIndexValue`) picks the journey. `ForceAuth=true` asks also whoever is signed in: an edge sends here whom it
-//! refuses, and may know better than we do (its keys or its clock may differ), so that to send the browser back with the
-//! same cookie would go on for ever. `suspendedId` is what a link in a mail has.
+//! `goto` leads on after success when it is allowed; it is ignored otherwise. `service` (or `authIndexType=service`
+//! with `authIndexValue`) picks the journey. `ForceAuth=true` asks also whoever is signed in: an edge sends here whom
+//! it refuses, and may know better than we do (its keys or its clock may differ), so that to send the browser back with
+//! the same cookie would go on for ever. `suspendedId` is what a link in a mail has.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Text that operators write as HTML for their own login pages, reduced to text, line breaks and links. Whatever else is
-//! in it is shown as the text it contains; nothing of it is ever markup of ours.
+//! Text that operators write as HTML for their own login pages, reduced to text, line breaks and links. Whatever else
+//! is in it is shown as the text it contains; nothing of it is ever markup of ours.
 
 use super::LOGIN;
 

@@ -1,10 +1,11 @@
 //! Account lockout. Names that nobody has are counted and locked like those of users, so that a lock tells nothing.
 //!
-//! An attempt is reserved before its outcome is known, so that of any number at once no more are checked than may fail. One
-//! that was right is given back when the request is answered; so are those that were given up, since nobody has learnt
-//! anything by them. What a process that ended has left behind lapses.
+//! An attempt is reserved before its outcome is known, so that of any number at once no more are checked than may fail.
+//! One that was right is given back when the request is answered; so are those that were given up, since nobody has
+//! learnt anything by them. What a process that ended has left behind lapses.
 //!
-//! What comes after a right password is guessed at within the same number: a typed answer is an attempt like a password.
+//! What comes after a right password is guessed at within the same number: a typed answer is an attempt like a
+//! password.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -28,8 +29,8 @@ const NOBODYS_SECONDS: u64 = 30 * 24 * 3600;
 
 /// More than a request takes.
 const LAPSE_SECONDS: u64 = 30;
-/// Where as many attempts are under way as may fail, most of them are right: the next one waits for them, for so long in
-/// milliseconds until it asks again. Three seconds in all; then whoever tries is told to come back.
+/// Where as many attempts are under way as may fail, most of them are right: the next one waits for them, for so long
+/// in milliseconds until it asks again. Three seconds in all; then whoever tries is told to come back.
 const PAUSES: [u64; 13] = [20, 40, 80, 160, 300, 300, 300, 300, 300, 300, 300, 300, 300];
 
 /// Whether a password may be checked at all.
@@ -44,8 +45,8 @@ pub(crate) enum Admission {
 pub(crate) enum Guess {
     Right,
     Wrong,
-    /// Typed, and followed by a question: for all that is known it was wrong. No lock comes of it as long as nobody else
-    /// tries, since the login goes on.
+    /// Typed, and followed by a question: for all that is known it was wrong. No lock comes of it as long as nobody
+    /// else tries, since the login goes on.
     Open,
 }
 
@@ -124,8 +125,8 @@ impl Services<'_> {
                 return Ok(Admission::Admitted);
             }
             let known = self.attempts(username).await?;
-            // So many without a lock: the limit was higher, or logins were left open after an answer. Nobody has failed for
-            // certain, so that this lock ends at the latest when they would be forgotten.
+            // So many without a lock: the limit was higher, or logins were left open after an answer. Nobody has failed
+            // for certain, so that this lock ends at the latest when they would be forgotten.
             let full = known.failures >= failures && now.0.saturating_sub(known.last_at.0) <= lockout.window_seconds;
             if full && !known.is_locked(now) {
                 let seconds = lockout.seconds.or(Some(lockout.window_seconds));
@@ -188,8 +189,8 @@ impl Services<'_> {
         self.right.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What came of the attempts that were reserved in this request, in a login of whom `open` names if an answer in it is
-    /// counted already. Whether one is from now on.
+    /// What came of the attempts that were reserved in this request, in a login of whom `open` names if an answer in it
+    /// is counted already. Whether one is from now on.
     pub(crate) async fn judged(&self, guess: Guess, open: Option<&str>) -> Result<bool, HostError> {
         // Such a login has reserved nothing.
         if let (Some(username), Guess::Wrong) = (open, guess) {
@@ -209,7 +210,8 @@ impl Services<'_> {
         Ok(is_open)
     }
 
-    /// The user has logged in. A lock in force stays: a journey without a password may succeed meanwhile, and lifts none.
+    /// The user has logged in. A lock in force stays: a journey without a password may succeed meanwhile, and lifts
+    /// none.
     pub(crate) async fn forgive(&self, username: &str) {
         if self.lockout().is_none() {
             return;

@@ -78,8 +78,8 @@ impl Services<'_> {
         Ok(after.map_or(Value::Null, |after| shown(&after, fields)))
     }
 
-    /// Queries that say what an attribute is equal to, whatever else they say: those are looked up. To go through all of
-    /// a realm's users within a login is not for a script.
+    /// Queries that say what an attribute is equal to, whatever else they say: those are looked up. To go through all
+    /// of a realm's users within a login is not for a script.
     async fn query(&self, resource: &str, parameters: &Value, fields: &Value) -> Answer {
         let text = parameters.get("_queryFilter").and_then(Value::as_str);
         let text = text.ok_or_else(|| refused(501, "only queries with a _queryFilter are answered"))?;

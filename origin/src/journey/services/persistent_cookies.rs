@@ -1,5 +1,5 @@
-//! The cookie that remembers a user between sessions: a token of the realm's journey keys, so that only an origin can make
-//! one or read it.
+//! The cookie that remembers a user between sessions: a token of the realm's journey keys, so that only an origin can
+//! make one or read it.
 
 use axum::http::HeaderValue;
 use countersign_core::cookie;

@@ -1,4 +1,5 @@
-//! Profiles as journeys see them (JSON objects) and as the store keeps them (lists of texts by path, as a directory would).
+//! Profiles as journeys see them (JSON objects) and as the store keeps them (lists of texts by path, as a directory
+//! would).
 
 use countersign_journey::host::{Identity, PropertyKind, Schema};
 use countersign_store::{Attributes, IdentityStatus};
@@ -11,8 +12,8 @@ const MAX_DEPTH: usize = 8;
 /// What a path may have: it is a name to the store.
 const MAX_PATH: usize = 255;
 
-/// Before the path of an attribute that no schema knows: what kind of JSON it was, where that is more than a text or a list
-/// of several. Nobody is shown it.
+/// Before the path of an attribute that no schema knows: what kind of JSON it was, where that is more than a text or a
+/// list of several. Nobody is shown it.
 const KIND: &str = "_json/";
 /// A number, a truth value, or a list of something else than texts: its text is JSON.
 const JSON: &str = "json";

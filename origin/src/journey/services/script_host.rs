@@ -220,8 +220,8 @@ impl Host for ScriptHost {
     }
 }
 
-/// One for all scripts and nodes, since it keeps connections. It follows no redirect and knows no proxy: each would lead past the
-/// allow-list.
+/// One for all scripts and nodes, since it keeps connections. It follows no redirect and knows no proxy: each would
+/// lead past the allow-list.
 pub(super) fn agent() -> &'static ureq::Agent {
     static AGENT: OnceLock<ureq::Agent> = OnceLock::new();
     AGENT.get_or_init(|| {

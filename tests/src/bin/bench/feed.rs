@@ -53,8 +53,8 @@ async fn answer(Query(poll): Query<Poll>) -> Result<String, StatusCode> {
     heartbeat(Nonce(nonce), now()).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// The authority's word that the log is empty. Polls come at the default pace; the lease is long, because a loop holds up
-/// the answer to a poll, and its lapse is not what is measured.
+/// The authority's word that the log is empty. Polls come at the default pace; the lease is long, because a loop holds
+/// up the answer to a poll, and its lapse is not what is measured.
 pub(crate) fn heartbeat(nonce: Nonce, time: UnixMillis) -> Result<String> {
     let epoch = Epoch([7; 16]);
     let chain = Chain::genesis(epoch);

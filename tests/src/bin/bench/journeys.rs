@@ -1,5 +1,5 @@
-//! Steps of journeys per second at an origin process, their latency beside scripts that mean harm, and bytes of `authId`,
-//! with the whole product on loopback.
+//! Steps of journeys per second at an origin process, their latency beside scripts that mean harm, and bytes of
+//! `authId`, with the whole product on loopback.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};

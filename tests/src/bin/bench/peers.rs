@@ -1,5 +1,5 @@
-//! The same tokens opened with `ring` and `aws-lc-rs`: what native code could cost. Formats, checks and claims are as in
-//! core; the cryptography is theirs.
+//! The same tokens opened with `ring` and `aws-lc-rs`: what native code could cost. Formats, checks and claims are as
+//! in core; the cryptography is theirs.
 
 use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;

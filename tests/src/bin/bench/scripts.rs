@@ -32,7 +32,8 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Opening the `authId`, the engine, and sealing the next one: a mean over 200, of 21 such the median; the parts are medians of single ones.
+/// Opening the `authId`, the engine, and sealing the next one: a mean over 200, of 21 such the median; the parts are
+/// medians of single ones.
 fn step() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,5 +1,5 @@
-//! How long after its acknowledgement a logout is visible: the time to the first refusal by an edge that is idle but for the
-//! question itself, with the whole product on loopback.
+//! How long after its acknowledgement a logout is visible: the time to the first refusal by an edge that is idle but
+//! for the question itself, with the whole product on loopback.
 
 use std::time::{Duration, Instant};
 

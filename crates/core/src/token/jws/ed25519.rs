@@ -105,8 +105,8 @@ mod tests {
         assert_eq!(copy.verify(b"test", signature.as_bytes()), Err(TokenError::Signature));
     }
 
-    /// The order of the base point, little-endian: added to `s` it makes the same signature again, were it let (RFC 8032
-    /// §5.1.7).
+    /// The order of the base point, little-endian: added to `s` it makes the same signature again, were it let (RFC
+    /// 8032 §5.1.7).
     const L: [u8; 32] = [
         0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,

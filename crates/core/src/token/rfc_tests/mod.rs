@@ -1,5 +1,5 @@
-//! The examples of the RFCs. Their headers lack our `typ`, so they go through `vectors`, which is the same code below the
-//! header.
+//! The examples of the RFCs. Their headers lack our `typ`, so they go through `vectors`, which is the same code below
+//! the header.
 
 #[cfg(feature = "foreign")]
 mod foreign;
@@ -100,8 +100,8 @@ fn rfc7515_a4_es512() {
     assert_eq!(verified(SigningAlg::Es512, &key, token), "Payload");
 }
 
-/// RSAES-PKCS1-v1_5 has no name here, so no key can be made for it and the header is as far as the example gets, whatever
-/// key is at hand: nothing is decrypted that padding could be told from (J23).
+/// RSAES-PKCS1-v1_5 has no name here, so no key can be made for it and the header is as far as the example gets,
+/// whatever key is at hand: nothing is decrypted that padding could be told from (J23).
 #[test]
 fn j23_rfc7516_a2_rsa1_5_is_refused() {
     let token = concat!(

@@ -1,5 +1,5 @@
-//! The tokens of RFC 7520 ("Examples of Protecting Content Using JOSE") whose algorithms we have, by the figure that shows
-//! them.
+//! The tokens of RFC 7520 ("Examples of Protecting Content Using JOSE") whose algorithms we have, by the figure that
+//! shows them.
 
 pub(super) const FIGURE_13: &str = concat!(
     "eyJhbGciOiJSUzI1NiIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9.SXTigJlzIGEgZGFuZ2Vyb3V",

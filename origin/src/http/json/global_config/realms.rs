@@ -1,5 +1,5 @@
-//! `global-config/realms`: which realms there are, for administrators of the root realm. They are made and taken away on
-//! the command line, where their keys are made with them.
+//! `global-config/realms`: which realms there are, for administrators of the root realm. They are made and taken away
+//! on the command line, where their keys are made with them.
 
 use axum::http::{Method, StatusCode};
 use countersign_core::encoding::encode;

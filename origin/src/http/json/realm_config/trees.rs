@@ -1,4 +1,5 @@
-//! `realm-config/authentication/authenticationtrees/trees`: the journeys of a realm. Their nodes are resources of their own.
+//! `realm-config/authentication/authenticationtrees/trees`: the journeys of a realm. Their nodes are resources of their
+//! own.
 
 use axum::http::{Method, StatusCode};
 use countersign_journey::validate::{Finding, validate};

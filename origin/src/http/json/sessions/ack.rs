@@ -1,5 +1,5 @@
-//! `ack=barrier[&max_wait=ms]` at what ends sessions: the answer comes when no edge accepts them any more, with a signed
-//! receipt; 202 with the receipt when that takes longer than the client waits.
+//! `ack=barrier[&max_wait=ms]` at what ends sessions: the answer comes when no edge accepts them any more, with a
+//! signed receipt; 202 with the receipt when that takes longer than the client waits.
 
 use std::time::Duration;
 

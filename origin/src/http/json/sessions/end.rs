@@ -1,7 +1,7 @@
-//! `?_action=end`, which AM does not have: an administrator ends all sessions of a user, of the realm, or of what was made
-//! with one of the realm's keys. `{"scope":"user","username":"demo","reason":"…"}`, `{"scope":"realm","reason":"…"}`,
-//! `{"scope":"key","kid":"…","reason":"…"}`; the realm is the URL's. The answer has the line of the denylist log, by which
-//! `countersign denylist undo` takes it back.
+//! `?_action=end`, which AM does not have: an administrator ends all sessions of a user, of the realm, or of what was
+//! made with one of the realm's keys. `{"scope":"user","username":"demo","reason":"…"}`,
+//! `{"scope":"realm","reason":"…"}`, `{"scope":"key","kid":"…","reason":"…"}`; the realm is the URL's. The answer has
+//! the line of the denylist log, by which `countersign denylist undo` takes it back.
 
 use countersign_core::session::SessionClaims;
 use countersign_store::denylist::Appended;

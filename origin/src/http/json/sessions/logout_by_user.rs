@@ -1,5 +1,5 @@
-//! `?_action=logoutByUser`: ends all sessions of a user in the realm of the URL, of both kinds. For the user, and for an
-//! administrator of the realm. (AM spares client-side sessions unless `statelessLogoutByUser` is set.)
+//! `?_action=logoutByUser`: ends all sessions of a user in the realm of the URL, of both kinds. For the user, and for
+//! an administrator of the realm. (AM spares client-side sessions unless `statelessLogoutByUser` is set.)
 
 use serde_json::{Value, json};
 

@@ -98,9 +98,9 @@ impl Use {
     }
 }
 
-/// Notes the use of a server-side session, and has the token of another re-issued when the caller presents it as its own:
-/// by cookie or header. Whoever only names a token in a body asks about somebody else's, and cannot be given another one
-/// to keep.
+/// Notes the use of a server-side session, and has the token of another re-issued when the caller presents it as its
+/// own: by cookie or header. Whoever only names a token in a body asks about somebody else's, and cannot be given
+/// another one to keep.
 async fn reset_idle(call: &Call, subject: &Subject, when: Renew) -> Result<Use, Crest> {
     let own = match call.presented() {
         Presented::Cookie(own) | Presented::Header(own) => own == subject.token,

@@ -71,7 +71,8 @@ async fn check(origin: &Origin, token: &str) -> Option<Value> {
     checked.session.map(|session| serde_json::to_value(session.spelled_out()).unwrap())
 }
 
-/// As with a token: the answer to the first may have been lost. The row is gone by then, and the line is found without it.
+/// As with a token: the answer to the first may have been lost. The row is gone by then, and the line is found without
+/// it.
 #[tokio::test]
 async fn a_barrier_logout_of_a_reference_can_be_repeated() {
     let origin = Origin::with(&format!("{OFF}[denylist]\npoll_ms = 50\nlease_ms = 100\n")).await;
