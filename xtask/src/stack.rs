@@ -20,7 +20,7 @@ use crate::workerd::{Hub, Service, Workerd, WorkerdOptions};
 pub const REALM: &str = "alpha";
 pub const COOKIE_NAME: &str = "iPlanetDirectoryPro";
 pub const DEMO_USER: &str = "demo";
-pub const DEMO_PASSWORD: &str = "Ch4ng3!t-demo";
+pub const DEMO_PASSWORD: &str = "Ch4ng3!t-soon";
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
@@ -218,10 +218,18 @@ impl Stack {
         }
         // Written last, so that a first run that was cut short adds the user on the next one.
         let done = dir.join("demo-user.json");
-        if !done.exists() {
-            self.add_user(DEMO_USER, DEMO_PASSWORD, &["mail=demo@example.com", "cn=Demo User"])?;
-            crate::write(&done, json!({ "username": DEMO_USER, "password": DEMO_PASSWORD }).to_string())?;
+        let user = json!({ "username": DEMO_USER, "password": DEMO_PASSWORD }).to_string();
+        match std::fs::read_to_string(&done) {
+            Ok(known) if known == user => return Ok(()),
+            // It was another one in the version that made it.
+            Ok(_) => {
+                let mut passwd = self.countersign();
+                passwd.args(["user", "passwd", "--realm", REALM, "--username", DEMO_USER, "--password-stdin"]);
+                run(&mut passwd, &format!("{DEMO_PASSWORD}\n"), "countersign user passwd")?;
+            }
+            Err(_) => self.add_user(DEMO_USER, DEMO_PASSWORD, &["mail=demo@example.com", "cn=Demo User"])?,
         }
+        crate::write(&done, user)?;
         Ok(())
     }
 
