@@ -253,7 +253,7 @@ async fn what_another_process_did_to_the_log_is_noticed(site: Site) {
     assert_eq!(request(&there, 1).await, at(5, true));
     assert_eq!(request(&here, 1).await, at(5, true));
 
-    assert_eq!(there.denylist().undo(4, "a mistake", "admin", millis(NOW)).await, at(6, false));
+    assert_eq!(there.denylist().undo(4, "a mistake", "admin", NOW).await, at(6, false));
     assert_eq!(append(&here, Kind::Family, 5, 4).await, at(7, false), "undone, and ended anew");
 
     assert_eq!(there.denylist().prune(Slot(5).end()).await, Ok(7));
@@ -440,7 +440,7 @@ async fn every_scope_is_found_and_can_be_undone(site: Site) {
     assert_eq!(log.lookup(&probe).await, found(true, true, Some(3), Some(6)));
     assert_eq!(log.lookup(&Probe { keys: [None; 2], ..probe }).await, found(true, false, Some(3), Some(6)));
 
-    let undo = async |seq| log.undo(seq, "a mistake", "admin", millis(NOW)).await;
+    let undo = async |seq| log.undo(seq, "a mistake", "admin", NOW).await;
     let at = |seq, already| Ok(Appended { seq, already });
     for (seq, line, expected) in [
         (1, 7, found(false, true, Some(3), Some(6))),
@@ -599,7 +599,7 @@ async fn the_line_that_ended_a_session_is_found(site: Site) {
     for (rvs, seq) in [(0, 1), (1, 3), (3, 5), (5, 7), (1_000, 7)] {
         assert_eq!(log.ending(&probe, rvs).await, Ok(Some((seq, NOW))), "{rvs}");
     }
-    log.undo(7, "test", "admin", millis(NOW)).await.unwrap();
+    log.undo(7, "test", "admin", NOW).await.unwrap();
     assert_eq!(log.ending(&probe, 1_000).await, Ok(Some((9, NOW))));
     assert_eq!(log.chain(11).await.unwrap(), Some(log.head().await.unwrap().chain));
     assert_eq!((log.chain(0).await.unwrap(), log.chain(12).await.unwrap()), (Some(Chain::genesis(EPOCH)), None));
@@ -620,7 +620,7 @@ async fn r09_a_new_epoch_revives_nothing_that_was_lost(site: Site) {
     assert!(found.realm_watermark.is_some_and(|seq| seq > lost_head && seq == head.seq));
     assert_eq!(log.entries(1, 10).await, Ok(None), "whoever knows the old epoch begins anew");
     assert_eq!(replayed(&store).await, (head.seq, head.chain));
-    assert!(matches!(log.undo(head.seq, "", "admin", millis(NOW)).await, Err(StoreError::Invalid { .. })));
+    assert!(matches!(log.undo(head.seq, "", "admin", NOW).await, Err(StoreError::Invalid { .. })));
 
     // A copy from before this epoch is put back a day later: its new epoch lies above this one's positions too.
     append(&store, Kind::Family, 5, 2).await.unwrap();
