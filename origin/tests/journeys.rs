@@ -1,5 +1,7 @@
 //! `countersign journey`, run as an operator runs it.
 
+mod common;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -244,14 +246,7 @@ impl Server {
     fn start(site: &Site) -> Self {
         let mut child = site.command().arg("serve").stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        let address = loop {
-            line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0, "the server ended");
-            if let Some((_, after)) = line.split_once("listening listen=") {
-                break after.split(' ').next().unwrap().to_owned();
-            }
-        };
+        let address = common::address(&mut log);
         // The log is read on, or the server would wait for whoever reads it.
         std::thread::spawn(move || log.lines().for_each(drop));
         Self(child, format!("http://{address}/am"))

@@ -1,5 +1,7 @@
 //! The operator's commands on a file and on PostgreSQL, and origins that share one.
 
+mod common;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -98,14 +100,7 @@ impl Server {
     fn start(mut command: Command) -> Self {
         let mut process = command.arg("serve").stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
-        let mut line = String::new();
-        let address = loop {
-            line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0, "the server ended");
-            if let Some((_, after)) = line.split_once("listening listen=") {
-                break after.split(' ').next().unwrap().to_owned();
-            }
-        };
+        let address = common::address(&mut log);
         // What is logged later must go somewhere.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         Self { process, address }

@@ -1,5 +1,7 @@
 //! The binary `countersign`, run as an operator runs it.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod keys;
 mod realms;
 mod server;

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use crate::common::address;
 use crate::{add_user, countersign, init, stderr};
 
 /// A running server; killed when the test ends early.
@@ -14,15 +15,7 @@ impl Server {
     pub(crate) fn start(dir: &Path) -> Self {
         let mut child = countersign(dir).arg("serve").stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        // The port is the system's choice; the log tells it.
-        let address = loop {
-            line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0, "the server ended");
-            if let Some((_, after)) = line.split_once("listening listen=") {
-                break after.split(' ').next().unwrap().to_owned();
-            }
-        };
+        let address = address(&mut log);
         Self(child, address, log)
     }
 
