@@ -25,8 +25,7 @@ const WATCH = 28000, RELIEF = 20000;
 
 const encoder = new TextEncoder();
 let wasm = edge.initSync({ module });
-let seen; // a view on the input buffer; memory that grows leaves it behind
-let urlInput; // its part for the URL
+let input; // views on the places that the module reads from; memory that grows leaves them behind
 let configured = false;
 let mistake = "";
 let assertionKey; // promise of { header, key }; the private key never enters wasm memory, nor what it comes sealed under
@@ -132,43 +131,42 @@ function startAnew() {
 
 function attach() {
   wasm = edge.initSync({ module });
-  seen = undefined;
+  input = undefined;
   configured = false;
   watch = { number: watch.number + 1, until: 0, relief: 0, news: 0 };
 }
 
-// The input buffer as it is now: every call into the module may have grown its memory.
+// The input as it is now: every call into the module may have grown its memory. The views are kept, since making one
+// costs more than filling it.
 function view() {
-  if (seen === undefined || seen.buffer !== wasm.memory.buffer) {
-    seen = new Uint8Array(wasm.memory.buffer, edge.input() >>> 0, edge.input_size());
-    urlInput = seen.subarray(0, edge.max_url());
+  const { buffer } = wasm.memory;
+  if (input?.buffer !== buffer) {
+    const [start, url, field] = [edge.input() >>> 0, edge.url_room(), edge.field_room()];
+    const part = (at, length) => new Uint8Array(buffer, start + at, length);
+    input = { buffer, url: part(0, url), cookie: part(url, field), header: part(url + field, field) };
   }
-  return seen;
+  return input;
+}
+
+// Puts a string into its place and says how many bytes that were; more than there is room for when it does not fit.
+function put(text, place) {
+  const { read, written } = encoder.encodeInto(text, place);
+  return read < text.length ? place.length + 1 : written;
 }
 
 function decide(request, last) {
-  const input = view();
-  const url = request.url;
-  const cookie = request.headers.get("cookie");
-  const first = encoder.encodeInto(url, urlInput);
-  if (first.read < url.length) return edge.decide(input.length + 1, 0, last);
-  let answer, second = 0;
-  if (cookie === null) {
-    answer = edge.decide(first.written, 0, last);
-  } else {
-    const copied = encoder.encodeInto(cookie, input.subarray(first.written));
-    second = copied.written;
-    if (copied.read < cookie.length) return edge.decide(first.written, input.length, last);
-    answer = edge.decide(first.written, second, last);
-  }
+  const { url, cookie } = view();
+  const urlLength = put(request.url, url);
+  const sent = request.headers.get("cookie");
+  const cookieLength = sent === null ? 0 : put(sent, cookie);
+  const answer = edge.decide(urlLength, cookieLength, last);
   // REST clients have the session in a header named like the cookie. It is looked for where there is no cookie, and
   // where a request goes on to the application: a session in both must be the same one.
   const kind = answer & ANSWER;
   if (kind !== NO_SESSION && kind !== ALLOW) return answer;
-  const header = request.headers.get(options.cookie_name);
-  if (header === null) return answer;
-  const third = encoder.encodeInto(header, view().subarray(first.written + second));
-  return edge.decide_with_header(first.written, second, third.read < header.length ? input.length : third.written, last);
+  const named = request.headers.get(options.cookie_name);
+  if (named === null) return answer;
+  return edge.decide_with_header(urlLength, cookieLength, put(named, view().header), last);
 }
 
 // The watch for news: one held poll after the other, in the waitUntil of a request that an isolate was to let through.

@@ -8,11 +8,10 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::{check, clock, forward, renew, state, verify};
 
-/// Longest URL that is looked at, in bytes.
-const MAX_URL: usize = 16 * 1024;
-
-/// Room for a URL, a `Cookie` header and a header named like the session cookie, one after the other.
-pub(crate) const INPUT: usize = MAX_URL + 2 * (cookie::MAX_HEADER + 1);
+/// Room for a URL, in bytes: longer ones are not looked at.
+const URL: usize = 16 * 1024;
+/// Room for a header; one that is too long for [`cookie::find`] still fits, so that it is that which refuses it.
+const FIELD: usize = cookie::MAX_HEADER + 1;
 
 /// Answers of [`decide`], in its low four bits; `entry.mjs` has the same list.
 pub(crate) mod answer {
@@ -46,8 +45,18 @@ const CHECK: &str = "/.countersign/check";
 /// The edge's own paths; those that are not hot go to the workers-rs router.
 const OWN: &str = "/.countersign/";
 
+/// What JavaScript writes and [`decide`] reads, each part in its place.
+#[repr(C)]
+struct Input {
+    url: [u8; URL],
+    cookie: [u8; FIELD],
+    /// The header named like the session cookie.
+    header: [u8; FIELD],
+}
+
 thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; INPUT]);
+    static INPUT: RefCell<Input> =
+        const { RefCell::new(Input { url: [0; URL], cookie: [0; FIELD], header: [0; FIELD] }) };
     static LAST: Cell<Option<Refusal>> = const { Cell::new(None) };
 }
 
@@ -56,32 +65,33 @@ pub(crate) fn last_refusal() -> Refusal {
     LAST.get().unwrap_or(Refusal::Unavailable)
 }
 
-/// Where the input is written: address in this module's memory.
+/// Where the input is written, as an address in this module's memory: a place for the URL, one for the `Cookie` header
+/// and one for a header named like the session cookie.
 #[wasm_bindgen]
 pub fn input() -> *const u8 {
-    BUFFER.with_borrow(|buffer| buffer.as_ptr())
+    INPUT.with_borrow(|input| std::ptr::from_ref(input).cast())
 }
 
-/// Length of the input buffer, in bytes.
+/// Length of the first place, in bytes.
 #[wasm_bindgen]
-pub fn input_size() -> usize {
-    INPUT
+pub fn url_room() -> usize {
+    URL
 }
 
-/// How much of it is for the URL, in bytes.
+/// Length of each of the other two.
 #[wasm_bindgen]
-pub fn max_url() -> usize {
-    MAX_URL
+pub fn field_room() -> usize {
+    FIELD
 }
 
-/// Decides on the request whose URL and, after it, `Cookie` header stand in the input buffer. A length beyond the
-/// buffer says that the header did not fit. `last` says that refreshing was tried: what is still behind is refused.
+/// Decides on the request whose URL and `Cookie` header stand in their places. A length beyond the place says that the
+/// string did not fit. `last` says that refreshing was tried: what is still behind is refused.
 #[wasm_bindgen]
 pub fn decide(url_len: usize, cookie_len: usize, last: bool) -> u32 {
     on_input(url_len, cookie_len, None, last)
 }
 
-/// The same with the header named like the session cookie, which stands after the two.
+/// The same with the header named like the session cookie.
 #[wasm_bindgen]
 pub fn decide_with_header(url_len: usize, cookie_len: usize, header_len: usize, last: bool) -> u32 {
     on_input(url_len, cookie_len, Some(header_len), last)
@@ -90,18 +100,12 @@ pub fn decide_with_header(url_len: usize, cookie_len: usize, header_len: usize, 
 fn on_input(url_len: usize, cookie_len: usize, header_len: Option<usize>, last: bool) -> u32 {
     // Asked first: an instance that was started anew has not seen the input, which stands in the old one's memory.
     state::with(|edge| {
-        BUFFER.with_borrow(|buffer| {
-            let Some(url) = buffer.get(..url_len).filter(|url| url.len() <= MAX_URL) else {
-                return refuse(Refusal::Url);
-            };
-            let Some(cookie) = buffer.get(url_len..url_len.saturating_add(cookie_len)) else {
-                return refuse(Refusal::CookieHeader);
-            };
-            let header = header_len.map(|length| buffer.get(url_len + cookie_len..)?.get(..length));
-            let header = match header {
+        INPUT.with_borrow(|input| {
+            let Some(url) = input.url.get(..url_len) else { return refuse(Refusal::Url) };
+            let Some(cookie) = input.cookie.get(..cookie_len) else { return refuse(Refusal::CookieHeader) };
+            let header = match header_len.map(|length| input.header.get(..length)) {
                 Some(None) => return refuse(Refusal::CookieValue),
-                Some(given) => given,
-                None => None,
+                given => given.flatten(),
             };
             match std::str::from_utf8(url).ok().and_then(path_of) {
                 Some(path) => judge(edge, &Facts { path, cookie, header }, last),
@@ -180,7 +184,8 @@ pub(crate) fn refuse(refusal: Refusal) -> u32 {
 
 /// The path of an absolute URL, as the host normalized it and as it will be sent upstream.
 fn path_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
+    let (_, rest) = url.split_once(':')?;
+    let rest = rest.strip_prefix("//")?;
     let (_, path) = rest.split_at_checked(rest.find('/')?)?;
     path.split(['?', '#']).next()
 }

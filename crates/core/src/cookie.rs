@@ -201,7 +201,7 @@ fn crumbs(header: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Name and value of one crumb. A crumb without `=` is a value without a name, and no name we look for is empty.
 fn split(crumb: &[u8]) -> (&[u8], &[u8]) {
     let crumb = trim(crumb);
-    match crumb.iter().position(|&byte| byte == b'=') {
+    match memchr::memchr(b'=', crumb) {
         Some(at) => {
             let (name, value) = crumb.split_at(at);
             (trim(name), trim(value.get(1..).unwrap_or_default()))

@@ -115,28 +115,30 @@ pub enum Verdict<'a> {
     Refuse(Refusal),
 }
 
-/// Judges whether a verified session holds: times, then watermarks and ended keys, then the family's entry, then the
-/// view itself.
+/// Judges whether a verified session holds: its times, then what the denylist says of it, then the view itself.
 pub fn judge(
     session: &Session,
     realm: &str,
     view: &impl DenylistView,
-    clock: impl Fn() -> UnixMillis,
+    clock: impl FnOnce() -> UnixMillis,
 ) -> Result<(), Judgement> {
     let claims = session.claims();
     if claims.realm != realm {
         return Err(Judgement::Refuse(Refusal::Realm));
     }
-    judge_times(claims, clock().seconds())?;
-    let ended = |Marks { family, user, realm, keys }| {
+    let ends = |Marks { family, user, realm, keys }| {
         view.user_watermark(user).max(view.realm_watermark(realm)).is_some_and(|seq| claims.rvs < seq)
             || keys.into_iter().flatten().any(|key| view.key_ended(key))
             || view.family_ended(session.slot(), family)
     };
-    if session.marks().any(ended) {
+    let ended = session.marks().any(ends);
+    // One reading for times and lease, after the probe; at the edge each is a call out of the module.
+    let now = clock();
+    judge_times(claims, now.seconds())?;
+    if ended {
         return Err(Judgement::Refuse(Refusal::Ended));
     }
-    if claims.rvs > view.applied() || !view.current(clock()) {
+    if claims.rvs > view.applied() || !view.current(now) {
         return Err(Judgement::Behind);
     }
     Ok(())

@@ -410,19 +410,53 @@ fn r34_a_token_from_ahead_of_the_view_asks_for_a_refresh() {
     assert_eq!(outcome(&mut gate, "/", &ahead, &view(), NOW), "behind");
 }
 
+/// Time passes while it is looked at.
+struct Slow {
+    view: View,
+    now: Cell<UnixMillis>,
+}
+
+impl DenylistView for Slow {
+    fn family_ended(&self, slot: Slot, family: Fingerprint) -> bool {
+        self.now.set(self.now.get().plus(1));
+        self.view.family_ended(slot, family)
+    }
+
+    fn user_watermark(&self, user: Fingerprint) -> Option<u64> {
+        self.view.user_watermark(user)
+    }
+
+    fn realm_watermark(&self, realm: Fingerprint) -> Option<u64> {
+        self.view.realm_watermark(realm)
+    }
+
+    fn key_ended(&self, key: Fingerprint) -> bool {
+        self.view.key_ended(key)
+    }
+
+    fn applied(&self) -> u64 {
+        self.view.applied()
+    }
+
+    fn current(&self, now: UnixMillis) -> bool {
+        self.view.current(now)
+    }
+}
+
 #[test]
-fn the_lease_is_read_after_the_probe() {
-    let mut gate = gate(8);
+fn times_and_lease_are_read_after_the_probe() {
     let good = cookie(&claims());
-    let mut view = view();
-    view.current_until = NOW.plus(1);
-    let reads = Cell::new(0);
-    // The clock passes the end of the lease between the first reading (for the times) and the last.
-    let verdict = gate.decide(&Facts { path: "/", cookie: good.as_bytes(), header: None }, &view, || {
-        reads.set(reads.get() + 1);
-        if reads.get() == 1 { NOW } else { NOW.plus(1) }
-    });
-    assert!(matches!(verdict, Verdict::Behind));
+    let decide = |current_until, now: UnixMillis| {
+        let mut gate = gate(8);
+        let view = Slow { view: View { current_until, ..view() }, now: Cell::new(now) };
+        let facts = Facts { path: "/", cookie: good.as_bytes(), header: None };
+        told(gate.decide(&facts, &view, || view.now.get()))
+    };
+    let end = UnixMillis(claims().exp.0 * 1000);
+    assert_eq!(decide(NOW.plus(10_000), NOW), "allow demo");
+    // The last millisecond of the lease, then of the session, goes by during the probe.
+    assert_eq!(decide(NOW.plus(1), NOW), "behind");
+    assert_eq!(decide(end.plus(10_000), UnixMillis(end.0 - 1)), Refusal::Expired.code());
 }
 
 #[test]

@@ -139,12 +139,15 @@ pub(super) fn read<T: DeserializeOwned>(payload: &[u8], kids: [Option<Kid>; 2]) 
 
 /// Splits into exactly `N` parts at dots.
 pub(crate) fn parts<const N: usize>(token: &[u8]) -> Result<[&[u8]; N], TokenError> {
-    let mut split = token.split(|&byte| byte == b'.');
     let mut parts = [&[][..]; N];
-    for part in &mut parts {
-        *part = split.next().ok_or(TokenError::Format)?;
+    let [before @ .., last] = parts.as_mut_slice() else { return Err(TokenError::Format) };
+    let mut rest = token;
+    for part in before {
+        let (head, tail) = rest.split_at(memchr::memchr(b'.', rest).ok_or(TokenError::Format)?);
+        (*part, rest) = (head, tail.get(1..).unwrap_or_default());
     }
-    if split.next().is_some() { Err(TokenError::Format) } else { Ok(parts) }
+    *last = rest;
+    if memchr::memchr(b'.', rest).is_some() { Err(TokenError::Format) } else { Ok(parts) }
 }
 
 /// A JWS of the right kind under a known key, whose signature is not verified yet.
