@@ -464,3 +464,56 @@ async fn secrets_of_nodes_are_not_shown() {
     let kept = journeys.documents.node("", "SetPersistentCookieNode", NAME).unwrap();
     assert_eq!(kept["hmacSigningKey"], node["hmacSigningKey"]);
 }
+
+/// By no spelling of its type, and by nothing that follows from it.
+#[tokio::test]
+async fn secrets_of_nodes_do_not_show_by_other_ways() {
+    let admin = Admin::new().await;
+    let path = "nodes/SetPersistentCookieNode/n";
+    let put = async |secret: &str| admin.put(path, &json!({"hmacSigningKey": secret})).await.json()["_rev"].clone();
+    let rev = put("b25l").await;
+    for other in ["setpersistentcookienode", "SETPERSISTENTCOOKIENODE", "SetPersistentCoo\u{212a}ieNode"] {
+        let other = format!("nodes/{}/n", other.replace('\u{212a}', "%E2%84%AA"));
+        assert_eq!(admin.get(&other).await.status, 404, "{other}");
+        assert_eq!(admin.delete(&other).await.status, 404, "{other}");
+    }
+    // That is another node.
+    assert_eq!(admin.put("nodes/setpersistentcookienode/n", &json!({"a": 1})).await.status, 201);
+    assert_eq!(admin.get("nodes/SetPersistentCookieNode/N").await.json()["maxLife"], 5);
+    for filter in ["hmacSigningKey+pr", "hmacSigningKey+co+%22b%22", "hmacSigningKey+sw+%22%22"] {
+        let found = admin.get(&format!("nodes/SetPersistentCookieNode?_queryFilter={filter}")).await;
+        assert_eq!(found.json()["resultCount"], 0, "{filter}");
+    }
+    assert_eq!(put("dHdv").await, rev, "of the same time");
+    admin.origin.clock.advance(1);
+    assert_ne!(put("dHdv").await, rev, "of another");
+}
+
+/// Whoever means another version than there is neither changes nor deletes it.
+#[tokio::test]
+async fn what_another_has_changed_meanwhile_stays() {
+    let admin = Admin::new().await;
+    admin.import().await;
+    for path in
+        [format!("nodes/UsernameCollectorNode/{NAME}"), "trees/Log%20in".to_owned(), format!("scripts/{SCRIPT}")]
+    {
+        for stale in ["\"1\"", "\"*\"", ""] {
+            for method in [Method::PUT, Method::DELETE] {
+                let body = match path.split_once('/') {
+                    Some(("trees", _)) => tree(),
+                    Some(("scripts", _)) => json!({"name": "Decide", "script": "Ow=="}),
+                    _ => json!({}),
+                };
+                let answer = admin.send(method.clone(), &path, &[("if-match", stale)], &body).await;
+                let expected = (412, "The resource has another version".to_owned());
+                // A script that a journey uses could not be deleted anyway.
+                assert_eq!(answer.error(), expected, "{method} {path} {stale}");
+            }
+        }
+        assert_eq!(admin.get(&path).await.status, 200, "{path}");
+    }
+    let path = format!("nodes/UsernameCollectorNode/{NAME}");
+    let tag = admin.get(&path).await.header("etag").to_owned();
+    let answer = admin.send(Method::DELETE, &path, &[("if-match", &tag)], &Value::Null).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}

@@ -7,7 +7,7 @@ use countersign_journey::Script;
 use countersign_store::DocumentKind;
 use serde_json::{Value, json};
 
-use super::super::configuration::{object, revision, unsupported};
+use super::super::configuration::{object, preconditions, revision, unsupported};
 use super::super::error::Crest;
 use super::super::listing::list;
 use super::super::{Answer, Call, administrator, crest_json};
@@ -40,7 +40,8 @@ pub(in super::super) async fn answer(call: &Call, id: Option<&str>) -> Answer {
         Method::DELETE => {
             let decide = |documents: &Documents| {
                 let place = key(DocumentKind::Script, "", &id);
-                documents.get(&place).ok_or_else(|| not_found(call, &id))?;
+                let stored = documents.get(&place).ok_or_else(|| not_found(call, &id))?;
+                preconditions(&call.headers, &json!({"_rev": revision(stored)}))?;
                 let users = documents.users(&place);
                 if !users.is_empty() {
                     let message = format!("Script {id} is used by {}", users.join(", "));
@@ -84,7 +85,7 @@ fn shown(documents: &Documents, id: &str) -> Option<Value> {
 
 async fn all(call: &Call) -> Answer {
     let documents = documents(call).await?;
-    list(call, documents.shared(DocumentKind::Script).filter_map(|(id, _)| shown(&documents, id)).collect())
+    list(call, documents.shared(DocumentKind::Script).filter_map(|(id, _)| shown(&documents, id)).collect()).await
 }
 
 async fn put(call: &Call, actor: &str, id: &str, mut body: Object) -> Answer {

@@ -62,7 +62,7 @@ pub(in super::super) async fn answer(call: &Call, id: Option<&str>) -> Answer {
         return match (&call.method, action_of(call)?) {
             _ if is_read(call) => {
                 let documents = documents(call).await?;
-                list(call, documents.names().filter_map(|name| shown(&documents, name)).collect())
+                list(call, documents.names().filter_map(|name| shown(&documents, name)).collect()).await
             }
             (&Method::POST, Some("create")) => {
                 let name = object(call)?.get("_id").and_then(Value::as_str).unwrap_or_default().to_owned();
