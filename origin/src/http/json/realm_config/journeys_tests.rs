@@ -413,6 +413,9 @@ async fn the_built_in_journey_can_be_changed_and_another_made_the_default() {
         admin.origin.send(Method::PUT, &settings, &[(COOKIE, &admin.token)], &body).await
     };
     assert_eq!(set("None").await.status, 400);
+    let both = json!({"core": {"orgConfig": "Log in"}, "security": {"sharedSecret": "c2hvcnQ="}}).to_string();
+    let answer = admin.origin.send(Method::PUT, &settings, &[(COOKIE, &admin.token)], &both).await;
+    assert_eq!((answer.status, admin.origin.app.default_journey("/alpha").as_str()), (400, "Login"), "neither is made");
     assert_eq!(set("Log in").await.json()["core"]["orgConfig"], "Log in");
     assert_eq!(admin.origin.app.default_journey("/alpha"), "Log in");
     assert_eq!(admin.delete("trees/Log%20in").await.status, 409);
