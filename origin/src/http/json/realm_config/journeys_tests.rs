@@ -520,3 +520,25 @@ async fn what_another_has_changed_meanwhile_stays() {
     let answer = admin.send(Method::DELETE, &path, &[("if-match", &tag)], &Value::Null).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
+
+/// A row that can be written and not read would keep this realm's journeys from changing, and the server from starting.
+#[tokio::test]
+async fn what_is_nested_too_deeply_is_refused() {
+    let admin = Admin::new().await;
+    admin.import().await;
+    let nested =
+        |levels| serde_json::from_str::<Value>(&format!("{}{}", "[".repeat(levels), "]".repeat(levels))).unwrap();
+    for (levels, status) in [(90, 200), (110, 400), (124, 400), (125, 400), (126, 400), (127, 400)] {
+        let (mut tree, mut script) = (tree(), admin.get(&format!("scripts/{SCRIPT}")).await.json());
+        tree["uiConfig"] = nested(levels);
+        script["description"] = nested(levels);
+        for (path, body) in [("trees/Log%20in".to_owned(), &tree), (format!("scripts/{SCRIPT}"), &script)] {
+            let answer = admin.put(&path, body).await;
+            assert_eq!(answer.status, status, "{path} {levels}: {}", answer.text());
+        }
+        let node = json!({"deep": nested(levels)});
+        let answer = admin.put(&format!("nodes/UsernameCollectorNode/{NAME}"), &node).await;
+        assert_eq!(answer.status, status, "node {levels}: {}", answer.text());
+    }
+    admin.origin.second().await;
+}
