@@ -327,6 +327,12 @@ impl Documents {
         Export { journeys, ..Export::default() }
     }
 
+    /// About how many bytes are made of all journeys to run.
+    pub(crate) fn compiled_bytes(&self) -> usize {
+        let bytes = self.names().filter_map(|name| self.document(name)).map(|document| document.compiled_bytes());
+        bytes.fold(0, usize::saturating_add)
+    }
+
     /// What taking in an export changes. Without `replace`, what exists stays as it is.
     pub(crate) fn plan(&self, export: &Export, replace: bool) -> Plan {
         let mut plan = Plan::default();

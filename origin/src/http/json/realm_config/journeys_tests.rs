@@ -542,3 +542,18 @@ async fn what_is_nested_too_deeply_is_refused() {
     }
     admin.origin.second().await;
 }
+
+/// Of one large node and a page that has it for each of its children nobody's memory would be large enough.
+#[tokio::test]
+async fn little_that_comes_to_much_is_refused() {
+    let admin = Admin::new().await;
+    admin.import().await;
+    assert_eq!(admin.put("nodes/Large/large", &json!({"text": "x".repeat(200_000)})).await.status, 201);
+    let child = json!({"_id": "large", "nodeType": "Large", "displayName": "x"});
+    for (children, status) in [(1500, 413), (2, 200)] {
+        let page = json!({"nodes": vec![child.clone(); children]});
+        let answer = admin.put(&format!("nodes/PageNode/{PAGE}"), &page).await;
+        assert_eq!(answer.status, status, "{children} children: {}", answer.text());
+    }
+    assert_eq!(admin.origin.app.library("/alpha").journey("Log in").unwrap().nodes[PAGE].children.len(), 2);
+}
