@@ -114,6 +114,7 @@ async fn import(call: &Call, purpose: Purpose, secret: Zeroizing<Vec<u8>>, admin
         Err(StoreError::Outdated { .. }) => {
             Err(Crest::new(StatusCode::CONFLICT, "The keys are being changed by somebody else; try again"))
         }
+        Err(error @ StoreError::TooLarge { .. }) => Err(Crest::bad_request(format!("security.sharedSecret: {error}"))),
         outcome => outcome.map(drop).map_err(Crest::from),
     }?;
     steps.iter().for_each(|step| tracing::info!(change = step.text(now), actor, "keys"));
