@@ -254,9 +254,11 @@ impl Documents {
     /// journeys.
     fn complete(&self, name: &str, tree: &Object, out: &mut Object) {
         let known = Document(std::mem::take(out));
-        let missing = |id: &str, node_type: &str| match known.node(id) {
-            None => self.node(name, node_type, id).cloned(),
-            Some(_) => None,
+        // Each once, however often and in whatever letters it is named.
+        let mut taken: BTreeSet<String> = BTreeSet::new();
+        let mut missing = |id: &str, node_type: &str| match known.node(id) {
+            None if taken.insert(node_key(&node_id(node_type, id))) => self.node(name, node_type, id).cloned(),
+            _ => None,
         };
         let mut nodes: Vec<(String, Object)> = Vec::new();
         for (id, node_type) in associations(tree) {

@@ -45,6 +45,16 @@ impl RealmJourneys {
     }
 }
 
+/// Whether these can be made into journeys that run.
+pub(crate) fn fits(documents: &Documents) -> Result<(), StoreError> {
+    match documents.compiled_bytes() {
+        bytes if bytes > MAX_COMPILED => {
+            Err(StoreError::TooLarge { what: "what is made of a realm's journeys", max: MAX_COMPILED })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn library(documents: &Documents, default: &str, variables: &Variables) -> Library {
     let mut library = Library::new();
     library.add(&built_in(), &Variables::default());
@@ -210,12 +220,12 @@ impl Editor<'_> {
             if changes.is_empty() {
                 return Ok(outcome);
             }
-            let after = current.documents.with(&changes).compiled_bytes();
+            let after = current.documents.with(&changes);
             // What has become too large by other means may become less.
-            if after > MAX_COMPILED && after > current.documents.compiled_bytes() {
-                return Err(
-                    StoreError::TooLarge { what: "what is made of a realm's journeys", max: MAX_COMPILED }.into()
-                );
+            if let Err(error) = fits(&after)
+                && after.compiled_bytes() > current.documents.compiled_bytes()
+            {
+                return Err(error.into());
             }
             let generation = Some(current.documents.generation);
             let documents = self.store.journey_documents();

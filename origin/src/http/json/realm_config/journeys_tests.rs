@@ -556,4 +556,38 @@ async fn little_that_comes_to_much_is_refused() {
         assert_eq!(answer.status, status, "{children} children: {}", answer.text());
     }
     assert_eq!(admin.origin.app.library("/alpha").journey("Log in").unwrap().nodes[PAGE].children.len(), 2);
+    // The same node in other letters, in a tree that is only looked at.
+    assert_eq!(admin.put("nodes/Large/abcdefghijk", &json!({"text": "x".repeat(200_000)})).await.status, 201);
+    let letters = |number: u32| {
+        let letter =
+            |(at, letter): (usize, char)| if number >> at & 1 == 1 { letter.to_ascii_uppercase() } else { letter };
+        "abcdefghijk".chars().enumerate().map(letter).collect::<String>()
+    };
+    let mut wide = tree();
+    for number in 0..1500 {
+        wide["nodes"][letters(number)] = json!({"nodeType": "Large", "displayName": "x", "connections": {}});
+    }
+    assert_eq!(admin.action("trees?_action=validateTree", &wide).await.status, 413);
+    assert_eq!(admin.put("trees/Wide", &wide).await.status, 413);
+}
+
+/// A short text, and letters that happen to be base64 themselves.
+#[tokio::test]
+async fn scripts_come_back_as_they_went_in() {
+    let admin = Admin::new().await;
+    for text in ["Ow==", "b3V0Y29tZQ==", "IA==", "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4", "WyJhIl0=", "ImEi"] {
+        let script = json!({"name": "Short", "script": text});
+        let answer = admin.put(&format!("scripts/{SCRIPT}"), &script).await;
+        assert!([200, 201].contains(&answer.status), "{}", answer.text());
+        assert_eq!(admin.get(&format!("scripts/{SCRIPT}")).await.json()["script"], text);
+    }
+    for bad in ["/////w==", "a", "", "T3c=="] {
+        let answer = admin.put(&format!("scripts/{SCRIPT}"), &json!({"name": "Short", "script": bad})).await;
+        assert_eq!(answer.status, 400, "{bad}");
+    }
+    // What is there is not made once more.
+    let other = json!({"_id": SCRIPT, "name": "Other", "script": "Ow=="});
+    let (status, message) = admin.action("scripts?_action=create", &other).await.error();
+    assert_eq!((status, message), (409, format!("Script with UUID {SCRIPT} already exist in realm /alpha")));
+    assert_eq!(admin.get(&format!("scripts/{SCRIPT}")).await.json()["name"], "Short");
 }
