@@ -2,6 +2,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+/// What a node takes beside its configuration.
+const NODE_BYTES: usize = 256;
+/// Before the name of a type of the node designer.
+const DESIGNED: &str = "designer-";
+
 /// Journeys as they were exported, in the one form that frodo and the admin console write. Nothing is interpreted here,
 /// so that what is not known is kept and comes out again.
 #[derive(Clone, Default, PartialEq)]
@@ -63,6 +68,34 @@ impl Document {
         exact.or_else(any_case).and_then(Value::as_object)
     }
 
+    /// About how many bytes are made of it to run: each node has a configuration of its own, and one of a designed type
+    /// the definition with it, however often the same is referred to.
+    pub fn compiled_bytes(&self) -> usize {
+        let length = |map: &Map<String, Value>| serde_json::to_string(map).map_or(usize::MAX, |text| text.len());
+        let section = |name: &str| self.section(name).map(|(_, member)| length(member)).sum::<usize>();
+        let definitions: BTreeMap<&str, usize> = self
+            .section("nodeTypes")
+            .filter_map(|(_, definition)| Some((definition.get("serviceName")?.as_str()?, length(definition))))
+            .collect();
+        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        let mut node = |id: &str, node_type: &str| {
+            let config = *known.entry(id.to_lowercase()).or_insert_with(|| self.node(id).map_or(0, length));
+            let definition = node_type.strip_prefix(DESIGNED).and_then(|name| definitions.get(name));
+            config.saturating_add(definition.copied().unwrap_or_default()).saturating_add(NODE_BYTES)
+        };
+        let mut total = section("scripts").saturating_add(section("emailTemplates"));
+        let nodes = self.tree().and_then(|tree| tree.get("nodes")?.as_object()).into_iter().flatten();
+        for (id, association) in nodes {
+            let config = self.node(id);
+            let own_type = || config?.get("_type")?.get("_id")?.as_str();
+            let node_type = association.get("nodeType").and_then(Value::as_str).or_else(own_type).unwrap_or_default();
+            total = total.saturating_add(node(id, node_type));
+            let (children, _) = config.map(children).unwrap_or_default();
+            total = children.iter().fold(total, |total, child| total.saturating_add(node(&child.id, &child.node_type)));
+        }
+        total
+    }
+
     /// The members of a section such as `scripts` or `emailTemplates`, by their id.
     pub fn section(&self, name: &str) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
         let members = self.0.get(name).and_then(Value::as_object).into_iter().flatten();
@@ -121,4 +154,28 @@ pub(crate) fn text_at(map: &Map<String, Value>, path: &[&str]) -> Option<String>
         value = value.get(part)?;
     }
     value.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_used_often_counts_often() {
+        let of = |children: usize| {
+            let child = json!({"_id": "A", "nodeType": "designer-d"});
+            let document = json!({
+                "tree": {"nodes": {"p": {"nodeType": "PageNode"}, "a": {}, "b": {}}},
+                "nodes": {"p": {"nodes": vec![child; children]}, "a": {"text": "x".repeat(1000)}},
+                "nodeTypes": {"d-1": {"serviceName": "d", "about": "y".repeat(500)}},
+                "scripts": {"s": {"script": "z".repeat(100)}},
+            });
+            Document(document.as_object().unwrap().clone()).compiled_bytes()
+        };
+        let each = of(1) - of(0);
+        assert!((1500..2000).contains(&each), "{each}");
+        assert!(of(0) > 1100 && of(100) > 100 * each);
+    }
 }

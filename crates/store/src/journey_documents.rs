@@ -11,6 +11,9 @@ use crate::{AuditEvent, Store, StoreError, audit, check};
 
 /// Largest document. A line of a copy has room for it, in base64url.
 const MAX_DOCUMENT: usize = 512 * 1024;
+/// Deepest nesting of a document. Readers of JSON stop at 128, and exports have some levels around each document: one
+/// that went in and could not be read would keep all journeys of the realm from loading.
+const MAX_DEPTH: usize = 100;
 /// Of one realm. (Tests reach a lower bound: to seal so much takes a minute without optimisation.)
 const MAX_DOCUMENTS: i64 = 20_000;
 const MAX_BYTES: i64 = if cfg!(test) { 2 } else { 64 } * 1024 * 1024;
@@ -215,6 +218,9 @@ impl JourneyDocuments<'_> {
     pub fn check(change: &DocumentChange) -> Result<(), StoreError> {
         let DocumentChange::Put(key, text) = change else { return Ok(()) };
         check::at_most("document of a journey", text.len(), MAX_DOCUMENT)?;
+        if depth(text) > MAX_DEPTH {
+            return Err(StoreError::Invalid { what: "document of a journey", rule: "has more than 100 levels" });
+        }
         check::line("id of a document", &key.id, MAX_ID)?;
         if key.id.is_empty() {
             return Err(StoreError::Invalid { what: "id of a document", rule: "must not be empty" });
@@ -306,10 +312,38 @@ async fn within_bounds(tx: &mut Tx<'_>, realm: &str) -> Result<(), StoreError> {
     }
 }
 
+/// How deep objects and arrays stand in each other, in a text that is JSON.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{NOW, Site, on_both, tamper};
+
+    #[test]
+    fn brackets_are_counted_outside_of_texts() {
+        for (text, deepest) in
+            [("", 0), ("1", 0), ("[]", 1), (r#"{"[[[":[{"\"{":"[\\"}]}"#, 3), ("[[],[[]]]", 3), ("]]]", 0)]
+        {
+            assert_eq!(depth(text), deepest, "{text}");
+        }
+    }
 
     on_both!(
         documents_change_together_and_on_what_was_read,
@@ -362,6 +396,9 @@ mod tests {
         let a = key(DocumentKind::Script, "", "a");
         let large = change(put(a.clone(), &"x".repeat(MAX_DOCUMENT + 1))).await;
         assert!(matches!(large, Err(StoreError::TooLarge { .. })));
+        let nested = |levels| put(a.clone(), &format!("{}{}", "[".repeat(levels), "]".repeat(levels)));
+        assert!(matches!(change(nested(MAX_DEPTH + 1)).await, Err(StoreError::Invalid { .. })));
+        assert!(JourneyDocuments::check(&nested(MAX_DEPTH)).is_ok());
         for bad in
             [key(DocumentKind::Script, "", ""), key(DocumentKind::Script, "", "a\nb"), key(DocumentKind::Tree, "", "")]
         {

@@ -154,7 +154,10 @@ fn settings(path: &std::path::Path) -> Result<Settings, Failure> {
 /// A reader that has gone ends the command, as SIGPIPE would.
 fn print_line(text: std::fmt::Arguments<'_>) {
     use std::io::Write as _;
-    if writeln!(std::io::stdout(), "{text}").is_err() {
+    if let Err(error) = writeln!(std::io::stdout(), "{text}") {
+        if error.kind() != std::io::ErrorKind::BrokenPipe {
+            eprintln!("countersign: what was to be said could not be written: {error}");
+        }
         std::process::exit(1);
     }
 }

@@ -90,6 +90,24 @@ mod tests {
         assert_eq!(ask("192.0.2.1").await.status, 200);
     }
 
+    /// A page of another origin has to be able to read that, and when to come back.
+    #[tokio::test]
+    async fn s21_a_page_of_a_listed_origin_is_told_too() {
+        let settings = format!("{BY_PEER}[cors]\nacceptedOrigins = [\"https://app.example.com\"]\n");
+        let origin = Origin::at("http://localhost:8787\"\nclient_address = \"peer", &settings).await.from("192.0.2.1");
+        let path = format!("{ALPHA}/authenticate");
+        let ask = async |from: &str| origin.post(&path, &[("origin", from)], "").await;
+        for _ in 0..3 {
+            assert_eq!(ask("https://app.example.com").await.status, 200);
+        }
+        for (from, allowed) in
+            [("https://app.example.com", "https://app.example.com"), ("https://evil.example.com", "")]
+        {
+            let answer = ask(from).await;
+            assert_eq!((answer.status, answer.header("access-control-allow-origin")), (429, allowed));
+        }
+    }
+
     /// S14 and S21: the same for a name that nobody has, by status, body and headers.
     #[tokio::test]
     async fn s14_s21_one_user_may_be_tried_so_often_whether_there_is_one_or_not() {

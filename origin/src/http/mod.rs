@@ -15,6 +15,7 @@ mod metrics;
 mod pages;
 mod query;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
@@ -29,8 +30,10 @@ pub(crate) use metrics::metrics;
 
 /// All routes, below `/am` where AM has them.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/am/json/{*path}", any(json::dispatch).layer(cors::layer(Arc::clone(&app))))
+    let limits = || middleware::from_fn_with_state(Arc::clone(&app), limits::logins);
+    // Within, so that pages of other origins may read of a limit, too.
+    let json = any(json::dispatch).layer::<_, Infallible>(limits()).layer(cors::layer(Arc::clone(&app)));
+    let others = Router::new()
         .route("/am/json/health/live", get(health::live))
         .route("/am/json/health/ready", get(health::ready))
         .route("/health/live", get(health::live))
@@ -40,7 +43,6 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(feed::routes(&app))
         .merge(pages::routes())
         .fallback(pages::not_found)
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), limits::logins))
-        .layer(middleware::from_fn(log::requests))
-        .with_state(app)
+        .layer(limits());
+    others.route("/am/json/{*path}", json).layer(middleware::from_fn(log::requests)).with_state(app)
 }

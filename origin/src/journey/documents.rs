@@ -20,7 +20,7 @@ pub(crate) type Object = Map<String, Value>;
 pub(crate) struct Documents {
     pub(crate) generation: u64,
     rows: BTreeMap<DocumentKey, Row>,
-    /// The places of a node, by `type/id` in lower case.
+    /// The places of a node, by [`node_key`].
     nodes: BTreeMap<String, Vec<DocumentKey>>,
 }
 
@@ -76,6 +76,15 @@ pub(crate) fn node_id(node_type: &str, id: &str) -> String {
     format!("{}/{id}", node_type.replace('/', "_"))
 }
 
+/// By what a node is found: of ids the case does not matter. Of types it does, because what a type says of its settings,
+/// and which of them are secret, is known by the exact name.
+fn node_key(id: &str) -> String {
+    match id.split_once('/') {
+        Some((node_type, id)) => format!("{node_type}/{}", id.to_lowercase()),
+        None => id.to_lowercase(),
+    }
+}
+
 fn text_of<'a>(map: &'a Object, name: &str) -> Option<&'a str> {
     map.get(name).and_then(Value::as_str)
 }
@@ -106,7 +115,7 @@ impl Documents {
 
     fn put(&mut self, key: DocumentKey, row: Row) {
         if key.kind == DocumentKind::Node {
-            let places = self.nodes.entry(key.id.to_lowercase()).or_default();
+            let places = self.nodes.entry(node_key(&key.id)).or_default();
             if !places.contains(&key) {
                 places.push(key.clone());
             }
@@ -122,7 +131,7 @@ impl Documents {
                 Some(value) => after.put(key.clone(), Row { value: value.clone(), changed: None }),
                 None => {
                     after.rows.remove(key);
-                    if let Some(places) = after.nodes.get_mut(&key.id.to_lowercase()) {
+                    if let Some(places) = after.nodes.get_mut(&node_key(&key.id)) {
                         places.retain(|place| place != key);
                     }
                 }
@@ -173,7 +182,7 @@ impl Documents {
 
     /// Where the configuration of a node is, for a journey: its own, else one that belongs to nobody, else another's.
     fn node_place(&self, journey: &str, id: &str) -> Option<&DocumentKey> {
-        let places = self.nodes.get(&id.to_lowercase())?;
+        let places = self.nodes.get(&node_key(id))?;
         let rank = |place: &&DocumentKey| (place.journey != journey, !place.journey.is_empty(), place.id != id);
         places.iter().min_by_key(rank)
     }
@@ -182,9 +191,15 @@ impl Documents {
         self.get(self.node_place(journey, &node_id(node_type, id))?)?.as_object()
     }
 
+    /// When a node was changed last, in seconds since 1970; 0 when it is not stored yet.
+    pub(crate) fn node_changed_at(&self, node_type: &str, id: &str) -> u64 {
+        let row = self.node_place("", &node_id(node_type, id)).and_then(|place| self.rows.get(place));
+        row.and_then(|row| row.changed.as_ref()).map_or(0, |(at, _)| *at)
+    }
+
     /// All places of a node.
     pub(crate) fn node_places(&self, node_type: &str, id: &str) -> &[DocumentKey] {
-        self.nodes.get(&node_id(node_type, id).to_lowercase()).map_or(&[], Vec::as_slice)
+        self.nodes.get(&node_key(&node_id(node_type, id))).map_or(&[], Vec::as_slice)
     }
 
     /// The nodes of a type: id and configuration, each id once.
@@ -239,9 +254,11 @@ impl Documents {
     /// journeys.
     fn complete(&self, name: &str, tree: &Object, out: &mut Object) {
         let known = Document(std::mem::take(out));
-        let missing = |id: &str, node_type: &str| match known.node(id) {
-            None => self.node(name, node_type, id).cloned(),
-            Some(_) => None,
+        // Each once, however often and in whatever letters it is named.
+        let mut taken: BTreeSet<String> = BTreeSet::new();
+        let mut missing = |id: &str, node_type: &str| match known.node(id) {
+            None if taken.insert(node_key(&node_id(node_type, id))) => self.node(name, node_type, id).cloned(),
+            _ => None,
         };
         let mut nodes: Vec<(String, Object)> = Vec::new();
         for (id, node_type) in associations(tree) {
@@ -310,6 +327,12 @@ impl Documents {
         let wanted = self.names().filter(|name| names.is_empty() || names.iter().any(|other| other == name));
         let journeys = wanted.filter_map(|name| Some((name.to_owned(), self.document(name)?))).collect();
         Export { journeys, ..Export::default() }
+    }
+
+    /// About how many bytes are made of all journeys to run.
+    pub(crate) fn compiled_bytes(&self) -> usize {
+        let bytes = self.names().filter_map(|name| self.document(name)).map(|document| document.compiled_bytes());
+        bytes.fold(0, usize::saturating_add)
     }
 
     /// What taking in an export changes. Without `replace`, what exists stays as it is.

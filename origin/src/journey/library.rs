@@ -18,6 +18,9 @@ const BUILT_IN: &str = include_str!("login.journey.json");
 const EVERY: Duration = Duration::from_secs(1);
 /// Of two who change a realm at once, one tries again.
 const ATTEMPTS: usize = 4;
+/// What the journeys of a realm may come to, in bytes. Small documents that refer to a large one often would otherwise
+/// take all memory there is, here and at the next start.
+const MAX_COMPILED: usize = 256 * 1024 * 1024;
 
 /// The journeys of a realm, as of one moment.
 pub(crate) struct RealmJourneys {
@@ -42,6 +45,16 @@ impl RealmJourneys {
     }
 }
 
+/// Whether these can be made into journeys that run.
+pub(crate) fn fits(documents: &Documents) -> Result<(), StoreError> {
+    match documents.compiled_bytes() {
+        bytes if bytes > MAX_COMPILED => {
+            Err(StoreError::TooLarge { what: "what is made of a realm's journeys", max: MAX_COMPILED })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn library(documents: &Documents, default: &str, variables: &Variables) -> Library {
     let mut library = Library::new();
     library.add(&built_in(), &Variables::default());
@@ -53,7 +66,11 @@ fn library(documents: &Documents, default: &str, variables: &Variables) -> Libra
         login.inner_only = true;
         library.insert(login);
     }
-    library.add(&documents.export(&[]), variables);
+    // One by one: each comes with all that it uses.
+    for name in documents.names() {
+        let journeys = documents.document(name).map(|document| (name.to_owned(), document)).into_iter().collect();
+        library.add(&Export { journeys, ..Export::default() }, variables);
+    }
     for (id, value) in documents.shared(DocumentKind::Script) {
         if let Some(script) = value.as_object().and_then(|script| Script::read(id, script)) {
             library.insert_script(script);
@@ -202,6 +219,13 @@ impl Editor<'_> {
             let (changes, outcome) = decide(&current)?;
             if changes.is_empty() {
                 return Ok(outcome);
+            }
+            let after = current.documents.with(&changes);
+            // What has become too large by other means may become less.
+            if let Err(error) = fits(&after)
+                && after.compiled_bytes() > current.documents.compiled_bytes()
+            {
+                return Err(error.into());
             }
             let generation = Some(current.documents.generation);
             let documents = self.store.journey_documents();

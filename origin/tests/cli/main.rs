@@ -150,12 +150,20 @@ fn errors_are_one_line() {
 fn a_reader_that_goes_away_is_no_mistake() {
     let dir = tempfile::tempdir().unwrap();
     assert!(init(dir.path()).status.success());
-    for arguments in [&["keys", "list"][..], &["doctor"], &["edge", "bundle"], &["audit", "list"]] {
+    let graph = ["journey", "graph", "Login"];
+    for arguments in [&["keys", "list"][..], &["doctor"], &["edge", "bundle"], &["audit", "list"], &graph] {
         let mut command = countersign(dir.path());
         let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), ""), "{arguments:?}");
+        #[cfg(target_os = "linux")]
+        {
+            let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+            let output = countersign(dir.path()).args(arguments).stdout(full).output().unwrap();
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+            assert!(stderr(&output).contains("No space left on device"), "{arguments:?}: {}", stderr(&output));
+        }
     }
 }
 

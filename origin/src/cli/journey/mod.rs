@@ -274,7 +274,8 @@ fn list(journeys: &RealmJourneys, around: Surroundings<'_>) {
 }
 
 fn draw(journey: &countersign_journey::Journey, dot: bool) -> Outcome {
-    print!("{}", if dot { graph::dot(journey) } else { graph::svg(journey) });
+    let drawn = if dot { graph::dot(journey) } else { graph::svg(journey) };
+    println!("{}", drawn.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 

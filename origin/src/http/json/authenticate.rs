@@ -16,6 +16,7 @@ use countersign_journey::{FailureCause, Request, StepError};
 use countersign_store::StoreError;
 use serde_json::{Map, Value, json};
 
+use super::super::body::has_few_values;
 use super::super::journey_end::{self, EndError, Replaces};
 use super::super::journey_request::request;
 use super::super::limits;
@@ -192,6 +193,9 @@ fn body(call: &Call) -> Result<Map<String, Value>, Crest> {
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
         return Err(Crest::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type"));
+    }
+    if !has_few_values(&call.body) {
+        return Err(Crest::new(StatusCode::PAYLOAD_TOO_LARGE, "The request body is too large"));
     }
     match serde_json::from_slice(&call.body) {
         Ok(Value::Object(members)) => Ok(members),

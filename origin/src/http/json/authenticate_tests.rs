@@ -190,6 +190,9 @@ async fn start_errors_are_ams() {
     }
     let large = format!("{{\"x\":\"{}\"}}", "x".repeat(512 * 1024));
     assert_eq!(origin.post(&path(""), &[], &large).await.error().0, 413);
+    // Short, but much in memory for as long as the login has to wait.
+    let many = json!({"more": vec![0; 20_000]}).to_string();
+    assert_eq!(origin.post(&path(""), &[], &many).await.error().0, 413);
     let get = origin.get(&path("")).await;
     assert_eq!((get.status, get.header("allow")), (405, "POST"));
 }

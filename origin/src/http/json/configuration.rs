@@ -27,20 +27,20 @@ pub(super) fn verb(call: &Call, current: &Value) -> Result<Verb, Crest> {
 }
 
 pub(super) fn preconditions(headers: &HeaderMap, current: &Value) -> Result<(), Crest> {
-    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim_matches('"'));
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
     let failed = |what: &str| Err(Crest::new(StatusCode::PRECONDITION_FAILED, what));
     match text(IF_NONE_MATCH) {
         None => {}
         Some("*") => return failed("The resource exists"),
         Some(other) => {
-            let shown: String = other.chars().take(100).collect();
+            let shown: String = other.trim_matches('"').chars().take(100).collect();
             let message = format!("\"{shown}\" is not a supported value for If-None-Match on PUT");
             return Err(Crest::bad_request(message));
         }
     }
     match text(IF_MATCH) {
         None | Some("*") => Ok(()),
-        Some(asked) if current.get("_rev").and_then(Value::as_str) == Some(asked) => Ok(()),
+        Some(asked) if current.get("_rev").and_then(Value::as_str) == Some(asked.trim_matches('"')) => Ok(()),
         Some(_) => failed("The resource has another version"),
     }
 }

@@ -20,18 +20,19 @@ fn failed(why: impl std::fmt::Display) -> HostError {
 }
 
 /// The same list as for scripts: a journey that somebody brought along opens no way to where the operator has none.
-fn allowed(list: &AllowList, url: &str) -> Result<(), HostError> {
+/// Gives the address in the one reading that was held against the list: another parser may read the text otherwise.
+fn allowed(list: &AllowList, url: &str) -> Result<String, HostError> {
     let parsed = Url::parse(url).map_err(failed)?;
     let origin = parsed.origin().ascii_serialization();
-    if list.allows(&parsed) { Ok(()) } else { Err(failed(format!("{origin} is not in scripts.http_allow"))) }
+    if list.allows(&parsed) { Ok(parsed.into()) } else { Err(failed(format!("{origin} is not in scripts.http_allow"))) }
 }
 
 impl Http for Services<'_> {
-    fn send<'a>(&'a self, request: HttpRequest) -> Pending<'a, HttpResponse> {
+    fn send<'a>(&'a self, mut request: HttpRequest) -> Pending<'a, HttpResponse> {
         let settings = self.app.settings();
         let (list, timeout) = (Arc::clone(&settings.scripts.http_allow), settings.scripts.http_timeout);
         Box::pin(async move {
-            allowed(&list, &request.url)?;
+            request.url = allowed(&list, &request.url)?;
             let Ok(room) = ROOM.try_acquire() else {
                 self.overloaded.store(true, std::sync::atomic::Ordering::Relaxed);
                 return Err(failed("too many requests at once"));
@@ -77,7 +78,14 @@ mod tests {
     #[test]
     fn only_servers_of_the_list_are_asked() {
         let list = AllowList::new(["https://idp.example/oauth"]).unwrap();
-        assert!(allowed(&list, "https://idp.example/oauth/token").is_ok());
+        for text in [
+            "https://idp.example/oauth/token",
+            "https://idp.example/other/../oauth/token",
+            "https://idp.example/other/%2e%2E/oauth/token",
+            "https:\\\\idp.example\\oauth\\token",
+        ] {
+            assert_eq!(allowed(&list, text).unwrap(), "https://idp.example/oauth/token", "{text}");
+        }
         for wrong in ["https://idp.example/other", "http://idp.example/oauth", "https://127.0.0.1/", "no url"] {
             assert!(allowed(&list, wrong).is_err(), "{wrong}");
         }

@@ -20,7 +20,7 @@ pub(in super::super) async fn answer(call: &Call, id: Option<&str>) -> Answer {
     let named = keys.realms.keys().map(String::as_str).filter(|name| *name != "/");
     let mut realms = std::iter::once("/").chain(named).map(shown);
     match id {
-        None => list(call, realms.collect()),
+        None => list(call, realms.collect()).await,
         Some(id) => {
             let realm = realms.find(|realm| realm.get("_id").and_then(Value::as_str) == Some(id));
             configuration::respond(&realm.ok_or_else(Crest::not_found)?)

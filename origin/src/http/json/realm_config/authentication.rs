@@ -4,13 +4,14 @@ use axum::http::StatusCode;
 use countersign_core::keys::SigningAlg;
 use countersign_store::{Change, KeyRows, StoreError};
 use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
 
 use super::super::configuration::{self, Verb};
 use super::super::error::Crest;
 use super::super::{Answer, Call, administrator};
 use crate::key_files;
 use crate::key_plan::{self, Step};
-use crate::key_purpose::{self, Algorithm};
+use crate::key_purpose::{self, Algorithm, Purpose};
 
 /// Characters of an administrator's name in the history of keys, where a line has 255 bytes.
 const MAX_SHOWN: usize = 60;
@@ -23,13 +24,15 @@ pub(in super::super) async fn answer(call: &Call) -> Answer {
     let mut resource = configuration::resource(&groups, KIND);
     if let Verb::Update(asked) = configuration::verb(call, &resource)? {
         configuration::unchanged(&asked, &groups, &[("security", "sharedSecret"), ("core", "orgConfig")], in_file)?;
+        // Of two changes neither is made when one of them cannot be.
+        let secret = shared_secret(&asked)?.map(|secret| readable(call, secret)).transpose()?;
         if let Some(name) = asked.get("core").and_then(|core| core.get("orgConfig")) {
             super::trees::make_default(call, &caller.claims().sub, name.as_str().unwrap_or_default()).await?;
             groups = self::groups(call);
             resource = configuration::resource(&groups, KIND);
         }
-        if let Some(secret) = shared_secret(&asked)? {
-            import(call, secret, &caller.claims().sub).await?;
+        if let Some((purpose, secret)) = secret {
+            import(call, purpose, secret, &caller.claims().sub).await?;
         }
     }
     configuration::respond(&resource)
@@ -82,17 +85,21 @@ fn shared_secret(asked: &Map<String, Value>) -> Result<Option<&str>, Crest> {
     }
 }
 
-/// The secret is in use at once, and what was signed with the one before is good until it expires.
-async fn import(call: &Call, secret: &str, administrator: &str) -> Result<(), Crest> {
-    let app = &call.app;
-    let settings = app.settings();
+/// The secret in the form of keys, with what it is for.
+fn readable(call: &Call, secret: &str) -> Result<(Purpose, Zeroizing<Vec<u8>>), Crest> {
     let refuse = |why: String| Crest::bad_request(format!("security.sharedSecret: {why}"));
     let is_secret = |alg: Algorithm| matches!(alg, Algorithm::Signing(alg) if SigningAlg::is_symmetric(alg));
+    let settings = call.app.settings();
     let mut purposes = key_purpose::of_journey(settings.realm(&call.realm).journey.format).into_iter();
     let purpose = purposes.find(|purpose| is_secret(purpose.algorithm)).ok_or_else(|| {
         refuse("the authId is signed with a key pair, as statelessSigningType of [journey] in the settings says".into())
     })?;
-    let secret = key_files::read(purpose, secret.as_bytes()).map_err(refuse)?;
+    Ok((purpose, key_files::read(purpose, secret.as_bytes()).map_err(refuse)?))
+}
+
+/// The secret is in use at once, and what was signed with the one before is good until it expires.
+async fn import(call: &Call, purpose: Purpose, secret: Zeroizing<Vec<u8>>, administrator: &str) -> Result<(), Crest> {
+    let app = &call.app;
     let place = (purpose, Some(call.realm.clone()));
     let now = app.clock.now().seconds();
     let KeyRows { generation, keys } = app.store.keys().rows().await?;
@@ -107,6 +114,7 @@ async fn import(call: &Call, secret: &str, administrator: &str) -> Result<(), Cr
         Err(StoreError::Outdated { .. }) => {
             Err(Crest::new(StatusCode::CONFLICT, "The keys are being changed by somebody else; try again"))
         }
+        Err(error @ StoreError::TooLarge { .. }) => Err(Crest::bad_request(format!("security.sharedSecret: {error}"))),
         outcome => outcome.map(drop).map_err(Crest::from),
     }?;
     steps.iter().for_each(|step| tracing::info!(change = step.text(now), actor, "keys"));

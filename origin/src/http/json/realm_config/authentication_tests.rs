@@ -112,6 +112,10 @@ async fn settings_are_shown_in_ams_shape_and_secrets_are_not() {
             json!({"security": {"sharedSecret": "c2hvcnQ="}}),
             "security.sharedSecret: a journey-signing key for HS256 has at least 128 bits; this one has 40",
         ),
+        (
+            json!({"security": {"sharedSecret": "c2hv".repeat(3000)}}),
+            "security.sharedSecret: key secret is larger than 8192 bytes",
+        ),
     ] {
         assert_eq!(put(&origin, AUTHENTICATION, &token, &change).await.error(), (400, message.into()), "{change}");
     }

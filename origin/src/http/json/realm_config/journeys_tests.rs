@@ -413,6 +413,9 @@ async fn the_built_in_journey_can_be_changed_and_another_made_the_default() {
         admin.origin.send(Method::PUT, &settings, &[(COOKIE, &admin.token)], &body).await
     };
     assert_eq!(set("None").await.status, 400);
+    let both = json!({"core": {"orgConfig": "Log in"}, "security": {"sharedSecret": "c2hvcnQ="}}).to_string();
+    let answer = admin.origin.send(Method::PUT, &settings, &[(COOKIE, &admin.token)], &both).await;
+    assert_eq!((answer.status, admin.origin.app.default_journey("/alpha").as_str()), (400, "Login"), "neither is made");
     assert_eq!(set("Log in").await.json()["core"]["orgConfig"], "Log in");
     assert_eq!(admin.origin.app.default_journey("/alpha"), "Log in");
     assert_eq!(admin.delete("trees/Log%20in").await.status, 409);
@@ -463,4 +466,128 @@ async fn secrets_of_nodes_are_not_shown() {
     let journeys = admin.origin.app.journeys("/alpha");
     let kept = journeys.documents.node("", "SetPersistentCookieNode", NAME).unwrap();
     assert_eq!(kept["hmacSigningKey"], node["hmacSigningKey"]);
+}
+
+/// By no spelling of its type, and by nothing that follows from it.
+#[tokio::test]
+async fn secrets_of_nodes_do_not_show_by_other_ways() {
+    let admin = Admin::new().await;
+    let path = "nodes/SetPersistentCookieNode/n";
+    let put = async |secret: &str| admin.put(path, &json!({"hmacSigningKey": secret})).await.json()["_rev"].clone();
+    let rev = put("b25l").await;
+    for other in ["setpersistentcookienode", "SETPERSISTENTCOOKIENODE", "SetPersistentCoo\u{212a}ieNode"] {
+        let other = format!("nodes/{}/n", other.replace('\u{212a}', "%E2%84%AA"));
+        assert_eq!(admin.get(&other).await.status, 404, "{other}");
+        assert_eq!(admin.delete(&other).await.status, 404, "{other}");
+    }
+    // That is another node.
+    assert_eq!(admin.put("nodes/setpersistentcookienode/n", &json!({"a": 1})).await.status, 201);
+    assert_eq!(admin.get("nodes/SetPersistentCookieNode/N").await.json()["maxLife"], 5);
+    for filter in ["hmacSigningKey+pr", "hmacSigningKey+co+%22b%22", "hmacSigningKey+sw+%22%22"] {
+        let found = admin.get(&format!("nodes/SetPersistentCookieNode?_queryFilter={filter}")).await;
+        assert_eq!(found.json()["resultCount"], 0, "{filter}");
+    }
+    assert_eq!(put("dHdv").await, rev, "of the same time");
+    admin.origin.clock.advance(1);
+    assert_ne!(put("dHdv").await, rev, "of another");
+}
+
+/// Whoever means another version than there is neither changes nor deletes it.
+#[tokio::test]
+async fn what_another_has_changed_meanwhile_stays() {
+    let admin = Admin::new().await;
+    admin.import().await;
+    for path in
+        [format!("nodes/UsernameCollectorNode/{NAME}"), "trees/Log%20in".to_owned(), format!("scripts/{SCRIPT}")]
+    {
+        for stale in ["\"1\"", "\"*\"", ""] {
+            for method in [Method::PUT, Method::DELETE] {
+                let body = match path.split_once('/') {
+                    Some(("trees", _)) => tree(),
+                    Some(("scripts", _)) => json!({"name": "Decide", "script": "Ow=="}),
+                    _ => json!({}),
+                };
+                let answer = admin.send(method.clone(), &path, &[("if-match", stale)], &body).await;
+                let expected = (412, "The resource has another version".to_owned());
+                // A script that a journey uses could not be deleted anyway.
+                assert_eq!(answer.error(), expected, "{method} {path} {stale}");
+            }
+        }
+        assert_eq!(admin.get(&path).await.status, 200, "{path}");
+    }
+    let path = format!("nodes/UsernameCollectorNode/{NAME}");
+    let tag = admin.get(&path).await.header("etag").to_owned();
+    let answer = admin.send(Method::DELETE, &path, &[("if-match", &tag)], &Value::Null).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// A row that can be written and not read would keep this realm's journeys from changing, and the server from starting.
+#[tokio::test]
+async fn what_is_nested_too_deeply_is_refused() {
+    let admin = Admin::new().await;
+    admin.import().await;
+    let nested =
+        |levels| serde_json::from_str::<Value>(&format!("{}{}", "[".repeat(levels), "]".repeat(levels))).unwrap();
+    for (levels, status) in [(90, 200), (110, 400), (124, 400), (125, 400), (126, 400), (127, 400)] {
+        let (mut tree, mut script) = (tree(), admin.get(&format!("scripts/{SCRIPT}")).await.json());
+        tree["uiConfig"] = nested(levels);
+        script["description"] = nested(levels);
+        for (path, body) in [("trees/Log%20in".to_owned(), &tree), (format!("scripts/{SCRIPT}"), &script)] {
+            let answer = admin.put(&path, body).await;
+            assert_eq!(answer.status, status, "{path} {levels}: {}", answer.text());
+        }
+        let node = json!({"deep": nested(levels)});
+        let answer = admin.put(&format!("nodes/UsernameCollectorNode/{NAME}"), &node).await;
+        assert_eq!(answer.status, status, "node {levels}: {}", answer.text());
+    }
+    admin.origin.second().await;
+}
+
+/// Of one large node and a page that has it for each of its children nobody's memory would be large enough.
+#[tokio::test]
+async fn little_that_comes_to_much_is_refused() {
+    let admin = Admin::new().await;
+    admin.import().await;
+    assert_eq!(admin.put("nodes/Large/large", &json!({"text": "x".repeat(200_000)})).await.status, 201);
+    let child = json!({"_id": "large", "nodeType": "Large", "displayName": "x"});
+    for (children, status) in [(1500, 413), (2, 200)] {
+        let page = json!({"nodes": vec![child.clone(); children]});
+        let answer = admin.put(&format!("nodes/PageNode/{PAGE}"), &page).await;
+        assert_eq!(answer.status, status, "{children} children: {}", answer.text());
+    }
+    assert_eq!(admin.origin.app.library("/alpha").journey("Log in").unwrap().nodes[PAGE].children.len(), 2);
+    // The same node in other letters, in a tree that is only looked at.
+    assert_eq!(admin.put("nodes/Large/abcdefghijk", &json!({"text": "x".repeat(200_000)})).await.status, 201);
+    let letters = |number: u32| {
+        let letter =
+            |(at, letter): (usize, char)| if number >> at & 1 == 1 { letter.to_ascii_uppercase() } else { letter };
+        "abcdefghijk".chars().enumerate().map(letter).collect::<String>()
+    };
+    let mut wide = tree();
+    for number in 0..1500 {
+        wide["nodes"][letters(number)] = json!({"nodeType": "Large", "displayName": "x", "connections": {}});
+    }
+    assert_eq!(admin.action("trees?_action=validateTree", &wide).await.status, 413);
+    assert_eq!(admin.put("trees/Wide", &wide).await.status, 413);
+}
+
+/// A short text, and letters that happen to be base64 themselves.
+#[tokio::test]
+async fn scripts_come_back_as_they_went_in() {
+    let admin = Admin::new().await;
+    for text in ["Ow==", "b3V0Y29tZQ==", "IA==", "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4", "WyJhIl0=", "ImEi"] {
+        let script = json!({"name": "Short", "script": text});
+        let answer = admin.put(&format!("scripts/{SCRIPT}"), &script).await;
+        assert!([200, 201].contains(&answer.status), "{}", answer.text());
+        assert_eq!(admin.get(&format!("scripts/{SCRIPT}")).await.json()["script"], text);
+    }
+    for bad in ["/////w==", "a", "", "T3c=="] {
+        let answer = admin.put(&format!("scripts/{SCRIPT}"), &json!({"name": "Short", "script": bad})).await;
+        assert_eq!(answer.status, 400, "{bad}");
+    }
+    // What is there is not made once more.
+    let other = json!({"_id": SCRIPT, "name": "Other", "script": "Ow=="});
+    let (status, message) = admin.action("scripts?_action=create", &other).await.error();
+    assert_eq!((status, message), (409, format!("Script with UUID {SCRIPT} already exist in realm /alpha")));
+    assert_eq!(admin.get(&format!("scripts/{SCRIPT}")).await.json()["name"], "Short");
 }

@@ -5,7 +5,7 @@ use countersign_journey::{Kind, NodeType, node_type, node_types};
 use countersign_store::DocumentKind;
 use serde_json::{Value, json};
 
-use super::super::configuration::{object, unsupported};
+use super::super::configuration::{self, object, unsupported};
 use super::super::error::Crest;
 use super::super::listing::list;
 use super::super::{Answer, Call, administrator, crest_json};
@@ -65,7 +65,7 @@ pub(in super::super) async fn answer(
         (_, None) if is_read(call) => {
             let documents = documents(call).await?;
             let nodes = documents.nodes_of_type(&kind).into_iter();
-            list(call, nodes.map(|(id, config)| Value::Object(shown(&documents, &kind, id, config))).collect())
+            list(call, nodes.map(|(id, config)| Value::Object(shown(&documents, &kind, id, config))).collect()).await
         }
         (_, Some(id)) if is_read(call) => {
             let (documents, id) = (documents(call).await?, decoded(id)?);
@@ -134,16 +134,27 @@ fn resource(documents: &Documents, kind: &str, id: &str) -> Option<Value> {
 
 fn shown(documents: &Documents, kind: &str, id: &str, config: &Object) -> Object {
     let own = config.iter().filter(|(name, _)| !name.starts_with('_'));
-    let mut out = identified(id, own.map(|(name, value)| (name.clone(), value.clone())).collect());
-    // What must not be told is not told here either.
-    for field in node_type(kind).map(NodeType::fields).unwrap_or_default() {
-        if field.kind == Kind::Secret && out.contains_key(field.name) {
-            out.insert(field.name.to_owned(), Value::Null);
-        }
+    let mut own: Object = own.map(|(name, value)| (name.clone(), value.clone())).collect();
+    // What must not be told is not told here either. Nor does the revision follow from it, for secrets could be guessed
+    // at by that; the time of the change stands for them.
+    let secrets: Vec<&str> =
+        secrets(kind).filter(|name| own.get(*name).is_some_and(|secret| !secret.is_null())).collect();
+    for name in &secrets {
+        own.insert((*name).to_owned(), json!(documents.node_changed_at(kind, id)));
+    }
+    let mut out = identified(id, own);
+    for name in secrets {
+        out.insert(name.to_owned(), Value::Null);
     }
     out.insert("_type".to_owned(), type_of(kind, config));
     out.insert("_outcomes".to_owned(), outcomes(documents, kind, config));
     out
+}
+
+/// The names of the settings of a type that are secret.
+fn secrets(kind: &str) -> impl Iterator<Item = &'static str> {
+    let fields = node_type(kind).map(NodeType::fields).unwrap_or_default();
+    fields.into_iter().filter(|field| field.kind == Kind::Secret).map(|field| field.name)
 }
 
 fn type_of(kind: &str, config: &Object) -> Value {
@@ -242,12 +253,11 @@ fn checked(kind: &str, id: &str, mut config: Object) -> Result<Object, Crest> {
 
 /// Whoever writes back what was shown does not mean to take a secret away.
 fn keep_secrets(kind: &str, before: Option<&Value>, config: &mut Object) {
-    for field in node_type(kind).map(NodeType::fields).unwrap_or_default() {
-        if field.kind == Kind::Secret
-            && config.get(field.name).is_none_or(Value::is_null)
-            && let Some(secret) = before.and_then(|before| before.get(field.name))
+    for name in secrets(kind) {
+        if config.get(name).is_none_or(Value::is_null)
+            && let Some(secret) = before.and_then(|before| before.get(name))
         {
-            config.insert(field.name.to_owned(), secret.clone());
+            config.insert(name.to_owned(), secret.clone());
         }
     }
 }
@@ -255,6 +265,7 @@ fn keep_secrets(kind: &str, before: Option<&Value>, config: &mut Object) {
 async fn delete(call: &Call, actor: &str, kind: &str, id: &str) -> Answer {
     let decide = |documents: &Documents| {
         let resource = resource(documents, kind, id).ok_or_else(|| not_found(kind, id))?;
+        configuration::preconditions(&call.headers, &resource)?;
         let changes: Vec<Change> = documents.node_places(kind, id).iter().map(|place| (place.clone(), None)).collect();
         Ok((changes, resource))
     };

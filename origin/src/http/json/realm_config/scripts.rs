@@ -7,7 +7,7 @@ use countersign_journey::Script;
 use countersign_store::DocumentKind;
 use serde_json::{Value, json};
 
-use super::super::configuration::{object, revision, unsupported};
+use super::super::configuration::{object, preconditions, revision, unsupported};
 use super::super::error::Crest;
 use super::super::listing::list;
 use super::super::{Answer, Call, administrator, crest_json};
@@ -25,7 +25,7 @@ pub(in super::super) async fn answer(call: &Call, id: Option<&str>) -> Answer {
                 let body = object(call)?;
                 let named = body.get("_id").and_then(Value::as_str).filter(|id| !id.is_empty());
                 let id = named.map_or_else(|| new_id(call), str::to_owned);
-                put(call, actor, &id, body).await
+                put(call, actor, &id, body, true).await
             }
             _ => Err(unsupported(call)),
         };
@@ -36,11 +36,12 @@ pub(in super::super) async fn answer(call: &Call, id: Option<&str>) -> Answer {
             let script = shown(&documents(call).await?, &id).ok_or_else(|| not_found(call, &id))?;
             Ok(crest_json(StatusCode::OK, &script))
         }
-        Method::PUT => put(call, actor, &id, object(call)?).await,
+        Method::PUT => put(call, actor, &id, object(call)?, false).await,
         Method::DELETE => {
             let decide = |documents: &Documents| {
                 let place = key(DocumentKind::Script, "", &id);
-                documents.get(&place).ok_or_else(|| not_found(call, &id))?;
+                let stored = documents.get(&place).ok_or_else(|| not_found(call, &id))?;
+                preconditions(&call.headers, &json!({"_rev": revision(stored)}))?;
                 let users = documents.users(&place);
                 if !users.is_empty() {
                     let message = format!("Script {id} is used by {}", users.join(", "));
@@ -84,10 +85,10 @@ fn shown(documents: &Documents, id: &str) -> Option<Value> {
 
 async fn all(call: &Call) -> Answer {
     let documents = documents(call).await?;
-    list(call, documents.shared(DocumentKind::Script).filter_map(|(id, _)| shown(&documents, id)).collect())
+    list(call, documents.shared(DocumentKind::Script).filter_map(|(id, _)| shown(&documents, id)).collect()).await
 }
 
-async fn put(call: &Call, actor: &str, id: &str, mut body: Object) -> Answer {
+async fn put(call: &Call, actor: &str, id: &str, mut body: Object, only_new: bool) -> Answer {
     super::plain_id(id)?;
     body.remove("_rev");
     body.insert("_id".to_owned(), json!(id));
@@ -96,15 +97,23 @@ async fn put(call: &Call, actor: &str, id: &str, mut body: Object) -> Answer {
         return Err(Crest::bad_request("Script name must be specified"));
     };
     // Over REST a text is base64; taken as it is, one letter too few would make another script of it.
-    let text = body.get("script").and_then(Value::as_str);
-    if text.is_some_and(|text| BASE64_STANDARD.decode(text).is_err()) {
-        return Err(Crest::bad_request("Script must be in base64"));
+    if let Some(text) = body.get("script").and_then(Value::as_str) {
+        let source = BASE64_STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let source = source.ok_or_else(|| Crest::bad_request("Script must be in base64"))?;
+        // A short one would be taken for plain text where nobody knows that it is not; a list of lines for nothing else.
+        if Script::read(id, &body).is_none_or(|script| script.source != source) && !source.is_empty() {
+            body.insert("script".to_owned(), json!([source]));
+        }
     }
     if Script::read(id, &body).is_none() {
         return Err(Crest::bad_request("Script is empty, too long, or in no known encoding"));
     }
     let decide = |documents: &Documents| {
         let current = shown(documents, id);
+        if only_new && current.is_some() {
+            let message = format!("Script with UUID {id} already exist in realm {}", call.realm);
+            return Err(Crest::new(StatusCode::CONFLICT, message));
+        }
         let tag = documents.get(&key(DocumentKind::Script, "", id)).map(|stored| json!({"_rev": revision(stored)}));
         put_allowed(call, tag.as_ref())?;
         let same = |other: &Value| other.get("name").and_then(Value::as_str) == Some(&name);

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::journey::DEFAULT_TREE;
 use crate::journey::documents::Documents;
-use crate::journey::library::{Editor, RealmJourneys, built_in};
+use crate::journey::library::{Editor, RealmJourneys, built_in, fits};
 
 const PATH: &str = "realm-config/authentication/authenticationtrees/trees";
 
@@ -62,7 +62,7 @@ pub(in super::super) async fn answer(call: &Call, id: Option<&str>) -> Answer {
         return match (&call.method, action_of(call)?) {
             _ if is_read(call) => {
                 let documents = documents(call).await?;
-                list(call, documents.names().filter_map(|name| shown(&documents, name)).collect())
+                list(call, documents.names().filter_map(|name| shown(&documents, name)).collect()).await
             }
             (&Method::POST, Some("create")) => {
                 let name = object(call)?.get("_id").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -204,6 +204,7 @@ async fn validated(call: &Call) -> Answer {
     let journeys = call.app.journeys_current(&call.realm).await?;
     let documents = journeys.documents.with_built_in(&built_in());
     let documents = documents.with(&documents.tree_changes(&name, body));
+    fits(&documents).map_err(|error| Crest::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
     let after = RealmJourneys::new(documents, journeys.default.clone());
     let report = after.library.journey(&name).map(|journey| validate(&after.library, journey));
     let told = |finding: &Finding| match &finding.node {
