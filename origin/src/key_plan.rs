@@ -24,6 +24,10 @@ const MARGIN_SECONDS: u64 = 120;
 /// Until every origin publishes a new assertion key, and an answer from before has arrived where it is kept.
 const PUBLISHING_SECONDS: u64 = 10;
 
+/// Most keys of a place that only verify, when another one is asked for: each is in every edge. What the schedule makes is
+/// not held to it, since its keys go before so many have come.
+const MAX_OLD: usize = 32;
+
 /// The waiting times of these settings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
@@ -173,6 +177,17 @@ fn at<'a>(keys: &'a [StoredKey], place: &Place, state: KeyState) -> Option<&'a S
     keys.iter().find(|key| key.state == state && place_of(key).as_ref() == Some(place))
 }
 
+fn has_room(keys: &[StoredKey], place: &Place) -> Result<(), Impossible> {
+    let is_old = |key: &&StoredKey| key.state == KeyState::VerifyOnly && place_of(key).as_ref() == Some(place);
+    if keys.iter().filter(is_old).count() < MAX_OLD {
+        return Ok(());
+    }
+    let place = place_name(place);
+    Err(Impossible(format!(
+        "{place} has {MAX_OLD} keys of before, on which tokens may hang still; they go with those tokens"
+    )))
+}
+
 fn step_down(key: &StoredKey, purpose: Purpose, now: UnixSeconds, times: Times) -> Step {
     // How long a bundle is in use, nobody knows but who installed it.
     let retires_at = (purpose != EDGE_DELIVERY).then(|| now.plus(times.overlap(purpose)));
@@ -232,18 +247,17 @@ pub(crate) fn import(
     let same = |key: &&StoredKey| *key.secret == *secret && place_of(key).as_ref() == Some(place);
     let known = keys.iter().rfind(same);
     match known.map(|key| (key, key.state)) {
-        Some((key, KeyState::Standby)) if at_once => Ok(promote(keys, key, place, moment)),
-        Some((key, KeyState::VerifyOnly)) => Ok(promote(keys, key, place, moment)),
-        Some((_, KeyState::Retired)) if !place.0.is_pair() => {
-            let kid = key_purpose::kid(place.0, &secret, entropy);
-            introduce(keys, place, (kid, secret), at_once, moment)
+        Some((key, KeyState::Standby)) if at_once => return Ok(promote(keys, key, place, moment)),
+        Some((key, KeyState::VerifyOnly)) => return Ok(promote(keys, key, place, moment)),
+        Some((_, KeyState::Retired)) if !place.0.is_pair() => {}
+        Some((key, state)) => {
+            return Err(Impossible(format!("that is the key {} already; it is {}", key.kid, state.name())));
         }
-        Some((key, state)) => Err(Impossible(format!("that is the key {} already; it is {}", key.kid, state.name()))),
-        None => {
-            let kid = key_purpose::kid(place.0, &secret, entropy);
-            introduce(keys, place, (kid, secret), at_once, moment)
-        }
+        None => {}
     }
+    has_room(keys, place)?;
+    let kid = key_purpose::kid(place.0, &secret, entropy);
+    introduce(keys, place, (kid, secret), at_once, moment)
 }
 
 /// A new key of our own making; with `at_once`, a standby key that waits is taken instead.
@@ -262,7 +276,10 @@ pub(crate) fn rotate(
     let at_once = at_once || place.0 == EDGE_DELIVERY;
     match at(keys, place, KeyState::Standby) {
         Some(waiting) if at_once => Ok(promote(keys, waiting, place, moment)),
-        _ => introduce(keys, place, new_secret(place.0, entropy)?, at_once, moment),
+        _ => {
+            has_room(keys, place)?;
+            introduce(keys, place, new_secret(place.0, entropy)?, at_once, moment)
+        }
     }
 }
 

@@ -191,3 +191,23 @@ async fn the_signing_secret_is_set_and_set_back() {
     crate::key_upkeep::once(&origin.app).await.unwrap();
     set(&second).await;
 }
+
+/// Each secret of before is kept for what was signed with it, but not any number of them.
+#[tokio::test]
+async fn a_signing_secret_is_not_changed_without_end() {
+    let (origin, token) = origin().await;
+    let set = async |secret: u8| {
+        let body = json!({"security": {"sharedSecret": BASE64_STANDARD.encode([secret, 255].repeat(8))}});
+        put(&origin, AUTHENTICATION, &token, &body).await
+    };
+    for secret in 0..32 {
+        assert_eq!(set(secret).await.status, 200, "{secret}");
+    }
+    let refused = set(32).await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.text().contains("32 keys of before"), "{}", refused.text());
+    assert_eq!(set(0).await.status, 200, "one that is kept comes into use again");
+    origin.clock.advance(1000);
+    crate::key_upkeep::once(&origin.app).await.unwrap();
+    assert_eq!(set(32).await.status, 200);
+}
