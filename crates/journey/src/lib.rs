@@ -27,6 +27,7 @@ pub mod graph;
 pub mod host;
 pub mod import;
 mod journey;
+mod key_attestation;
 mod library;
 mod locale;
 mod mail;

@@ -291,6 +291,10 @@ impl Check<'_> {
             "PushRegistrationNode" | "PushRegNode" | "PushAuthenticationSenderNode" => {
                 need(!realm.push.gateway.is_empty(), Severity::Blocks, "nodes.push_gateway");
             }
+            "DeviceBindingNode" if node.config.get("attestation").and_then(Value::as_bool) == Some(true) => {
+                let asked = !realm.key_attestation.status_url.is_empty();
+                need(asked, Severity::Warns, "nodes.attestation_status_url: keys that were revoked are taken");
+            }
             "KbaCreateNode" => {
                 let own = node.config.get("allowUserDefinedQuestions").and_then(Value::as_bool).unwrap_or(true);
                 need(own || !realm.kba.questions.is_empty(), Severity::Blocks, "questions under [identities.kba]");
@@ -356,10 +360,6 @@ impl Check<'_> {
             "SelectIdPNode" => self.providers(node),
             "DeviceMatchNode" if node.config.get("useScript").and_then(Value::as_bool) == Some(true) => {
                 self.script(node, text("script").unwrap_or_default());
-            }
-            "DeviceBindingNode" if node.config.get("attestation").and_then(Value::as_bool) == Some(true) => {
-                let problem = "setting attestation: attestations of keys are not checked";
-                self.add(Severity::Blocks, Some(node), Problem::Setting(problem.to_owned()));
             }
             "RegisterLogoutWebhookNode" => {
                 let name = text("webhookName").unwrap_or_default();

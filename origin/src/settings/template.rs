@@ -198,6 +198,10 @@ public_url = {public_url}
 #   push_gateway = "https://push.example.com/send"
 #   [nodes.ping_one_environments]
 #   worker = "environment id"
+# Whom to believe about the keys of Android phones that are bound with attestation: public keys or certificates (PEM)
+# instead of Google's. The list of revoked ones is asked for each time, where its address is set.
+#   attestation_roots = "roots.pem"
+#   attestation_status_url = "https://android.googleapis.com/attestation/status"
 #   [[nodes.consents]]
 #   name = "crm"
 #   display_name = "Customer service"
