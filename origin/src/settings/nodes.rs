@@ -164,4 +164,26 @@ mod tests {
         assert_eq!((nodes.push_gateway.as_str(), nodes.consents[0].name.as_str()), ("https://push.example", "crm"));
         assert_eq!(check("push_gateway = \"push\"", Path::new("/")).unwrap_err().0, "nodes.push_gateway");
     }
+
+    #[test]
+    fn roots_of_attestations_are_googles_or_those_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let google = check("", folder.path()).unwrap().key_attestation;
+        assert_eq!(google, KeyAttestation::default());
+        let pem = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEGbPb+0sUB4fTFMULpRtgA+RI7gH7\n\
+                   Mx0BbCRVqRW2MnVOXZmaXzfChGFGzNcxMPIzOwTLxtaPsSkBSoqJSJqVqA==\n-----END PUBLIC KEY-----\n";
+        std::fs::write(folder.path().join("roots.pem"), pem).unwrap();
+        std::fs::write(folder.path().join("none.pem"), "none").unwrap();
+        let text = "attestation_roots = \"roots.pem\"\nattestation_status_url = \"https://status.example/\"";
+        let own = check(text, folder.path()).unwrap().key_attestation;
+        assert_eq!(own.status_url, "https://status.example/");
+        assert_ne!(KeyAttestation { status_url: String::new(), ..own }, google);
+        for (text, at) in [
+            ("attestation_roots = \"none.pem\"", "nodes.attestation_roots"),
+            ("attestation_roots = \"missing.pem\"", "nodes.attestation_roots"),
+            ("attestation_status_url = \"status\"", "nodes.attestation_status_url"),
+        ] {
+            assert_eq!(check(text, folder.path()).unwrap_err().0, at);
+        }
+    }
 }

@@ -1,144 +1,29 @@
-use p256::ecdsa::signature::Signer as _;
-use p256::ecdsa::{DerSignature, SigningKey};
 use serde_json::json;
 
 use super::*;
 
+/// The tests of the node make such chains too.
+#[path = "../../tests/it/support/certificates.rs"]
+mod certificates;
+
+use certificates::{KEY, Made, ROOT, description, octets, pem, sequence, spki};
+
 const NOW: u64 = 1_800_000_000;
 const CHALLENGE: &[u8] = b"a challenge";
 
-fn key(seed: u8) -> SigningKey {
-    SigningKey::from_slice(&[seed; 32]).unwrap()
-}
-
-fn tlv(tag: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    let content = parts.concat();
-    let length = content.len();
-    let length = match u8::try_from(length) {
-        Ok(short @ 0..128) => vec![short],
-        Ok(byte) => vec![0x81, byte],
-        Err(_) => [&[0x82][..], &u16::try_from(length).unwrap().to_be_bytes()].concat(),
-    };
-    [tag, &length, &content].concat()
-}
-
-fn sequence(parts: &[&[u8]]) -> Vec<u8> {
-    tlv(&[0x30], parts)
-}
-
-fn octets(bytes: &[u8]) -> Vec<u8> {
-    tlv(&[4], &[bytes])
-}
-
-fn oid(text: &str) -> Vec<u8> {
-    ObjectIdentifier::new(text).unwrap().to_der().unwrap()
-}
-
-fn spki(seed: u8) -> Vec<u8> {
-    let point = key(seed).verifying_key().to_sec1_point(false).as_bytes().to_vec();
-    let algorithm = sequence(&[&oid("1.2.840.10045.2.1"), &oid("1.2.840.10045.3.1.7")]);
-    sequence(&[&algorithm, &tlv(&[3], &[&[0], &point])])
+fn chain() -> [Made; 4] {
+    certificates::chain(CHALLENGE)
 }
 
 fn jwk(seed: u8) -> Map<String, Value> {
-    let point = key(seed).verifying_key().to_sec1_point(false).as_bytes().to_vec();
+    let info = SubjectPublicKeyInfoOwned::from_der(&spki(seed)).unwrap();
+    let point = info.subject_public_key.raw_bytes().to_vec();
     let part = |range: std::ops::Range<usize>| URL_SAFE_NO_PAD.encode(&point[range]);
     json!({"kty": "EC", "crv": "P-256", "x": part(1..33), "y": part(33..65)}).as_object().unwrap().clone()
 }
 
-/// With one attribute: a serial number, or a common name.
-fn name(text: &str) -> Vec<u8> {
-    let kind = if text.starts_with("CN=") { "2.5.4.3" } else { "2.5.4.5" };
-    let attribute = sequence(&[&oid(kind), &tlv(&[0x13], &[text.trim_start_matches("CN=").as_bytes()])]);
-    sequence(&[&tlv(&[0x31], &[&attribute])])
-}
-
-#[derive(Clone)]
-struct Made {
-    subject: &'static str,
-    issuer: &'static str,
-    seed: u8,
-    signer: u8,
-    /// `YYMMDDHHMMSSZ`.
-    from: &'static str,
-    until: &'static str,
-    serial: Vec<u8>,
-    descriptions: Vec<Vec<u8>>,
-}
-
-impl Made {
-    fn new(subject: &'static str, issuer: &'static str, seed: u8, signer: u8) -> Self {
-        let (from, until) = ("200101000000Z", "400101000000Z");
-        Self { subject, issuer, seed, signer, from, until, serial: vec![0, 0xc3, seed], descriptions: Vec::new() }
-    }
-
-    fn der(&self) -> Vec<u8> {
-        let algorithm = sequence(&[&oid("1.2.840.10045.4.3.2")]);
-        let time = |text: &str| tlv(&[0x17], &[text.as_bytes()]);
-        let extensions: Vec<Vec<u8>> = self
-            .descriptions
-            .iter()
-            .map(|description| sequence(&[&DESCRIPTION.to_der().unwrap(), &octets(description)]))
-            .collect();
-        let extensions = match extensions.is_empty() {
-            true => Vec::new(),
-            false => tlv(&[0xa3], &[&sequence(&[&extensions.concat()])]),
-        };
-        let signed = sequence(&[
-            &tlv(&[0xa0], &[&[2, 1, 2]]),
-            &tlv(&[2], &[&self.serial]),
-            &algorithm,
-            &name(self.issuer),
-            &sequence(&[&time(self.from), &time(self.until)]),
-            &name(self.subject),
-            &spki(self.seed),
-            &extensions,
-        ]);
-        let signature: DerSignature = key(self.signer).sign(&signed);
-        sequence(&[&signed, &algorithm, &tlv(&[3], &[&[0], signature.as_bytes()])])
-    }
-}
-
-/// What is in the lists is told apart by tags above 30, which take several bytes.
-fn tagged(number: u32, inner: &[u8]) -> Vec<u8> {
-    let [high, low] = [number >> 7, number & 0x7f].map(|part| u8::try_from(part).unwrap());
-    tlv(&if number > 30 { vec![0xbf, 0x80 | high, low] } else { vec![0xa0 | low] }, &[inner])
-}
-
-fn description(level: u8, mint_level: u8, challenge: &[u8], origin: u8) -> Vec<u8> {
-    let root = sequence(&[&octets(b"boot key"), &[1, 1, 0xff], &[10, 1, 0], &octets(b"boot hash")]);
-    let hardware = sequence(&[
-        &tagged(1, &tlv(&[0x31], &[&[2, 1, 2, 2, 1, 3]])),
-        &tagged(503, &[5, 0]),
-        &tagged(702, &[2, 1, origin]),
-        &tagged(704, &root),
-        &tagged(999, &[2, 1, 7]),
-    ]);
-    let package = sequence(&[&octets(b"com.example.app"), &[2, 1, 9]]);
-    let application = sequence(&[&tlv(&[0x31], &[&package]), &tlv(&[0x31], &[&octets(b"digest")])]);
-    let software = sequence(&[&tagged(709, &octets(&application))]);
-    let (level, mint_level) = ([10, 1, level], [10, 1, mint_level]);
-    sequence(&[
-        &[2, 2, 1, 44],
-        &level,
-        &[2, 2, 1, 44],
-        &mint_level,
-        &octets(challenge),
-        &octets(b""),
-        &software,
-        &hardware,
-    ])
-}
-
-/// Leaf, the phone's own, the one between, root.
-fn chain() -> [Made; 4] {
-    let mut leaf = Made::new("CN=Android Keystore Key", "0a", 21, 22);
-    leaf.descriptions.push(description(1, 1, CHALLENGE, 0));
-    [leaf, Made::new("0a", "0b", 22, 23), Made::new("0b", "0c", 23, 24), Made::new("0c", "0c", 24, 24)]
-}
-
 fn trusted() -> KeyAttestation {
-    KeyAttestation { roots: vec![spki(24)], status_url: String::new() }
+    KeyAttestation { roots: vec![spki(ROOT)], status_url: String::new() }
 }
 
 fn check(chain: &[Made], seed: u8, trusted: &KeyAttestation) -> Result<Attested, String> {
@@ -151,12 +36,12 @@ fn check(chain: &[Made], seed: u8, trusted: &KeyAttestation) -> Result<Attested,
 fn refusal(change: impl Fn(&mut [Made; 4])) -> String {
     let mut chain = chain();
     change(&mut chain);
-    check(&chain, 21, &trusted()).err().unwrap_or_default()
+    check(&chain, KEY, &trusted()).err().unwrap_or_default()
 }
 
 #[test]
 fn what_hardware_says_of_a_key_is_read() {
-    let attested = check(&chain(), 21, &trusted()).unwrap_or_else(|why| panic!("{why}"));
+    let attested = check(&chain(), KEY, &trusted()).unwrap_or_else(|why| panic!("{why}"));
     assert_eq!(attested.serials, ["c315", "c316", "c317", "c318"]);
     assert_eq!(
         attested.description,
@@ -178,7 +63,7 @@ fn what_hardware_says_of_a_key_is_read() {
     );
     let mut strong_box = chain();
     strong_box[0].descriptions = vec![description(2, 2, CHALLENGE, 0)];
-    assert!(check(&strong_box, 21, &trusted()).is_ok());
+    assert!(check(&strong_box, KEY, &trusted()).is_ok());
 }
 
 #[test]
@@ -186,7 +71,7 @@ fn a_chain_that_leads_to_no_root_or_is_not_one_is_refused() {
     assert_eq!(refusal(|_| ()), "");
     let elsewhere = KeyAttestation { roots: vec![spki(99)], status_url: String::new() };
     for trusted in [&elsewhere, &KeyAttestation::default()] {
-        assert_eq!(check(&chain(), 21, trusted).err().unwrap(), "the chain leads to none of the roots");
+        assert_eq!(check(&chain(), KEY, trusted).err().unwrap(), "the chain leads to none of the roots");
     }
     for at in 0..3 {
         assert_eq!(refusal(|chain| chain[at].signer = 90), "a certificate is not signed by the next one", "{at}");
@@ -194,12 +79,12 @@ fn a_chain_that_leads_to_no_root_or_is_not_one_is_refused() {
         assert_eq!(refusal(|chain| chain[at].issuer = "99"), why, "{at}");
     }
     let all = chain();
-    assert_eq!(check(&all[..1], 21, &trusted()).err().unwrap(), "there must be from 2 to 8 certificates");
-    assert_eq!(check(&all[..3], 21, &trusted()).err().unwrap(), "the chain leads to none of the roots");
+    assert_eq!(check(&all[..1], KEY, &trusted()).err().unwrap(), "there must be from 2 to 8 certificates");
+    assert_eq!(check(&all[..3], KEY, &trusted()).err().unwrap(), "the chain leads to none of the roots");
     let long = [&[all[0].clone()][..], &vec![all[3].clone(); 8]].concat();
-    assert_eq!(check(&long, 21, &trusted()).err().unwrap(), "there must be from 2 to 8 certificates");
+    assert_eq!(check(&long, KEY, &trusted()).err().unwrap(), "there must be from 2 to 8 certificates");
     for wrong in [json!(null), json!([]), json!("x"), json!(["x", "y"]), json!([1, 2]), json!(["AAAA", "AAAA"])] {
-        let mut jwk = jwk(21);
+        let mut jwk = jwk(KEY);
         jwk.insert("x5c".to_owned(), wrong.clone());
         assert!(verify(&jwk, CHALLENGE, &trusted(), NOW).is_err(), "{wrong}");
     }
@@ -208,7 +93,7 @@ fn a_chain_that_leads_to_no_root_or_is_not_one_is_refused() {
 /// A key of the hardware may sign whatever its app wants, certificates too.
 #[test]
 fn a_chain_that_an_app_has_made_longer_is_refused() {
-    let mut more = Made::new("CN=More", "CN=Android Keystore Key", 30, 21);
+    let mut more = Made::new("CN=More", "CN=Android Keystore Key", 30, KEY);
     more.descriptions.push(description(1, 1, CHALLENGE, 0));
     let longer = [&[more][..], &chain()].concat();
     assert_eq!(check(&longer, 30, &trusted()).err().unwrap(), "the attested key has signed a certificate");
@@ -253,15 +138,10 @@ fn times_count_for_what_was_provisioned_remotely() {
 #[test]
 fn roots_are_keys_or_certificates() {
     assert_eq!(KeyAttestation::default().roots.len(), 2);
-    let pem = |kind: &str, der: &[u8]| {
-        let lines: Vec<String> =
-            STANDARD.encode(der).as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
-        format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", lines.join("\n"))
-    };
     let [.., root] = chain();
     let both = format!("{}\n{}", pem("CERTIFICATE", &root.der()), pem("PUBLIC KEY", &spki(25)));
-    assert_eq!(KeyAttestation::with_roots(&both).unwrap().roots, [spki(24), spki(25)]);
-    assert!(check(&chain(), 21, &KeyAttestation::with_roots(&both).unwrap()).is_ok());
+    assert_eq!(KeyAttestation::with_roots(&both).unwrap().roots, [spki(ROOT), spki(25)]);
+    assert!(check(&chain(), KEY, &KeyAttestation::with_roots(&both).unwrap()).is_ok());
     for wrong in ["", "x", &pem("PRIVATE KEY", b"x"), &pem("CERTIFICATE", b"x"), "-----BEGIN CERTIFICATE-----"] {
         assert!(KeyAttestation::with_roots(wrong).is_err(), "{wrong}");
     }
@@ -279,6 +159,6 @@ fn keys_are_compared_by_their_numbers() {
         value.as_object().unwrap().clone()
     };
     assert!(is_key(info, &jwk(&n, &e)) && is_key(info, &jwk(&[&[0], &n[..]].concat(), &e)));
-    assert!(!is_key(info, &jwk(&n[1..], &e)) && !is_key(info, &jwk(&n, &[3])) && !is_key(info, &self::jwk(21)));
-    assert!(!is_key(&spki(21), &jwk(&n, &e)) && is_key(&spki(21), &self::jwk(21)));
+    assert!(!is_key(info, &jwk(&n[1..], &e)) && !is_key(info, &jwk(&n, &[3])) && !is_key(info, &self::jwk(KEY)));
+    assert!(!is_key(&spki(KEY), &jwk(&n, &e)) && is_key(&spki(KEY), &self::jwk(KEY)));
 }
