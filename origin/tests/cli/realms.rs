@@ -46,7 +46,7 @@ fn the_default_realm_goes_only_when_it_is_said_so() {
     for (path, message) in [
         (format!("{named}/serverinfo/*"), "Realm \\\"/alpha\\\" not found"),
         (format!("{named}/sessions?_action=validate"), "not found"),
-        ("/am/UI/Login?realm=/alpha".to_owned(), "There is nothing at this address"),
+        ("/am/UI/Login?realm=/alpha".to_owned(), "Unknown realm"),
     ] {
         let answer = server.get(&path);
         assert!(answer.starts_with("HTTP/1.1 404") && answer.contains(message), "{path}: {answer}");
