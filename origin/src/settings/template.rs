@@ -128,7 +128,8 @@ public_url = {public_url}
 
 [rate_limits]
 # Requests to log in from one address (of IPv6, from one /64), wrong passwords for one user, and mails of journeys to one
-# address, in so many seconds; 0 for no limit. Each origin counts by itself.
+# address, in so many seconds; 0 for no limit. Each origin counts by itself. Of one user no more passwords are checked at
+# once than may be wrong; the others wait.
 # address_requests = 300
 # address_seconds = 60
 # user_failures = 30
