@@ -11,6 +11,31 @@ use certificates::{KEY, Made, ROOT, description, octets, pem, sequence, spki};
 const NOW: u64 = 1_800_000_000;
 const CHALLENGE: &[u8] = b"a challenge";
 
+/// Google's root of 2025, as it is published.
+const CA1: &str = "\
+    MIICIjCCAaigAwIBAgIRAISp0Cl7DrWK5/8OgN52BgUwCgYIKoZIzj0EAwMwUjEcMBoGA1UEAwwTS2V5IEF0dGVzdGF0aW9uIENB\
+    MTEQMA4GA1UECwwHQW5kcm9pZDETMBEGA1UECgwKR29vZ2xlIExMQzELMAkGA1UEBhMCVVMwHhcNMjUwNzE3MjIzMjE4WhcNMzUw\
+    NzE1MjIzMjE4WjBSMRwwGgYDVQQDDBNLZXkgQXR0ZXN0YXRpb24gQ0ExMRAwDgYDVQQLDAdBbmRyb2lkMRMwEQYDVQQKDApHb29n\
+    bGUgTExDMQswCQYDVQQGEwJVUzB2MBAGByqGSM49AgEGBSuBBAAiA2IABCPaI3FO3z5bBQo8cuiEas4HjqCtG/mLFfRT0MsIssPB\
+    EEU5Cfbt6sH5yOAxqEi5QagpU1yX4HwnGb7OtBYpDTB57uH5Eczm34A5FNijV3s0/f0UPl7zbJcTx6xwqMIRq6NCMEAwDwYDVR0T\
+    AQH/BAUwAwEB/zAOBgNVHQ8BAf8EBAMCAQYwHQYDVR0OBBYEFFIyuyz7RkOb3NaBqQ5lZuA0QepAMAoGCCqGSM49BAMDA2gAMGUC\
+    METfjPO/HwqReR2CS7p0ZWoD/LHs6hDi422opifHEUaYLxwGlT9SLdjkVpz0UUOR5wIxAIoGyxGKRHVTpqpGRFiJtQEOOTp/+s1G\
+    cxeYuR2zh/80lQyu9vAFCj6E4AXc+osmRg==";
+
+/// Made with OpenSSL: RSA of 2048 bits, SHA-256.
+const RSA_ROOT: &str = "\
+    MIIDATCCAemgAwIBAgIUJhP7qaS7t19Xc44VobGPF7L+evowDQYJKoZIhvcNAQELBQAwDzENMAsGA1UEBRMEZjAwZDAgFw0yNjEx\
+    MjIxMjM3NTVaGA8yMTI2MTAyOTEyMzc1NVowDzENMAsGA1UEBRMEZjAwZDCCASIwDQYJKoZIhvcNAQEBBQADggEPADCCAQoCggEB\
+    AJvKzFodsw37NmoiXWCOgcP3NviOsVszWHHPTJ43VzbCgYhU3DVSafi67ShQ4ahsw0E2sg54VugixQpUJxBzbd+aloWR1A5ynJ7p\
+    B+VWGQDw8KAmQfwPeMoBeDl7s56kZ2C9ii4+eSt6O1Twa0vngyakcUMbJpv60UoU27ewWjyrfgj/I9Yn08dG4nJYcgdJCXRirkc5\
+    bW3Jys6FyAq9O5xRh0N15557ukr2cCP706IDXVUCOshv1AnwkkTv0LMtegA2fgWB5TVOgxhsDkpCTiPviiCVhBzbvZNVNtoriWEK\
+    w8oxonClItQfEVwmPbwk3Tc38WKz0IeNe68obVPppUcCAwEAAaNTMFEwHQYDVR0OBBYEFHj8gWHJnJ/nmzi341iPaAZoK/mfMB8G\
+    A1UdIwQYMBaAFHj8gWHJnJ/nmzi341iPaAZoK/mfMA8GA1UdEwEB/wQFMAMBAf8wDQYJKoZIhvcNAQELBQADggEBAFye4ePYEPuk\
+    P/SCEONVwO6O88fYkAGJC6NUPeomcs3/acOSsJLB2clFugGIGIRzQ/Ann+djER/q7snD24CagAFZ2a1ZtGAD4pTNK+Age534XmI9\
+    c51V4suL0EG/xblllv6cN69fWh3G6m6qrkxSF2rlEfIFyGYmfJ5p25sFYA4ZLrDiQLGNPVeZhzuv5862ZsX99NgyhgfbvAx7ytOZ\
+    M4H6lr+xxh9p5MXuMsGNHt91wxTqWBzEuCrnRug1agEbpAoPAAgseAF8a1WdW1Kv047+LntiyO7Dd4A5dB+m6cPC9RsxicS1e6Nl\
+    bospE4HUgFZ3ApZ17NLHN15R1iNO0ik=";
+
 fn chain() -> [Made; 4] {
     certificates::chain(CHALLENGE)
 }
@@ -161,4 +186,20 @@ fn keys_are_compared_by_their_numbers() {
     assert!(is_key(info, &jwk(&n, &e)) && is_key(info, &jwk(&[&[0], &n[..]].concat(), &e)));
     assert!(!is_key(info, &jwk(&n[1..], &e)) && !is_key(info, &jwk(&n, &[3])) && !is_key(info, &self::jwk(KEY)));
     assert!(!is_key(&spki(KEY), &jwk(&n, &e)) && is_key(&spki(KEY), &self::jwk(KEY)));
+}
+
+/// What others have made.
+#[test]
+fn certificates_of_other_makes_are_read() {
+    let read = |text: &str| Certificate::read(&STANDARD.decode(text).unwrap()).unwrap();
+    let (google, rsa) = (read(CA1), read(RSA_ROOT));
+    assert_eq!((google.is_signed_by(&google), rsa.is_signed_by(&rsa)), (Ok(()), Ok(())));
+    assert_eq!(google.key, KeyAttestation::default().roots[1]);
+    assert!(google.is_signed_by(&rsa).is_err() && rsa.is_signed_by(&google).is_err());
+    assert!(google.is_valid_at(NOW).is_ok() && google.is_valid_at(2_100_000_000).is_err());
+    assert_eq!(google.serial(), "84a9d0297b0eb58ae7ff0e80de760605");
+    // The names fit, the signature does not.
+    let mut forged = read(RSA_ROOT);
+    *forged.signed.last_mut().unwrap() ^= 1;
+    assert_eq!(forged.is_signed_by(&rsa), Err("a certificate is not signed by the next one".to_owned()));
 }
