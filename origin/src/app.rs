@@ -42,9 +42,6 @@ pub struct App {
     pub(crate) entropy: Box<dyn Entropy>,
     /// Of the denylist log, as far as it is known: a command may begin another one.
     epoch: RwLock<Epoch>,
-    /// The realm of a URL that names none, as AM finds it by a DNS alias of the host: the root realm where there is
-    /// one, else the first that was made.
-    pub(crate) default_realm: Option<String>,
     /// What polls of the feed that are held wait for.
     pub(crate) news: News,
     pub(crate) metrics: Metrics,
@@ -123,9 +120,6 @@ impl App {
         keyring::complete(&store, clock.now().seconds(), &*entropy).await?;
         let keys = Keyring::load(&store, &settings, &budgets).await?;
         let passwords = Passwords::new(&settings.argon2, &*entropy)?;
-        let realms = store.realms().list().await?;
-        let default_realm = realms.iter().min_by_key(|realm| (realm.name != "/", realm.created_at));
-        let default_realm = default_realm.map(|realm| realm.name.clone());
         let keys = RwLock::new(Arc::new(keys));
         // Whoever waits holds a connection: half of them stay free for those who do not.
         let news = News::new(settings.max_connections / 2);
@@ -145,7 +139,6 @@ impl App {
             clock,
             entropy,
             epoch: RwLock::new(epoch),
-            default_realm,
             news,
             metrics: Metrics::default(),
             sandbox: OnceLock::new(),

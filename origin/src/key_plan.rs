@@ -449,49 +449,9 @@ pub(crate) fn retire(
     let Some(place) = place_of(key) else {
         return refuse(format!("{kid} is a {} {} key, which this version does not know", key.purpose, key.algorithm));
     };
-    match (place.0, key.state) {
-        (DENYLIST, KeyState::Active | KeyState::VerifyOnly) => {
-            return refuse(format!(
-                "without the key {kid} sessions that were ended would come back; `keys rotate --purpose denylist`, and it \
-                 goes by itself when no entry stands under it"
-            ));
-        }
-        (FEED_CREDENTIAL, KeyState::Active) => {
-            return refuse(format!(
-                "with {kid} edges ask for the next one; `keys rotate --purpose feed-credential` first"
-            ));
-        }
-        (EDGE_DELIVERY, KeyState::Active) if how == Retirement::Kind => {
-            return refuse(format!(
-                "bundles are made with {kid}; `keys rotate --purpose edge-delivery` first, or --force: every bundle of today \
-                 is then withdrawn"
-            ));
-        }
-        _ => {}
-    }
-    let kind = how == Retirement::Kind;
-    match key.state {
-        KeyState::Retired if how == Retirement::Revoked => {}
-        KeyState::Retired | KeyState::Revoked => return refuse(format!("{kid} is {} already", key.state.name())),
-        KeyState::Active if kind => {
-            return refuse(format!("{kid} is the key in use; `keys rotate` first, or --force to end what it made"));
-        }
-        KeyState::VerifyOnly if kind => {
-            if let Some(live) = live.get(kid) {
-                let left = span(live.until.0.saturating_sub(now.0));
-                let sessions = live.tokens;
-                return refuse(format!(
-                    "up to {sessions} live sessions hang on {kid}, the last of them for {left}; --force ends them"
-                ));
-            }
-            if let Some(at) = key.retires_at.filter(|at| *at > now && !place.0.is_of_sessions()) {
-                return refuse(format!(
-                    "logins, polls or assertions under way may hang on {kid} for {}; --force ends them",
-                    span(at.0 - now.0)
-                ));
-            }
-        }
-        _ => {}
+    let reasons = [irreplaceable(key, place.0, how), ended(key, how), awaited(key, place.0, how, live, now)];
+    if let Some(why) = reasons.into_iter().flatten().next() {
+        return refuse(why);
     }
     let (purpose, to) = (place.0, if how == Retirement::Revoked { KeyState::Revoked } else { KeyState::Retired });
     let mut steps = Vec::new();
@@ -506,4 +466,62 @@ pub(crate) fn retire(
     }
     steps.push(Step::Move { kid: key.kid.clone(), purpose, to, retires_at: None });
     Ok(steps)
+}
+
+/// What would be lost with a key that another cannot stand in for from one moment to the next.
+fn irreplaceable(key: &StoredKey, purpose: Purpose, how: Retirement) -> Option<String> {
+    let kid = &key.kid;
+    match (purpose, key.state) {
+        (DENYLIST, KeyState::Active | KeyState::VerifyOnly) => Some(format!(
+            "without the key {kid} sessions that were ended would come back; `keys rotate --purpose denylist`, and it goes \
+             by itself when no entry stands under it"
+        )),
+        (FEED_CREDENTIAL, KeyState::Active) => {
+            Some(format!("with {kid} edges ask for the next one; `keys rotate --purpose feed-credential` first"))
+        }
+        (EDGE_DELIVERY, KeyState::Active) if how == Retirement::Kind => Some(format!(
+            "bundles are made with {kid}; `keys rotate --purpose edge-delivery` first, or --force: every bundle of today is \
+             then withdrawn"
+        )),
+        _ => None,
+    }
+}
+
+/// A retired one may still turn out to be in other hands.
+fn ended(key: &StoredKey, how: Retirement) -> Option<String> {
+    let ended = match key.state {
+        KeyState::Retired => how != Retirement::Revoked,
+        state => state == KeyState::Revoked,
+    };
+    ended.then(|| format!("{} is {} already", key.kid, key.state.name()))
+}
+
+/// What hangs on it, for whoever does not want to end that.
+fn awaited(
+    key: &StoredKey,
+    purpose: Purpose,
+    how: Retirement,
+    live: &BTreeMap<String, LiveTokens>,
+    now: UnixSeconds,
+) -> Option<String> {
+    let kid = &key.kid;
+    match key.state {
+        _ if how != Retirement::Kind => None,
+        KeyState::Active => {
+            Some(format!("{kid} is the key in use; `keys rotate` first, or --force to end what it made"))
+        }
+        KeyState::VerifyOnly => match live.get(kid.as_str()) {
+            Some(live) => {
+                let (sessions, left) = (live.tokens, span(live.until.0.saturating_sub(now.0)));
+                Some(format!(
+                    "up to {sessions} live sessions hang on {kid}, the last of them for {left}; --force ends them"
+                ))
+            }
+            None => key.retires_at.filter(|at| *at > now && !purpose.is_of_sessions()).map(|at| {
+                let left = span(at.0 - now.0);
+                format!("logins, polls or assertions under way may hang on {kid} for {left}; --force ends them")
+            }),
+        },
+        _ => None,
+    }
 }

@@ -176,6 +176,8 @@ pub(crate) struct Keyring {
     pub(crate) digest: KeysDigest,
     /// By realm name.
     pub(crate) realms: BTreeMap<String, RealmKeys>,
+    /// The realm of a URL that names none.
+    pub(crate) default_realm: String,
     pub(crate) feed: Pair,
     pub(crate) denylist: DenylistKey,
     pub(crate) credentials: Vec<Credential>,
@@ -197,12 +199,20 @@ impl Credential {
     }
 }
 
+/// The realm of a URL that names none, as AM finds it by a DNS alias of the host: the root realm where there is one, else
+/// the first that was made.
+pub(crate) fn default_realm(realms: &[countersign_store::Realm]) -> Option<&str> {
+    realms.iter().min_by_key(|realm| (realm.name != "/", realm.created_at)).map(|realm| realm.name.as_str())
+}
+
 impl Keyring {
     pub(crate) async fn load(store: &Store, settings: &Settings, budgets: &SealBudgets) -> Result<Self, KeyringError> {
         let KeyRows { generation, keys: stored } = store.keys().rows().await?;
         budgets.top_up(store, active_contents(&stored)).await?;
         let mut realms = BTreeMap::new();
-        for realm in store.realms().list().await?.into_iter().filter(|realm| realm.active) {
+        let known = store.realms().list().await?;
+        let default_realm = default_realm(&known).ok_or(KeyringError::NoRealm)?.to_owned();
+        for realm in known.into_iter().filter(|realm| realm.active) {
             let wanted = settings.realm(&realm.name);
             let of_journey = key_purpose::of_journey(wanted.journey.format);
             let [auth_id, journey] = JOURNEY_SHAPES.map(|shape| {
@@ -233,7 +243,7 @@ impl Keyring {
         });
         let credentials = credentials.collect();
         let digest = digest(&stored, settings);
-        Ok(Self { stored, generation, digest, realms, feed, denylist, credentials })
+        Ok(Self { stored, generation, digest, realms, default_realm, feed, denylist, credentials })
     }
 
     /// The published keys that verify assertions (RFC 7517, RFC 8037).

@@ -1,17 +1,28 @@
 //! How often somebody may try: a bucket of tokens for each address and each user, in a fixed amount of memory.
+//!
+//! A request and a mail cost a token. A password costs one if it was wrong, and is held in the bucket until that is
+//! known: of any number at once no more are checked than may be wrong, and the next ones wait for those.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
 use crate::settings::{Rate, RateLimits};
 
 /// Entries that one lock is for, and places that one key may have among them.
 const SHARDS: usize = 16;
 const WAYS: usize = 8;
+
+/// How long a password waits until as many of its user as may be wrong are no longer being checked, and how many wait
+/// so at one origin. Who sends wrong ones makes nobody wait for long: once there are too many, all are refused.
+const PATIENCE: Duration = Duration::from_secs(10);
+const WAITING: usize = 1024;
 
 /// What a bucket says, before or after something was taken from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,8 +37,14 @@ pub(crate) struct Quota {
 /// A bucket is one number (GCRA): the time at which it will be full again. Where there are more keys than places, the
 /// fullest bucket of the place is forgotten, which is the one whose loss matters least.
 struct Buckets {
-    shards: Vec<Mutex<Vec<Entry>>>,
+    shards: Vec<Shard>,
     hash: RandomState,
+}
+
+struct Shard {
+    entries: Mutex<Vec<Entry>>,
+    /// A token is no longer held.
+    settled: Notify,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -35,48 +52,79 @@ struct Entry {
     /// Of the key; 0 is nobody's.
     key: u64,
     full_at_us: u64,
+    /// Tokens that are taken or not, once it is known.
+    held: u32,
 }
 
 impl Buckets {
     fn new(tracked: usize) -> Self {
         let each = tracked.div_ceil(SHARDS).next_multiple_of(WAYS);
-        let shards = (0..SHARDS).map(|_| Mutex::new(vec![Entry::default(); each])).collect();
+        let entries = || Mutex::new(vec![Entry::default(); each]);
+        let shards = (0..SHARDS).map(|_| Shard { entries: entries(), settled: Notify::new() }).collect();
         Self { shards, hash: RandomState::new() }
     }
 
-    /// Takes a token where there is one, and `cost` is not 0.
-    fn take(&self, key: &[&[u8]], rate: Rate, cost: u64, now_ms: u64) -> Quota {
-        self.with(key, |entry| {
+    /// Nobody outside knows the hash's key, so nobody finds two names that fall together.
+    fn key(&self, name: &[&[u8]]) -> u64 {
+        self.hash.hash_one(name).max(1)
+    }
+
+    fn shard(&self, key: u64) -> Option<&Shard> {
+        self.shards.get(usize::try_from(key % SHARDS as u64).unwrap_or_default())
+    }
+
+    /// Takes a token where there is one.
+    fn take(&self, name: &[&[u8]], rate: Rate, now_ms: u64) -> Quota {
+        self.with(self.key(name), |entry| {
             let quota = entry.look(rate, now_ms);
-            if quota.allowed && cost > 0 {
-                entry.full_at_us = entry.full_at_us.max(now_ms * 1000) + cost * interval_us(rate);
+            if quota.allowed {
+                entry.take(rate, now_ms);
             }
             Quota { allowed: quota.allowed, ..entry.look(rate, now_ms) }
         })
     }
 
-    fn give_back(&self, key: &[&[u8]], rate: Rate) {
-        self.with(key, |entry| entry.full_at_us = entry.full_at_us.saturating_sub(interval_us(rate)));
+    /// Holds a token where there is one; `None` where there may be one soon.
+    fn hold(&self, key: u64, rate: Rate, now_ms: u64) -> Option<Quota> {
+        self.with(key, |entry| {
+            let quota = entry.look(rate, now_ms);
+            if !quota.allowed && entry.held > 0 {
+                return None;
+            }
+            entry.held += u32::from(quota.allowed);
+            Some(Quota { allowed: quota.allowed, ..entry.look(rate, now_ms) })
+        })
     }
 
-    fn with<T>(&self, key: &[&[u8]], work: impl FnOnce(&mut Entry) -> T) -> T {
-        // Nobody outside knows the hash's key, so nobody finds two names that fall together.
-        let key = self.hash.hash_one(key).max(1);
-        let shard = usize::try_from(key % SHARDS as u64).unwrap_or_default();
-        let mut entries = match self.shards.get(shard) {
-            Some(shard) => shard.lock().unwrap_or_else(PoisonError::into_inner),
+    /// What is held is taken if `taken` says from when on, or else was never there.
+    fn settle(&self, key: u64, rate: Rate, taken: Option<u64>) {
+        self.with(key, |entry| {
+            entry.held = entry.held.saturating_sub(1);
+            if let Some(now_ms) = taken {
+                entry.take(rate, now_ms);
+            }
+        });
+        if let Some(shard) = self.shard(key) {
+            shard.settled.notify_waiters();
+        }
+    }
+
+    fn with<T>(&self, key: u64, work: impl FnOnce(&mut Entry) -> T) -> T {
+        let mut entries = match self.shard(key) {
+            Some(shard) => shard.entries.lock().unwrap_or_else(PoisonError::into_inner),
             None => return work(&mut Entry::default()),
         };
         let places = (entries.len() / WAYS).max(1) as u64;
         let first = usize::try_from((key / SHARDS as u64) % places).unwrap_or_default() * WAYS;
         let ways = entries.get_mut(first..first + WAYS).unwrap_or_default();
+        let least = |entry: &Entry| (entry.held, entry.full_at_us);
         let place = ways
             .iter()
             .position(|entry| entry.key == key)
-            .or_else(|| ways.iter().enumerate().min_by_key(|(_, entry)| entry.full_at_us).map(|(at, _)| at));
+            .or_else(|| ways.iter().enumerate().min_by_key(|(_, entry)| least(entry)).map(|(at, _)| at));
         let Some(entry) = place.and_then(|place| ways.get_mut(place)) else { return work(&mut Entry::default()) };
         if entry.key != key {
-            *entry = Entry { key, full_at_us: 0 };
+            *entry = Entry { key, ..Entry::default() };
         }
         work(entry)
     }
@@ -91,10 +139,14 @@ impl Entry {
     fn look(&self, rate: Rate, now_ms: u64) -> Quota {
         let (interval, now) = (interval_us(rate), now_ms * 1000);
         let missing_us = self.full_at_us.saturating_sub(now);
-        let missing = missing_us.div_ceil(interval);
+        let missing = missing_us.div_ceil(interval).saturating_add(self.held.into());
         let remaining = rate.quota.saturating_sub(missing);
         let wait_us = if remaining > 0 { missing_us } else { missing_us.saturating_sub((rate.quota - 1) * interval) };
         Quota { allowed: remaining > 0, limit: rate, remaining, reset_seconds: wait_us.div_ceil(1_000_000) }
+    }
+
+    fn take(&mut self, rate: Rate, now_ms: u64) {
+        self.full_at_us = self.full_at_us.max(now_ms * 1000) + interval_us(rate);
     }
 }
 
@@ -103,6 +155,37 @@ pub(crate) struct Limiter {
     addresses: Buckets,
     users: Buckets,
     mails: Buckets,
+    waiting: Semaphore,
+}
+
+/// Whether a password may be checked.
+pub(crate) enum Admission<'a> {
+    Admitted(Quota, Trial<'a>),
+    /// Too many were wrong.
+    Refused(Quota),
+    /// As many are being checked as may be wrong, and it stayed so.
+    Busy,
+}
+
+/// A password that is being checked. Dropped it costs nothing: it was right, or nobody has learnt anything by it.
+pub(crate) struct Trial<'a> {
+    users: &'a Buckets,
+    key: u64,
+    rate: Rate,
+    wrong_at_ms: Option<u64>,
+}
+
+impl Trial<'_> {
+    /// It was wrong.
+    pub(crate) fn wrong(mut self, now_ms: u64) {
+        self.wrong_at_ms = Some(now_ms);
+    }
+}
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        self.users.settle(self.key, self.rate, self.wrong_at_ms);
+    }
 }
 
 impl Limiter {
@@ -111,6 +194,7 @@ impl Limiter {
             addresses: Buckets::new(settings.tracked),
             users: Buckets::new(settings.tracked),
             mails: Buckets::new(settings.tracked),
+            waiting: Semaphore::new(WAITING),
         }
     }
 
@@ -122,25 +206,44 @@ impl Limiter {
             // One customer has a /64 at least.
             IpAddr::V6(address) => (address.to_bits() >> 64 << 64).to_be_bytes(),
         };
-        Some(self.addresses.take(&[&key], rate, 1, now_ms))
+        Some(self.addresses.take(&[&key], rate, now_ms))
     }
 
-    /// A password that is about to be checked. Counted before it is known whether it is right, so that many at once
-    /// count as many; a right one is [given back](Self::right).
-    pub(crate) fn password(&self, settings: &RateLimits, realm: &str, user: &str, now_ms: u64) -> Option<Quota> {
-        Some(self.users.take(&[realm.as_bytes(), user.as_bytes()], settings.user?, 1, now_ms))
+    /// A password that is about to be checked, once it may be; `None` where nothing is limited.
+    pub(crate) async fn password(
+        &self,
+        settings: &RateLimits,
+        realm: &str,
+        user: &str,
+        now_ms: impl Fn() -> u64,
+    ) -> Option<Admission<'_>> {
+        let (rate, users) = (settings.user?, &self.users);
+        let key = users.key(&[realm.as_bytes(), user.as_bytes()]);
+        let settled = users.shard(key).map(|shard| &shard.settled)?;
+        let (until, mut waiting) = (Instant::now() + PATIENCE, None);
+        loop {
+            // Before the look, so that nothing is missed that comes after it.
+            let settled = settled.notified();
+            match users.hold(key, rate, now_ms()) {
+                Some(quota) if quota.allowed => {
+                    return Some(Admission::Admitted(quota, Trial { users, key, rate, wrong_at_ms: None }));
+                }
+                Some(quota) => return Some(Admission::Refused(quota)),
+                None => {}
+            }
+            if waiting.is_none() {
+                waiting = self.waiting.try_acquire().ok();
+            }
+            if waiting.is_none() || timeout_at(until, settled).await.is_err() {
+                return Some(Admission::Busy);
+            }
+        }
     }
 
     /// A mail that is about to be taken; `None` where nothing is limited. Some providers tell addresses apart by case:
     /// none that matters.
     pub(crate) fn mail(&self, settings: &RateLimits, to: &str, now_ms: u64) -> Option<Quota> {
-        Some(self.mails.take(&[to.trim().to_lowercase().as_bytes()], settings.mail?, 1, now_ms))
-    }
-
-    pub(crate) fn right(&self, settings: &RateLimits, realm: &str, user: &str) {
-        if let Some(rate) = settings.user {
-            self.users.give_back(&[realm.as_bytes(), user.as_bytes()], rate);
-        }
+        Some(self.mails.take(&[to.trim().to_lowercase().as_bytes()], settings.mail?, now_ms))
     }
 }
 
@@ -205,19 +308,104 @@ mod tests {
         assert_eq!(limiter.request(&off, address("192.0.2.1"), NOW), None);
     }
 
-    #[test]
-    fn a_right_password_costs_nothing_and_users_are_told_apart() {
+    async fn password<'a>(limiter: &'a Limiter, realm: &str, user: &str) -> Admission<'a> {
+        limiter.password(&SETTINGS, realm, user, || NOW).await.unwrap()
+    }
+
+    /// Whether it was checked.
+    async fn wrong(limiter: &Limiter, realm: &str, user: &str) -> bool {
+        match password(limiter, realm, user).await {
+            Admission::Admitted(_, trial) => trial.wrong(NOW),
+            Admission::Refused(quota) => {
+                assert_eq!((quota.allowed, quota.remaining), (false, 0));
+                return false;
+            }
+            Admission::Busy => panic!("nothing is being checked"),
+        }
+        true
+    }
+
+    #[tokio::test]
+    async fn a_right_password_costs_nothing_and_users_are_told_apart() {
         let limiter = Limiter::new(&SETTINGS);
         for _ in 0..20 {
-            assert!(limiter.password(&SETTINGS, "/alpha", "demo", NOW).unwrap().allowed);
-            limiter.right(&SETTINGS, "/alpha", "demo");
+            assert!(matches!(password(&limiter, "/alpha", "demo").await, Admission::Admitted(..)));
         }
         for _ in 0..3 {
-            assert!(limiter.password(&SETTINGS, "/alpha", "demo", NOW).unwrap().allowed);
+            assert!(wrong(&limiter, "/alpha", "demo").await);
         }
-        assert!(!limiter.password(&SETTINGS, "/alpha", "demo", NOW).unwrap().allowed);
-        assert!(limiter.password(&SETTINGS, "/beta", "demo", NOW).unwrap().allowed);
-        assert!(limiter.password(&SETTINGS, "/alphad", "emo", NOW).unwrap().allowed);
+        assert!(!wrong(&limiter, "/alpha", "demo").await);
+        assert!(wrong(&limiter, "/beta", "demo").await);
+        assert!(wrong(&limiter, "/alphad", "emo").await);
+        let off = RateLimits { user: None, ..SETTINGS };
+        assert!(limiter.password(&off, "/alpha", "demo", || NOW).await.is_none());
+    }
+
+    /// However long a check takes, one that was no failure fills no bucket.
+    #[tokio::test]
+    async fn what_is_held_counts_until_it_is_known() {
+        let limiter = Limiter::new(&SETTINGS);
+        let at = async |ms: u64| match limiter.password(&SETTINGS, "/alpha", "demo", || NOW + ms).await.unwrap() {
+            Admission::Admitted(quota, trial) => (quota.remaining, Some(trial)),
+            Admission::Refused(_) => (9, None),
+            Admission::Busy => panic!("nothing is being checked"),
+        };
+        let (left, first) = at(0).await;
+        let (less, second) = at(0).await;
+        assert_eq!((left, less), (2, 1));
+        second.unwrap().wrong(NOW);
+        // That one's token is back, the first one's was never gone.
+        let (left, third) = at(20_000).await;
+        assert_eq!(left, 1);
+        third.unwrap().wrong(NOW + 20_000);
+        drop(first);
+        assert_eq!(at(20_000).await.0, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_many_are_checked_at_once_as_may_be_wrong_and_the_next_one_waits() {
+        let limiter = Limiter::new(&SETTINGS);
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(password(&limiter, "/alpha", "demo").await);
+        }
+        let began = Instant::now();
+        assert!(matches!(password(&limiter, "/alpha", "demo").await, Admission::Busy));
+        assert_eq!(began.elapsed().as_secs(), PATIENCE.as_secs());
+        assert!(matches!(password(&limiter, "/alpha", "another").await, Admission::Admitted(..)));
+        let waiting = || password(&limiter, "/alpha", "demo");
+        let mut settle = async || {
+            tokio::task::yield_now().await;
+            drop(held.pop());
+        };
+        let (first, second, ()) = tokio::join!(waiting(), waiting(), settle());
+        // One is let in, and is not done in the other's time.
+        assert!(matches!((&first, &second), (Admission::Admitted(..), Admission::Busy)));
+        // Once all of them are known to be wrong, nobody waits any more.
+        held.push(first);
+        let began = Instant::now();
+        let mut fail = async || {
+            tokio::task::yield_now().await;
+            for trial in held.drain(..) {
+                let Admission::Admitted(_, trial) = trial else { panic!("it is held") };
+                trial.wrong(NOW);
+            }
+        };
+        let (last, ()) = tokio::join!(waiting(), fail());
+        assert!(matches!(last, Admission::Refused(_)) && began.elapsed().is_zero());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_wait_than_a_number() {
+        let limiter = Limiter::new(&SETTINGS);
+        let once = || password(&limiter, "/alpha", "demo");
+        let held = tokio::join!(once(), once(), once());
+        let places = limiter.waiting.try_acquire_many(u32::try_from(WAITING).unwrap()).unwrap();
+        let began = Instant::now();
+        assert!(matches!(password(&limiter, "/alpha", "demo").await, Admission::Busy));
+        assert!(began.elapsed().is_zero());
+        drop((held, places));
+        assert!(matches!(password(&limiter, "/alpha", "demo").await, Admission::Admitted(..)));
     }
 
     #[test]
@@ -230,18 +418,21 @@ mod tests {
     }
 
     /// However many names are tried, memory stays what it is, and an empty bucket is not forgotten for full ones.
-    #[test]
-    fn a_flood_of_names_makes_nobody_forgotten_who_is_at_the_limit() {
+    #[tokio::test]
+    async fn a_flood_of_names_makes_nobody_forgotten_who_is_at_the_limit() {
         let limiter = Limiter::new(&SETTINGS);
         for _ in 0..4 {
-            limiter.password(&SETTINGS, "/alpha", "victim", NOW);
+            wrong(&limiter, "/alpha", "victim").await;
         }
+        let held = password(&limiter, "/alpha", "checked").await;
         for n in 0..100_000 {
-            limiter.password(&SETTINGS, "/alpha", &n.to_string(), NOW);
+            wrong(&limiter, "/alpha", &n.to_string()).await;
         }
-        assert!(!limiter.password(&SETTINGS, "/alpha", "victim", NOW).unwrap().allowed);
-        let entries: usize = limiter.users.shards.iter().map(|shard| shard.lock().unwrap().len()).sum();
-        assert_eq!(entries, 1024);
+        assert!(!wrong(&limiter, "/alpha", "victim").await);
+        let entries = || limiter.users.shards.iter().flat_map(|shard| shard.entries.lock().unwrap().clone());
+        assert_eq!((entries().count(), entries().filter(|entry| entry.held > 0).count()), (1024, 1));
+        drop(held);
+        assert_eq!(entries().filter(|entry| entry.held > 0).count(), 0);
     }
 
     #[test]

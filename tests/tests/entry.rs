@@ -96,3 +96,19 @@ fn memory_that_grows_between_two_decisions_is_found_again() {
     assert_eq!(scripted.get("/grows", &[("sess", "bad")]).0, 401);
     assert_eq!(scripted.get("/grows", &[]).0, 401);
 }
+
+/// What the host verified and refused is not looked at again, and is told apart: a wrong signature, and a good one of what
+/// is no session. People are sent to log in and come back.
+#[test]
+fn what_the_host_refuses_is_refused_as_what_it_is() {
+    let scripted = Scripted::start();
+    for why in ["wrong", "unreadable"] {
+        assert_eq!(scripted.get(&format!("/{why}?a=b"), &[]), (401, why.to_owned()));
+        let navigation = [("sec-fetch-mode", "navigate"), ("accept", "text/html")];
+        let sent = send("GET", &format!("{}/{why}?a=b", scripted.url), &navigation, "");
+        assert_eq!(sent.status, 302);
+        assert_eq!(sent.header("location"), format!("/login?why={why}&goto=%2F{why}%3Fa%3Db"));
+    }
+    // The next decision's refusal is its own.
+    assert_eq!(scripted.get("/nothing", &[]), (401, "decided".to_owned()));
+}

@@ -47,6 +47,11 @@ pub(crate) fn challenge(step: &Step<'_>) -> String {
     STANDARD.encode(bytes)
 }
 
+/// The challenge as phones give it to their hardware.
+pub(crate) fn challenged(challenge: &str) -> Vec<u8> {
+    STANDARD.decode(challenge).unwrap_or_default()
+}
+
 /// What a signature is expected to say.
 pub(crate) struct Expected<'a> {
     pub(crate) challenge: &'a str,

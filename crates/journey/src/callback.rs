@@ -197,18 +197,18 @@ impl Callback {
         Self::new(CallbackType::SelectIdPCallback, output, [("", json!(""))])
     }
 
-    /// A key in an app is to be bound (`username` and `authentication` are told then) or used.
+    /// A key in an app is to be bound (`username`, `authentication` and `attestation` are told then) or used.
     pub(crate) fn device_key(
         kind: CallbackType,
         user: &str,
-        binding: Option<(&str, &str)>,
+        binding: Option<(&str, &str, bool)>,
         challenge: &str,
         texts: [&str; 3],
         seconds: i64,
     ) -> Self {
         let mut output = vec![("userId", json!(user))];
         let mut input = vec![("jws", json!(""))];
-        if let Some((username, authentication)) = binding {
+        if let Some((username, authentication, _)) = binding {
             output.extend([("username", json!(username)), ("authenticationType", json!(authentication))]);
             input.extend([("deviceName", json!("")), ("deviceId", json!(""))]);
         }
@@ -220,6 +220,8 @@ impl Callback {
             ("description", json!(description)),
             ("timeout", json!(seconds)),
         ]);
+        // After the challenge: apps read it with that.
+        output.extend(binding.map(|(.., attestation)| ("attestation", json!(attestation))));
         input.push(("clientError", json!("")));
         Self::new(kind, output, input)
     }

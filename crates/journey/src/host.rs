@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::callback::Callback;
 use crate::engine::{Identified, PersistentCookie};
 use crate::journey::Journey;
+pub use crate::key_attestation::KeyAttestation;
 use crate::library::Script;
 use crate::mail::Mail;
 use crate::request::Request;
@@ -68,6 +69,8 @@ pub struct Realm {
     pub consents: Vec<ConsentMapping>,
     /// The PingOne environment of each worker service, by the name that nodes give it.
     pub ping_one_environments: BTreeMap<String, String>,
+    /// Whom to believe about the keys of Android phones.
+    pub key_attestation: KeyAttestation,
 }
 
 /// Where push messages go and their answers come from; empty where there are none.

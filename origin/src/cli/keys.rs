@@ -1,5 +1,6 @@
 //! `countersign keys`: the life of keys, by hand. A running server takes up what is done here within a second.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -212,13 +213,21 @@ impl Import {
             of.name == purpose && of.algorithm.name() == alg.as_str() && (realm.is_none() || *at == realm)
         });
         match (fit.next(), fit.next()) {
-            (Some(place), None) => Ok(place.clone()),
-            (Some(_), Some(_)) => Err(Failure("there are several realms; name one with --realm".into())),
-            (None, _) => {
-                let known: Vec<_> = places.iter().map(place_name).collect();
-                Err(Failure(format!("no {purpose} {alg} key is in use there; in use are: {}", known.join(", "))))
-            }
+            (Some(place), None) => return Ok(place.clone()),
+            (Some(_), Some(_)) => return Err(Failure("there are several realms; name one with --realm".into())),
+            (None, _) => {}
         }
+        let there = || places.iter().filter(|(of, at)| of.name == purpose && (realm.is_none() || *at == realm));
+        if there().next().is_some() {
+            let algorithms: BTreeSet<_> = there().map(|(of, _)| of.algorithm.name()).collect();
+            let algorithms: Vec<_> = algorithms.into_iter().collect();
+            return Err(Failure(format!(
+                "no {purpose} {alg} key is in use there; --alg can be: {} (what is in use is for the settings to say)",
+                algorithms.join(", ")
+            )));
+        }
+        let known: Vec<_> = places.iter().map(place_name).collect();
+        Err(Failure(format!("no {purpose} key is in use there; in use are: {}", known.join(", "))))
     }
 
     fn secret(&self, purpose: Purpose) -> Result<Zeroizing<Vec<u8>>, Failure> {

@@ -27,7 +27,7 @@ pub(super) enum Realm {
     Delete {
         /// Such as beta, or / for the root realm.
         name: String,
-        /// Also one that has users or sessions.
+        /// Also one that has users or sessions, and the one that addresses without a realm lead to.
         #[arg(long)]
         even_if_used: bool,
         /// Says what would be deleted.
@@ -123,14 +123,19 @@ async fn delete(
     let keys = store.keys().list().await?;
     let own = keys.iter().filter(|key| key.realm.as_deref() == Some(name));
     let tokens: u64 = own.filter_map(|key| live.get(key.kid.as_str())).map(|live| live.tokens).max().unwrap_or(0);
-    let what = format!(
+    let mut what = format!(
         "{name} with {} users, {} server-side sessions, and up to {tokens} client-side tokens that may live",
         contents.users, contents.sessions
     );
+    let is_default = keyring::default_realm(&realms) == Some(name);
+    let others: Vec<_> = realms.iter().filter(|realm| realm.name != name).cloned().collect();
+    if let Some(next) = keyring::default_realm(&others).filter(|_| is_default) {
+        what.push_str(&format!("; addresses that name no realm would lead to {next}"));
+    }
     if dry_run {
         return Ok(format!("Would delete {what}. Nothing was changed."));
     }
-    if !even_if_used && (contents.users, contents.sessions, tokens) != (0, 0, 0) {
+    if !even_if_used && (is_default || (contents.users, contents.sessions, tokens) != (0, 0, 0)) {
         return Err(Failure(format!("this would delete {what}; with --even-if-used it does")));
     }
     let ring = Keyring::load(store, settings, &SealBudgets::few(settings.keys.max_seals)).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use countersign_journey::host::ConsentMapping;
+use countersign_journey::host::{ConsentMapping, KeyAttestation};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -22,6 +22,7 @@ pub(crate) struct Nodes {
     pub(crate) push_gateway: String,
     pub(crate) ping_one_environments: BTreeMap<String, String>,
     pub(crate) consents: Vec<ConsentMapping>,
+    pub(crate) key_attestation: KeyAttestation,
 }
 
 impl std::fmt::Debug for Nodes {
@@ -39,6 +40,8 @@ pub(super) struct NodesSection {
     push_gateway: Option<String>,
     ping_one_environments: Option<BTreeMap<String, String>>,
     consents: Option<Vec<ConsentSection>>,
+    attestation_roots: Option<PathBuf>,
+    attestation_status_url: Option<String>,
 }
 
 #[derive(Clone, Deserialize, Debug)]
@@ -57,7 +60,16 @@ struct ConsentSection {
 impl NodesSection {
     /// With what `above` says where this says nothing.
     pub(super) fn over(self, above: &Self) -> Self {
-        over!(self, above, secrets, push_gateway, ping_one_environments, consents)
+        over!(
+            self,
+            above,
+            secrets,
+            push_gateway,
+            ping_one_environments,
+            consents,
+            attestation_roots,
+            attestation_status_url
+        )
     }
 
     pub(super) fn check(&self, base: &Path) -> Result<Nodes, Wrong> {
@@ -84,13 +96,30 @@ impl NodesSection {
             access_level: section.access_level,
             titles: section.titles,
         };
+        let mut key_attestation = match &self.attestation_roots {
+            None => KeyAttestation::default(),
+            Some(file) => roots(&base.join(file))?,
+        };
+        key_attestation.status_url = self.attestation_status_url.clone().unwrap_or_default();
+        if !key_attestation.status_url.is_empty() && !web(&key_attestation.status_url) {
+            return Err(("nodes.attestation_status_url", "must be an http or https URL".to_owned()));
+        }
         Ok(Nodes {
             secrets: secrets.collect::<Result<_, Wrong>>()?,
             push_gateway,
             ping_one_environments: environments,
             consents: consents.into_iter().map(mapping).collect(),
+            key_attestation,
         })
     }
+}
+
+fn roots(file: &Path) -> Result<KeyAttestation, Wrong> {
+    let wrong = |why: &dyn std::fmt::Display| ("nodes.attestation_roots", format!("{}: {why}", file.display()));
+    let mut text = String::new();
+    let opened = std::fs::File::open(file).map_err(|error| wrong(&error))?;
+    opened.take(MAX_SECRET).read_to_string(&mut text).map_err(|error| wrong(&error))?;
+    KeyAttestation::with_roots(&text).map_err(|why| wrong(&why))
 }
 
 /// The text of a file, without the line end that editors leave.
@@ -134,5 +163,30 @@ mod tests {
         let nodes = own.over(&above).check(Path::new("/")).unwrap();
         assert_eq!((nodes.push_gateway.as_str(), nodes.consents[0].name.as_str()), ("https://push.example", "crm"));
         assert_eq!(check("push_gateway = \"push\"", Path::new("/")).unwrap_err().0, "nodes.push_gateway");
+    }
+
+    #[test]
+    fn roots_of_attestations_are_googles_or_those_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let google = check("", folder.path()).unwrap().key_attestation;
+        assert_eq!(google, KeyAttestation::default());
+        let pem = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEGbPb+0sUB4fTFMULpRtgA+RI7gH7\n\
+                   Mx0BbCRVqRW2MnVOXZmaXzfChGFGzNcxMPIzOwTLxtaPsSkBSoqJSJqVqA==\n-----END PUBLIC KEY-----\n";
+        std::fs::write(folder.path().join("roots.pem"), pem).unwrap();
+        std::fs::write(folder.path().join("none.pem"), "none").unwrap();
+        let text = "attestation_roots = \"roots.pem\"\nattestation_status_url = \"https://status.example/\"";
+        let own = check(text, folder.path()).unwrap().key_attestation;
+        assert_eq!(own.status_url, "https://status.example/");
+        let mut by_itself = KeyAttestation::with_roots(pem).unwrap();
+        assert_ne!(by_itself, google);
+        by_itself.status_url.clone_from(&own.status_url);
+        assert_eq!(by_itself, own);
+        for (text, at) in [
+            ("attestation_roots = \"none.pem\"", "nodes.attestation_roots"),
+            ("attestation_roots = \"missing.pem\"", "nodes.attestation_roots"),
+            ("attestation_status_url = \"status\"", "nodes.attestation_status_url"),
+        ] {
+            assert_eq!(check(text, folder.path()).unwrap_err().0, at);
+        }
     }
 }

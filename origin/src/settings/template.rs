@@ -128,7 +128,8 @@ public_url = {public_url}
 
 [rate_limits]
 # Requests to log in from one address (of IPv6, from one /64), wrong passwords for one user, and mails of journeys to one
-# address, in so many seconds; 0 for no limit. Each origin counts by itself.
+# address, in so many seconds; 0 for no limit. Each origin counts by itself. Of one user no more passwords are checked at
+# once than may be wrong; the others wait.
 # address_requests = 300
 # address_seconds = 60
 # user_failures = 30
@@ -198,6 +199,10 @@ public_url = {public_url}
 #   push_gateway = "https://push.example.com/send"
 #   [nodes.ping_one_environments]
 #   worker = "environment id"
+# Whom to believe about the keys of Android phones that are bound with attestation: public keys or certificates (PEM)
+# instead of Google's. The list of revoked ones is asked for each time, where its address is set.
+#   attestation_roots = "roots.pem"
+#   attestation_status_url = "https://android.googleapis.com/attestation/status"
 #   [[nodes.consents]]
 #   name = "crm"
 #   display_name = "Customer service"

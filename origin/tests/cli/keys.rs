@@ -108,8 +108,9 @@ fn a_signing_secret_of_ones_own_is_imported_or_refused_with_the_reason() {
         ),
         ("journey-signing", "HS256", "no base64!", "not a secret in base64"),
         ("session-content", "A256GCM", "AAECAwQFBgcICQoLDA0ODw==", "exactly 256 bits; this one has 128"),
-        ("session-signing", "HS256", "AAECAwQFBgcICQoLDA0ODw==", "no session-signing HS256 key is in use there"),
-        ("denylist", "HS256", "AAECAwQFBgcICQoLDA0ODw==", "no denylist HS256 key is in use there"),
+        ("session-signing", "HS256", "AAECAwQFBgcICQoLDA0ODw==", "HS256 key is in use there; --alg can be: EdDSA ("),
+        ("journey-signing", "HS999", "AAECAwQFBgcICQoLDA0ODw==", "HS999 key is in use there; --alg can be: HS256 ("),
+        ("denylist", "HS256", "AAECAwQFBgcICQoLDA0ODw==", "no denylist key is in use there; in use are: "),
     ] {
         let (code, said) = import(purpose, alg, secret);
         assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");

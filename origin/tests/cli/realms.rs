@@ -22,6 +22,43 @@ fn realms_are_added_with_keys_and_the_first_stays_the_default() {
     assert!(server.get("/am/json/realms/root/realms/aardvark/serverinfo/*").contains("\"realm\":\"/aardvark\""));
 }
 
+/// What a running server makes of it: clear answers, and addresses that name none lead to the oldest that is left.
+#[test]
+fn the_default_realm_goes_only_when_it_is_said_so() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let realm = |arguments: &[&str]| countersign(dir.path()).arg("realm").args(arguments).output().unwrap();
+    for name in ["beta", "aardvark"] {
+        assert!(realm(&["add", name]).status.success());
+    }
+    let refused = realm(&["delete", "alpha"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", stdout(&refused));
+    assert!(stderr(&refused).contains("addresses that name no realm would lead to /beta"), "{}", stderr(&refused));
+    assert!(!stdout(&realm(&["delete", "beta", "--dry-run"])).contains("name no realm"));
+
+    let server = Server::start(dir.path());
+    assert!(server.get("/am/UI/Login").starts_with("HTTP/1.1 200"));
+    let done = realm(&["delete", "alpha", "--even-if-used"]);
+    assert!(done.status.success(), "{}", stderr(&done));
+    server.until("/am/json/serverinfo/*", "\"realm\":\"/beta\"");
+    assert!(server.get("/am/UI/Login").starts_with("HTTP/1.1 200"));
+    let named = "/am/json/realms/root/realms/alpha";
+    for (path, message) in [
+        (format!("{named}/serverinfo/*"), "Realm \\\"/alpha\\\" not found"),
+        (format!("{named}/sessions?_action=validate"), "not found"),
+        ("/am/UI/Login?realm=/alpha".to_owned(), "Unknown realm"),
+    ] {
+        let answer = server.get(&path);
+        assert!(answer.starts_with("HTTP/1.1 404") && answer.contains(message), "{path}: {answer}");
+    }
+    // As any other, once there is a root realm: that is the default then.
+    assert!(realm(&["add", "root"]).status.success());
+    server.until("/am/json/serverinfo/*", "\"realm\":\"/\"");
+    let refused = realm(&["delete", "root"]);
+    assert!(stderr(&refused).contains("addresses that name no realm would lead to /beta"), "{}", stderr(&refused));
+    assert!(realm(&["delete", "beta"]).status.success());
+}
+
 /// One realm need not be named, whatever it is called; of several, none is guessed.
 #[test]
 fn the_realm_is_the_only_one_there_is_or_named() {

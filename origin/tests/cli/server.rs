@@ -39,6 +39,19 @@ impl Server {
         stream.read_to_string(&mut answer).unwrap();
         answer
     }
+
+    /// Asks until the answer has the text: what a command did is taken up within a second.
+    pub(crate) fn until(&self, path: &str, text: &str) {
+        let began = std::time::Instant::now();
+        loop {
+            let answer = self.get(path);
+            if answer.contains(text) {
+                return;
+            }
+            assert!(began.elapsed().as_secs() < 30, "{path}: {answer}");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
 }
 
 impl Drop for Server {

@@ -203,6 +203,18 @@ fn a_signature_that_the_host_finds_wrong_or_knew_under_keys_of_before_lets_nothi
     assert_eq!(outcome(&mut gate, "/", &cookie, &view(), NOW), "unknown_key");
 }
 
+/// The signature is good: whoever refuses counts it as what it is.
+#[test]
+fn what_the_host_finds_signed_and_is_no_session_lets_nothing_through() {
+    let (mut gate, minting, verifying) = gate_by_host(8);
+    let claims = serde_json::json!({"sub": "demo", "exp": claims().exp.0});
+    let token = mint(&claims, Kind::Session, &minting, &mut |out: &mut [u8]| out.fill(7)).unwrap();
+    let cookie = format!("sess={token}");
+    let signature = ask_host(&mut gate, &cookie, &verifying);
+    assert_eq!(gate.take_signature(signature, true), Err(TokenError::Claims));
+    assert_eq!(outcome(&mut gate, "/", &cookie, &view(), NOW), "verify");
+}
+
 /// What is looked at may end up in a log.
 #[test]
 fn a_verdict_does_not_show_the_token() {

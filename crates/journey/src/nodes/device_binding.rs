@@ -1,11 +1,12 @@
 use super::prelude::*;
 use crate::binding::{self, Answered, Expected, POSTPONED};
 use crate::host::Device;
+use crate::key_attestation;
 
 config! {
     /// How the app is to protect its key.
     authenticationType: String = "BIOMETRIC_ALLOW_FALLBACK" => ["NONE", "APPLICATION_PIN", "BIOMETRIC_ONLY", "BIOMETRIC_ALLOW_FALLBACK"];
-    /// Ask for an attestation of the key. There is no check of attestations, so this is refused.
+    /// Ask an Android phone for an attestation of the key, and fail without one that leads to a trusted root.
     attestation: bool = false;
     /// The ids of the apps that may bind a key; none means any.
     applicationIds: Vec<String>;
@@ -26,6 +27,8 @@ config! {
 }
 
 const CHALLENGE: &str = "challenge";
+/// What the hardware says of the key.
+const ATTESTATION: &str = "DeviceBindingNode.ATTESTATION";
 
 pub(crate) struct This;
 
@@ -40,13 +43,10 @@ impl Node for This {
     });
     const CALLBACKS: &'static [CallbackType] = &[CallbackType::DeviceBindingCallback];
     const INPUTS: &'static [Key] = &[Key::Named("username"), Key::Own(CHALLENGE)];
-    const OUTPUTS: &'static [Key] = &[Key::Own(CHALLENGE), Key::Named(POSTPONED)];
+    const OUTPUTS: &'static [Key] = &[Key::Own(CHALLENGE), Key::Named(POSTPONED), Key::Named(ATTESTATION)];
     type Config = Config;
 
     async fn process(config: Config, step: &mut Step<'_>) -> NodeResult {
-        if config.attestation {
-            return Err(NodeError::Config("setting attestation: attestations of keys are not checked".to_owned()));
-        }
         let Some(user) = step.user().await? else { return goto("failure") };
         let key = step.own(CHALLENGE);
         let asked = step.state.text(&key).map(str::to_owned);
@@ -62,7 +62,7 @@ impl Node for This {
             return send([Callback::device_key(
                 CallbackType::DeviceBindingCallback,
                 &user.universal_id,
-                Some((&user.username, &config.authenticationType)),
+                Some((&user.username, &config.authenticationType, config.attestation)),
                 &challenge,
                 texts.each_ref().map(String::as_str),
                 config.timeout,
@@ -77,12 +77,24 @@ impl Node for This {
             }
             Answered::Signed(jws) => jws,
         };
-        let Some((kid, jwk)) = binding::brought(jws) else { return goto("failure") };
+        let Some((kid, mut jwk)) = binding::brought(jws) else { return goto("failure") };
         let expected =
             Expected { challenge: &challenge, subject: Some(&user.universal_id), applications: &config.applicationIds };
         if binding::verify(jws, &jwk, &expected, step.now()).is_err() {
             return goto("failure");
         }
+        if config.attestation {
+            let (challenge, trusted) = (binding::challenged(&challenge), &step.host.realm.key_attestation);
+            let Ok(attested) = key_attestation::verify(&jwk, &challenge, trusted, step.now() / 1000) else {
+                return goto("failure");
+            };
+            if key_attestation::revoked(step, &attested.serials).await? {
+                return goto("failure");
+            }
+            step.state.put_transient(ATTESTATION, attested.description);
+        }
+        // They are of this moment, and longer than the key.
+        jwk.remove("x5c");
         let said = |name: &str| {
             step.answered(CallbackType::DeviceBindingCallback).map(|callback| binding::said(callback, name))
         };

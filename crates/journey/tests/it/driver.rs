@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 
 use crate::scripts::Scripts;
 use crate::support::{
-    Authenticator, PASSWORD, Phone, Provider, START, World, dummy_script, journey, jwk, one_time_code, plain_result,
-    sign, ssh_key,
+    Authenticator, PASSWORD, Phone, Provider, START, World, attestation, dummy_script, journey, jwk, one_time_code,
+    plain_result, sign, ssh_key,
 };
 
 /// How far it got.
@@ -444,7 +444,11 @@ fn bound_key(callback: &Callback) -> String {
     let output = |name: &str| callback.output(name).cloned().unwrap_or_default();
     let issuer = "com.pingidentity.journey.test";
     let claims = json!({"sub": output("userId"), "challenge": output("challenge"), "iss": issuer, "exp": START / 1000 + 9_000_000});
-    sign(5, &json!({"kid": "5", "jwk": jwk(5, "5")}), &claims)
+    let mut key = jwk(attestation::KEY, "5");
+    if output("attestation") == json!(true) {
+        key["x5c"] = attestation::attested(output("challenge").as_str().unwrap_or_default());
+    }
+    sign(attestation::KEY, &json!({"kid": "5", "jwk": key}), &claims)
 }
 
 fn security_key(world: &World) -> &Mutex<Authenticator> {

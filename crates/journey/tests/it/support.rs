@@ -1,6 +1,8 @@
 //! A realm in memory, and a trial that runs one node between a script that prepares state and one that looks at it.
 
+pub(crate) mod attestation;
 mod authenticator;
+mod certificates;
 mod devices;
 mod phone;
 mod provider;

@@ -175,7 +175,7 @@ pub(super) fn parse(path: &str) -> Option<Target<'_>> {
 /// The root realm exists always, if only to hold no journeys: clients ask it for `serverinfo` and `sessions`.
 pub(super) fn resolve(app: &App, realm: RealmPath) -> Result<String, Crest> {
     match realm {
-        RealmPath::Unnamed => Ok(app.default_realm.clone().unwrap_or_else(|| "/".to_owned())),
+        RealmPath::Unnamed => Ok(app.keys().default_realm.clone()),
         RealmPath::Named(name) if name == "/" || app.keys().realms.contains_key(&name) => Ok(name),
         RealmPath::Named(name) => {
             let shown: String = name.chars().take(255).collect();

@@ -53,7 +53,7 @@ pub(super) async fn not_found(State(app): State<Arc<App>>) -> Response {
 fn realm(app: &App, query: &super::query::Query) -> Option<String> {
     let name = match query.filled("realm") {
         Some(asked) => format!("/{}", asked.trim_matches('/')),
-        None => app.default_realm.clone()?,
+        None => app.keys().default_realm.clone(),
     };
     app.keys().realms.contains_key(&name).then_some(name)
 }

@@ -8,6 +8,7 @@
 //! password.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use countersign_core::time::UnixSeconds;
@@ -16,7 +17,7 @@ use countersign_store::{Attempts, Held, Rules, Store};
 use serde_json::json;
 
 use super::Services;
-use crate::rate_limits::Quota;
+use crate::rate_limits::{self, Quota, Trial};
 use crate::settings::{Lockout, Rate};
 
 /// The counter's name in the store.
@@ -87,22 +88,30 @@ impl Services<'_> {
     }
 
     /// Before a password is checked. `exists` is whether somebody has that name.
-    pub(super) async fn admit(&self, username: &str, exists: bool) -> Result<Admission, HostError> {
-        let now = self.app.clock.now();
-        if let Some(quota) =
-            self.app.limiter.password(&self.app.settings().rate_limits, &self.realm_name, username, now.0)
-        {
-            self.set_quota(quota);
-            if !quota.allowed {
-                return Err(HostError { service: "rate limit", why: "too many attempts for one user".to_owned() });
+    pub(super) async fn admit(
+        &self,
+        username: &str,
+        exists: bool,
+    ) -> Result<(Admission, Option<Trial<'_>>), HostError> {
+        let refused = |why: &str| Err(HostError { service: "rate limit", why: why.to_owned() });
+        let (settings, now_ms) = (self.app.settings(), || self.app.clock.now().0);
+        let trial = match self.app.limiter.password(&settings.rate_limits, &self.realm_name, username, now_ms).await {
+            None => None,
+            Some(rate_limits::Admission::Admitted(quota, trial)) => {
+                self.set_quota(quota);
+                Some(trial)
             }
-        }
-        let reserved = self.reserve(username, exists).await;
-        if reserved.is_err() {
-            // Nothing was tried.
-            self.app.limiter.right(&self.app.settings().rate_limits, &self.realm_name, username);
-        }
-        reserved
+            Some(rate_limits::Admission::Refused(quota)) => {
+                self.set_quota(quota);
+                return refused("too many attempts for one user");
+            }
+            Some(rate_limits::Admission::Busy) => {
+                // For all that is known they are right: there is too much to do, and nobody's fault.
+                self.overloaded.store(true, Ordering::Relaxed);
+                return refused("too many attempts for one user are under way");
+            }
+        };
+        Ok((self.reserve(username, exists).await?, trial))
     }
 
     /// One attempt of one user in one request.
@@ -180,7 +189,6 @@ impl Services<'_> {
 
     /// The password was right: what is typed from here on in this login is an attempt at what comes after it.
     pub(super) fn right(&self, username: &str) {
-        self.app.limiter.right(&self.app.settings().rate_limits, &self.realm_name, username);
         *self.right.lock().unwrap_or_else(PoisonError::into_inner) = Some(username.to_owned());
     }
 

@@ -37,7 +37,9 @@ impl Services<'_> {
         // One name has one counter, however it is spelled.
         let username = &known.as_ref().map_or_else(|| name_key(username), |known| known.username.clone());
         let exists = known.is_some();
-        let locked = plausible && self.admit(username, exists).await? == Admission::Locked;
+        let (admission, trial) =
+            if plausible { self.admit(username, exists).await? } else { (Admission::Admitted, None) };
+        let locked = admission == Admission::Locked;
         let stored = known.as_ref().filter(|_| !locked).map(|known| known.password_hash.clone());
         let password = Zeroizing::new(password.to_owned());
         let dummy = match &known {
@@ -51,10 +53,15 @@ impl Services<'_> {
         };
         let checked = self.app.passwords.verify_or(password, stored, dummy, &*self.app.entropy).await;
         let checked = checked.map_err(|error| self.hash_error(error))?;
+        let right = known.filter(|_| checked.right && !locked);
+        match trial {
+            Some(trial) if right.is_none() => trial.wrong(self.app.clock.now().0),
+            other => drop(other),
+        }
         if locked {
             return Ok(PasswordCheck::Locked);
         }
-        let Some(known) = known.filter(|_| checked.right) else {
+        let Some(known) = right else {
             if plausible {
                 self.hold_against(username, exists, true).await?;
             }

@@ -96,6 +96,7 @@ pub(crate) fn of(settings: &Settings, name: &str) -> Realm {
         },
         consents: nodes.consents.clone(),
         ping_one_environments: nodes.ping_one_environments.clone(),
+        key_attestation: nodes.key_attestation.clone(),
         schemas: [(Realm::DEFAULT_RESOURCE.to_owned(), Schema { properties })].into(),
     }
 }

@@ -3,7 +3,7 @@
 use countersign_journey::host::DeviceKind;
 use serde_json::{Value, json};
 
-use crate::support::{START, Trial, World, jwk, sign};
+use crate::support::{START, Trial, World, attestation, jwk, sign};
 
 const SEED: u8 = 21;
 
@@ -104,7 +104,60 @@ fn keys_that_are_not_shown_to_be_the_apps_are_refused() {
     assert_eq!((error("Abort"), error("Unknown")), ("Abort".to_owned(), "failure".to_owned()));
     let nobody = Trial::of("DeviceBindingNode", json!({}), Value::Null, Value::Null, World::new()).run();
     assert_eq!(nobody.outcome(), "failure");
-    assert!(ask(json!({"attestation": true}), World::new()).is_exception());
+}
+
+/// Binds with what the hardware says of a key for `challenge`, or for the one that was asked.
+fn attest(trial: Trial, seed: u8, challenge: Option<&str>) -> Trial {
+    let claims = claims(&trial);
+    let asked = trial.output(0, "challenge");
+    let mut key = jwk(seed, "k");
+    key["x5c"] = attestation::attested(challenge.or(asked.as_str()).unwrap());
+    let jws = sign(seed, &json!({"kid": "k", "jwk": key}), &claims);
+    trial.answer(&[json!(jws), json!(""), json!(""), json!("")])
+}
+
+#[test]
+fn an_attestation_of_the_key_is_checked_where_it_is_asked_for() {
+    let config = || json!({"attestation": true});
+    let asked = ask(config(), World::new());
+    assert_eq!(asked.output(0, "attestation"), json!(true));
+    let bound = attest(asked, attestation::KEY, None);
+    assert_eq!(bound.outcome(), "success");
+    let said = &bound.transient()["DeviceBindingNode.ATTESTATION"];
+    assert_eq!((&said["attestationSecurityLevel"], &said["hardwareEnforced"]["origin"]), (&json!(1), &json!(0)));
+    let stored = bound.world.users.devices("demo", |devices| devices[0].1.profile["key"].clone());
+    assert_eq!(stored, jwk(attestation::KEY, "k"), "without the certificates");
+
+    // Of another key, for another challenge, by another root, and none.
+    assert_eq!(attest(ask(config(), World::new()), 22, None).outcome(), "failure");
+    assert_eq!(attest(ask(config(), World::new()), attestation::KEY, Some("AAAA")).outcome(), "failure");
+    let mut world = World::new();
+    world.realm.key_attestation = Default::default();
+    assert_eq!(attest(ask(config(), world), attestation::KEY, None).outcome(), "failure");
+    let asked = ask(config(), World::new());
+    let claims = claims(&asked);
+    assert_eq!(bind(asked, attestation::KEY, "d", &claims).outcome(), "failure");
+    // Where nobody asks, nobody looks.
+    let asked = ask(json!({}), World::new());
+    assert_eq!(asked.output(0, "attestation"), json!(false));
+    let bound = attest(asked, 22, None);
+    assert_eq!((bound.outcome(), bound.transient()), ("success".to_owned(), json!({})));
+}
+
+#[test]
+fn revoked_certificates_attest_nothing() {
+    let with = |list: Value, status: u16| {
+        let mut world = World::new();
+        world.realm.key_attestation.status_url = "https://status.example/list".to_owned();
+        world.servers.push(("https://status.example/".to_owned(), Box::new(move |_| (status, list.clone()))));
+        attest(ask(json!({"attestation": true}), world), attestation::KEY, None)
+    };
+    assert_eq!(with(json!({"entries": {"c399": {"status": "REVOKED"}}}), 200).outcome(), "success");
+    for (serial, status) in [("c315", "REVOKED"), ("c316", "SUSPENDED"), ("c317", "REVOKED")] {
+        assert_eq!(with(json!({"entries": {serial: {"status": status}}}), 200).outcome(), "failure", "{serial}");
+    }
+    // Who cannot ask does not know.
+    assert!(with(json!({}), 200).is_exception() && with(json!({"entries": {}}), 503).is_exception());
 }
 
 #[test]

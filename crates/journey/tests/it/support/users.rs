@@ -89,6 +89,7 @@ pub(crate) fn realm() -> Realm {
         ping_one_environments: [("TestSDKs".to_owned(), "environment".to_owned())].into(),
         schemas: [(Realm::DEFAULT_RESOURCE.to_owned(), Schema { properties })].into(),
         app_schemes: vec!["com.example.app".to_owned()],
+        key_attestation: super::attestation::trusted(),
         relying_party: RelyingParty { id: super::RP.to_owned(), origins: vec![super::ORIGIN.to_owned()] },
     }
 }

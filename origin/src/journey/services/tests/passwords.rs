@@ -245,6 +245,41 @@ async fn s21_beyond_the_rate_nothing_is_checked_for_anybody() {
     }
 }
 
+/// What came of so many guesses of one user at once: right, wrong, and refused.
+async fn at_once(origin: &Origin, guesses: &[&'static str]) -> [usize; 3] {
+    let mut tasks = tokio::task::JoinSet::new();
+    for guess in guesses.iter().copied() {
+        let app = std::sync::Arc::clone(&origin.app);
+        tasks.spawn(async move {
+            let services = super::Services::new(&app, "/alpha");
+            let checked = services.check_password("demo", guess).await;
+            assert!(!services.overloaded());
+            checked.map_or("refused", |check| word(&check))
+        });
+    }
+    let all = tasks.join_all().await;
+    ["right", "wrong", "refused"].map(|what| all.iter().filter(|outcome| **outcome == what).count())
+}
+
+/// Those beyond the number that may be wrong wait for the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn right_passwords_are_not_refused_however_many_come_at_once() {
+    let origin = Origin::with("[rate_limits]\nuser_failures = 2\nuser_seconds = 60\n").await;
+    assert_eq!(at_once(&origin, &[PASSWORD; 30]).await, [30, 0, 0]);
+    assert_eq!(at_once(&origin, &["x"; 2]).await, [0, 2, 0], "and have cost nothing");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s21_parallel_guesses_beyond_the_rate_are_not_checked() {
+    let origin = Origin::with("[rate_limits]\nuser_failures = 4\nuser_seconds = 60\n").await;
+    assert_eq!(at_once(&origin, &["x"; 30]).await, [0, 4, 26]);
+    // As many as have come back, whatever comes with them.
+    origin.clock.advance(30);
+    let mixed: Vec<&'static str> = [PASSWORD, "x"].repeat(15);
+    let [_, wrong, _] = at_once(&origin, &mixed).await;
+    assert_eq!(wrong, 2);
+}
+
 /// An unknown name, a wrong password and a locked name are checked against something of the same cost.
 #[tokio::test]
 async fn s14_time_does_not_tell_who_exists() {

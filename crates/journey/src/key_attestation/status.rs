@@ -1,0 +1,21 @@
+//! Certificates that are revoked, in the form of Google's list (`https://android.googleapis.com/attestation/status`).
+
+use serde_json::Value;
+
+use crate::node::NodeError;
+use crate::outbound::get;
+use crate::step::Step;
+
+/// Whether one of the chain is revoked or suspended. Without an answer nobody can say.
+pub(crate) async fn revoked(step: &Step<'_>, serials: &[String]) -> Result<bool, NodeError> {
+    let url = &step.host.realm.key_attestation.status_url;
+    if url.is_empty() {
+        return Ok(false);
+    }
+    let list = step.fetch("the list of revoked attestation keys", get(url)).await?;
+    let entries = list.get("entries").and_then(Value::as_object);
+    let entries =
+        entries.ok_or_else(|| NodeError::Refused("the list of revoked attestation keys has no entries".to_owned()))?;
+    // Only those are listed that are not good, whatever their status.
+    Ok(serials.iter().any(|serial| entries.contains_key(serial)))
+}
