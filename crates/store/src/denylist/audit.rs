@@ -2,9 +2,11 @@
 //! kept for as long as the operator wants it.
 
 use countersign_core::denylist::Kind;
-use serde_json::json;
+use serde::Serialize;
 
-use super::{NewEntry, RequestId};
+use super::NewEntry;
+use super::row::Row;
+use crate::StoreError;
 use crate::db::Arg;
 
 pub(super) const COLUMNS: [&str; 8] =
@@ -30,23 +32,49 @@ const fn scope(kind: Kind) -> &'static str {
     }
 }
 
+/// What the line of the audit has that the line of the log has not.
+pub(super) struct Note {
+    pub(super) topic: &'static str,
+    pub(super) event: &'static str,
+    pub(super) transaction: String,
+    pub(super) detail: String,
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    scope: &'static str,
+    object: &'a str,
+    reason: &'a str,
+    line: i64,
+}
+
+impl Note {
+    pub(super) fn of(row: &Row<'_>) -> Result<Self, StoreError> {
+        let NewEntry { entry, object, reason, .. } = row.new;
+        let (topic, event) = match (entry.kind, object.as_str()) {
+            (Kind::Installation, super::epoch::OBJECT) => ("config", "DENYLIST-NEW-EPOCH"),
+            (kind, _) => event(kind),
+        };
+        let transaction = format!("{:032x}", u128::from_be_bytes(row.request.0));
+        let detail = Detail { scope: scope(entry.kind), object, reason, line: row.seq };
+        let detail =
+            serde_json::to_string(&detail).map_err(|error| StoreError::Internal { detail: error.to_string() })?;
+        Ok(Self { topic, event, transaction, detail })
+    }
+}
+
 /// One row of the table.
-pub(super) fn line(seq: u64, new: &NewEntry, RequestId(request): RequestId, created_at: i64) -> Vec<Arg> {
-    let NewEntry { entry, realm, username, object, reason, actor, .. } = new;
-    let (topic, event) = match (entry.kind, object.as_str()) {
-        (Kind::Installation, super::epoch::OBJECT) => ("config", "DENYLIST-NEW-EPOCH"),
-        (kind, _) => event(kind),
-    };
-    let detail = json!({"scope": scope(entry.kind), "object": object, "reason": reason, "line": seq});
-    let transaction: String = request.iter().map(|byte| format!("{byte:02x}")).collect();
-    vec![
-        created_at.into(),
+pub(super) fn line(row: &Row<'_>) -> Result<Vec<Arg>, StoreError> {
+    let Note { topic, event, transaction, detail } = Note::of(row)?;
+    let NewEntry { realm, username, actor, .. } = row.new;
+    Ok(vec![
+        row.created_at.into(),
         topic.into(),
         event.into(),
         realm.into(),
         username.into(),
         actor.into(),
         transaction.into(),
-        detail.to_string().into(),
-    ]
+        detail.into(),
+    ])
 }

@@ -1,7 +1,8 @@
 use countersign_core::denylist::{Chain, Entry, Epoch, Fingerprint, Kind, Slot, restart_at};
 use countersign_core::time::{UnixMillis, UnixSeconds};
 
-use super::{CHANNEL, DenylistLog, Head, LOCK, NewEntry, RequestId, checked, read, seq_in, writer};
+use super::row::{self, Row};
+use super::{CHANNEL, DenylistLog, Head, LOCK, NewEntry, RequestId, checked, read, seq_in};
 use crate::db::sql;
 use crate::{StoreError, check};
 
@@ -51,8 +52,8 @@ impl DenylistLog<'_> {
             .run(&mut tx)
             .await?;
         sql("UPDATE installation SET epoch = $1 WHERE id = 1").bind(&epoch.0).run(&mut tx).await?;
-        let row = writer::Row::new(&head, &new, RequestId(epoch.0), created_at)?;
-        writer::insert(&mut tx, vec![row]).await?;
+        let row = Row::new(&head, &new, RequestId(epoch.0), created_at)?;
+        row::insert(&mut tx, &[row]).await?;
         tx.notify(CHANNEL).await?;
         tx.commit().await?;
         self.0.signal().raise(head.seq);

@@ -16,6 +16,7 @@ mod crash_tests;
 mod epoch;
 mod prune;
 mod read;
+mod row;
 #[cfg(test)]
 mod tests;
 mod undo;

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::LOCK;
 use super::writer::{BATCH, QUEUE};
-use super::{Appended, Filter, Lookup, NewEntry, Probe, RequestId};
+use super::{Appended, Filter, Line, Lookup, NewEntry, Probe, RequestId};
 use crate::db::Tx;
 use crate::store::Patience;
 use crate::testing::{EPOCH, NOW, Site, on_both, tamper};
@@ -17,6 +17,7 @@ use crate::{Store, StoreError};
 
 on_both!(
     a_batch_is_written_whole_or_not_at_all,
+    in_a_batch_each_line_has_its_own_words,
     an_empty_log_ends_at_the_genesis_value,
     a_repeated_logout_keeps_its_number_and_a_watermark_gets_a_new_one,
     concurrent_repetitions_are_one_entry,
@@ -328,6 +329,63 @@ async fn a_batch_is_written_whole_or_not_at_all(site: Site) {
     let outcomes = tasks.join_all().await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
     assert_consistent(&store, 1).await;
+}
+
+/// One whose every column tells it from its neighbours, in characters that an encoding may trip over.
+fn telling(n: u8) -> NewEntry {
+    let kind = [Kind::Family, Kind::User, Kind::Realm, Kind::Key][usize::from(n) % 4];
+    let fingerprint = Fingerprint(u64::MAX - u64::from(n));
+    NewEntry {
+        entry: Entry { kind, slot: Slot(u32::from(n)), fingerprint },
+        realm: format!("/realm{n}"),
+        username: format!("{{zo\u{eb}, \"{n}\"}}"),
+        object: format!("a\\b{n}\u{1f511}"),
+        reason: format!("NULL {n}"),
+        actor: format!("'{n}'"),
+        request: Some(RequestId([n; 16])),
+    }
+}
+
+/// The columns of a batch travel apart from each other.
+async fn in_a_batch_each_line_has_its_own_words(site: Site) {
+    let store = site.store().await;
+    let mut tasks = JoinSet::new();
+    let mut append = async |n: u8| {
+        let store = store.clone();
+        tasks.spawn(async move { store.denylist().append(telling(n), NOW.plus(n.into())).await });
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+    };
+    append(1).await;
+    append(2).await;
+    let held = hold(&store).await;
+    for n in 3..=12 {
+        append(n).await;
+    }
+    drop(held);
+    assert!(tasks.join_all().await.iter().all(Result::is_ok));
+    assert_consistent(&store, 12).await;
+    let lines = store.denylist().list(100).await.unwrap();
+    let notes = store.audit().find(crate::AuditFilter::default(), 100).await.unwrap();
+    assert_eq!((lines.len(), notes.len()), (12, 12));
+    for (line, note) in lines.iter().zip(&notes) {
+        let n = u8::try_from(line.seq).unwrap();
+        let NewEntry { entry, realm, username, object, reason, actor, .. } = telling(n);
+        let note = &note.event;
+        let transaction = format!("{n:02x}").repeat(16);
+        assert_eq!(
+            (note.at, &note.realm, &note.username, &note.actor, &note.transaction_id),
+            (NOW.plus(n.into()), &realm, &username, &actor, &transaction)
+        );
+        let told = ["object", "reason"].map(|name| note.detail[name].as_str().unwrap().to_owned());
+        assert_eq!((told, note.detail["line"].as_u64()), ([object.clone(), reason.clone()], Some(n.into())));
+        let created_at = NOW.plus(n.into());
+        let seq = n.into();
+        let expected = Line { seq, entry, realm, username, object, reason, actor, created_at, undone_by: None };
+        assert_eq!(*line, expected);
+        let made_by = store.denylist().made_by(RequestId([n; 16])).await.unwrap();
+        assert_eq!(made_by, Some((seq, created_at)));
+    }
 }
 
 /// Keeps the writer waiting.

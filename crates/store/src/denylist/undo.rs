@@ -2,7 +2,8 @@ use countersign_core::denylist::{Entry, Fingerprint, Kind};
 use countersign_core::time::UnixSeconds;
 
 use super::read::{LINE, LineRow, line_out};
-use super::{Appended, CHANNEL, DenylistLog, LOCK, NewEntry, RequestId, checked, epoch, read, seq_in, writer};
+use super::row::{self, Row};
+use super::{Appended, CHANNEL, DenylistLog, LOCK, NewEntry, RequestId, checked, epoch, read, seq_in};
 use crate::db::{sql, sql_of};
 use crate::{StoreError, check};
 
@@ -42,8 +43,8 @@ impl DenylistLog<'_> {
         let mut head = read::head(&mut tx).await?;
         head.seq += 1; // cannot overflow: it is below 2^63
         head.chain = head.chain.append(head.seq, &entry);
-        let row = writer::Row::new(&head, &new, RequestId(request), created_at)?;
-        writer::insert(&mut tx, vec![row]).await?;
+        let row = Row::new(&head, &new, RequestId(request), created_at)?;
+        row::insert(&mut tx, &[row]).await?;
         sql("UPDATE denylist SET undone_by = $2 WHERE seq = $1")
             .bind(seq_in(seq)?)
             .bind(seq_in(head.seq)?)

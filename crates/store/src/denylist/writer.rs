@@ -7,7 +7,8 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::changes::Signal;
-use super::{Appended, CHANNEL, Head, LOCK, NewEntry, RequestId, append, audit, read, seq_in, seq_out};
+use super::row::{self, Row};
+use super::{Appended, CHANNEL, Head, LOCK, NewEntry, RequestId, append, read, seq_in, seq_out};
 use crate::StoreError;
 use crate::db::{Arg, Conn, Db, Tx, bulk, sql};
 use crate::store::Patience;
@@ -228,7 +229,7 @@ async fn written(conn: &mut Conn, batch: &[Job]) -> Result<(Head, Outcomes), Sto
     tx.lock(LOCK).await?;
     let head = read::head(&mut tx).await?;
     let Numbered { head, rows, outcomes } = numbered(head, Known::of(&mut tx, batch).await?, batch)?;
-    insert(&mut tx, rows).await?;
+    row::insert(&mut tx, &rows).await?;
     tx.notify(CHANNEL).await?;
     tx.commit().await?;
     Ok((head, outcomes))
@@ -240,19 +241,19 @@ async fn at_once(conn: &mut Conn, end: Option<Head>, batch: &[Job]) -> Result<Op
     let Numbered { head, rows, outcomes } = numbered(end, Known::default(), batch)?;
     let families = batch.iter().filter(|job| job.new.entry.kind == Kind::Family);
     let families = families.map(|job| job.new.entry.fingerprint.0.cast_signed()).collect();
-    let done = append::append(conn, &end, rows, families).await?;
+    let done = append::append(conn, &end, &rows, families).await?;
     Ok(done.then_some((head, outcomes)))
 }
 
 /// A batch with its positions.
-struct Numbered {
+struct Numbered<'a> {
     /// The end of the log after it.
     head: Head,
-    rows: Vec<Row>,
+    rows: Vec<Row<'a>>,
     outcomes: Outcomes,
 }
 
-fn numbered(mut head: Head, mut known: Known, batch: &[Job]) -> Result<Numbered, StoreError> {
+fn numbered(mut head: Head, mut known: Known, batch: &[Job]) -> Result<Numbered<'_>, StoreError> {
     let mut rows = Vec::with_capacity(batch.len());
     let mut outcomes = Vec::with_capacity(batch.len());
     for Job { new, request, created_at, .. } in batch {
@@ -269,62 +270,6 @@ fn numbered(mut head: Head, mut known: Known, batch: &[Job]) -> Result<Numbered,
     Ok(Numbered { head, rows, outcomes })
 }
 
-const COLUMNS: [&str; 12] = [
-    "seq",
-    "kind",
-    "slot",
-    "fingerprint",
-    "chain",
-    "realm",
-    "username",
-    "object",
-    "reason",
-    "actor",
-    "created_at",
-    "request",
-];
-
-/// A line of the log, and its line of the audit.
-pub(super) struct Row {
-    log: Vec<Arg>,
-    audit: Vec<Arg>,
-}
-
-impl Row {
-    pub(super) fn new(head: &Head, new: &NewEntry, request: RequestId, created_at: i64) -> Result<Self, StoreError> {
-        Ok(Self { log: line(head, new, request, created_at)?, audit: audit::line(head.seq, new, request, created_at) })
-    }
-
-    pub(super) fn into_parts(self) -> (Vec<Arg>, Vec<Arg>) {
-        (self.log, self.audit)
-    }
-}
-
-/// One row of the table.
-fn line(head: &Head, new: &NewEntry, RequestId(request): RequestId, created_at: i64) -> Result<Vec<Arg>, StoreError> {
-    Ok(vec![
-        seq_in(head.seq)?.into(),
-        i64::from(new.entry.kind.code()).into(),
-        i64::from(new.entry.slot.0).into(),
-        new.entry.fingerprint.0.cast_signed().into(),
-        (&head.chain.0).into(),
-        (&new.realm).into(),
-        (&new.username).into(),
-        (&new.object).into(),
-        (&new.reason).into(),
-        (&new.actor).into(),
-        created_at.into(),
-        (&request).into(),
-    ])
-}
-
-/// The audit in the same transaction: no end without who and why, and no durable write more.
-pub(super) async fn insert(tx: &mut Tx<'_>, rows: Vec<Row>) -> Result<(), StoreError> {
-    let (lines, audit) = rows.into_iter().map(Row::into_parts).unzip();
-    bulk::insert(tx, "denylist", &COLUMNS, lines).await?;
-    bulk::insert(tx, "audit", &audit::COLUMNS, audit).await
-}
-
 /// One line behind the head that was read in the same transaction.
 pub(super) async fn append_in(
     tx: &mut Tx<'_>,
@@ -336,7 +281,7 @@ pub(super) async fn append_in(
     head.chain = head.chain.append(head.seq, &new.entry);
     let mut request = [0; 16];
     getrandom::fill(&mut request).map_err(|_| StoreError::NoEntropy)?;
-    insert(tx, vec![Row::new(&head, new, RequestId(request), created_at)?]).await?;
+    row::insert(tx, &[Row::new(&head, new, RequestId(request), created_at)?]).await?;
     Ok(Appended { seq: head.seq, already: false })
 }
 
@@ -356,7 +301,7 @@ pub(super) async fn rehearse(tx: &mut Tx<'_>, mut head: Head) -> Result<(), Stor
         actor: "rehearsal".to_owned(),
         request: None,
     };
-    bulk::insert(tx, "denylist", &COLUMNS, vec![line(&head, &new, RequestId(bytes), 0)?]).await?;
+    row::insert_unaudited(tx, &[Row::new(&head, &new, RequestId(bytes), 0)?]).await?;
     sql("DELETE FROM denylist WHERE seq = $1").bind(seq_in(head.seq)?).run(tx).await.map(drop)
 }
 
