@@ -13,6 +13,18 @@ use crate::variables::Variables;
 pub const SUCCESS_NODE: &str = "70e691a5-1e33-4ac3-a356-e7b6d60d92e0";
 pub const FAILURE_NODE: &str = "e301438c-0bd0-429c-ab0c-66126501069a";
 
+/// The journeys that a new installation of AM's platform has; exports of others call them and do not have them along.
+const COME_WITH_THE_PLATFORM: [&str; 6] =
+    ["Login", "Registration", "ProgressiveProfile", "UpdatePassword", "ResetPassword", "ForgottenUsername"];
+
+/// For whoever misses a journey, to go after its name.
+pub(crate) fn advice(name: &str) -> &'static str {
+    match COME_WITH_THE_PLATFORM.contains(&name) {
+        true => "; it is one that the platform comes with: export it from there too",
+        false => "",
+    }
+}
+
 /// A journey that can run: what [`Document`] says, read once.
 #[derive(Clone)]
 pub struct Journey {

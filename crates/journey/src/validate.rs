@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::config::Kind;
 use crate::filter::Filter;
 use crate::host::Realm;
-use crate::journey::{FAILURE_NODE, Journey, NodeSpec, SUCCESS_NODE};
+use crate::journey::{FAILURE_NODE, Journey, NodeSpec, SUCCESS_NODE, advice};
 use crate::library::{Language, Library, Script};
 use crate::nodes::node_type;
 use crate::oauth::mapping::{self, NoMapping};
@@ -101,13 +101,7 @@ impl std::fmt::Display for Problem {
             Self::BadScript(name, why) => write!(out, "script {name:?} {why}"),
             Self::ProfileScript(id) => write!(out, "profile script {id} does more than to map names"),
             Self::MissingProvider(name) => write!(out, "identity provider {name:?} is not in the export"),
-            Self::MissingJourney(name) => {
-                let more = match COME_WITH_THE_PLATFORM.contains(&name.as_str()) {
-                    true => "; it is one that the platform comes with: export it from there too",
-                    false => "",
-                };
-                write!(out, "inner journey {name:?} does not exist{more}")
-            }
+            Self::MissingJourney(name) => write!(out, "inner journey {name:?} does not exist{}", advice(name)),
             Self::MissingTemplate(name) => write!(out, "mail template {name:?} is missing; a built-in text is sent"),
             Self::MissingVariable(name) => write!(out, "variable {name} has no value"),
             Self::DanglingOutcome(id) => write!(out, "outcome {id:?} leads to a node that does not exist"),
@@ -143,10 +137,6 @@ impl Report {
         self.findings.iter().filter(|finding| finding.severity != Severity::Warns)
     }
 }
-
-/// The journeys that a new installation of AM's platform has; exports of others call them and do not have them along.
-const COME_WITH_THE_PLATFORM: [&str; 6] =
-    ["Login", "Registration", "ProgressiveProfile", "UpdatePassword", "ResetPassword", "ForgottenUsername"];
 
 /// Whether a script can be compiled; the error says why not.
 pub type ScriptCheck<'a> = dyn Fn(&Script) -> Result<(), String> + 'a;
@@ -302,8 +292,8 @@ impl Check<'_> {
                 need(!realm.push.gateway.is_empty(), Severity::Blocks, "nodes.push_gateway");
             }
             "DeviceBindingNode" if node.config.get("attestation").and_then(Value::as_bool) == Some(true) => {
-                let asked = !realm.key_attestation.status_url.is_empty();
-                need(asked, Severity::Warns, "nodes.attestation_status_url: keys that were revoked are taken");
+                let what = "nodes.attestation_status_url: keys that were revoked are taken";
+                need(!realm.key_attestation.status_url.is_empty(), Severity::Warns, what);
             }
             "KbaCreateNode" => {
                 let own = node.config.get("allowUserDefinedQuestions").and_then(Value::as_bool).unwrap_or(true);

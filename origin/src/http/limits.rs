@@ -127,4 +127,23 @@ mod tests {
         assert_eq!(answers[0], answers[1]);
         assert_eq!((answers[0].0, answers[0].2[0].as_str()), (429, "\"user\";r=0;t=30"));
     }
+
+    /// However many log in as one user at once, beside whoever guesses as well.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn right_logins_at_once_are_let_in_beyond_the_number_that_may_fail() {
+        let origin = Origin::with("[rate_limits]\nuser_failures = 2\nuser_seconds = 3600\n").await;
+        let path = format!("{ALPHA}/authenticate");
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..16 {
+            let (origin, path) = (origin.from("127.0.0.1"), path.clone());
+            let password = if n == 7 { "x" } else { PASSWORD };
+            tasks.spawn(async move {
+                let headers = [("x-openam-username", "demo"), ("x-openam-password", password)];
+                origin.post(&path, &headers, "{}").await.status
+            });
+        }
+        let all = tasks.join_all().await;
+        let count = |status: u16| all.iter().filter(|answered| **answered == status).count();
+        assert_eq!((count(200), count(401)), (15, 1), "{all:?}");
+    }
 }
