@@ -24,7 +24,6 @@ mod encoded_word;
 mod engine;
 mod filter;
 pub mod graph;
-mod groovy;
 pub mod host;
 pub mod import;
 mod journey;

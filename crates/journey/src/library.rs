@@ -3,7 +3,6 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::groovy;
 use crate::import::source;
 use crate::journey::truth;
 use crate::mail::EmailTemplate;
@@ -40,16 +39,17 @@ impl Script {
     /// Reads a script of an export; `None` when its source is not there.
     pub fn read(id: &str, script: &Map<String, Value>) -> Option<Self> {
         let text = |name: &str| script.get(name).and_then(Value::as_str).unwrap_or_default();
-        let source = source(script.get("script")?)?;
-        let (language, source) = match text("language").eq_ignore_ascii_case("groovy") {
-            false => (Language::JavaScript, source),
-            true => match groovy::in_javascript(&source) {
-                Some(same) => (Language::JavaScript, same),
-                None => (Language::Groovy, source),
+        Some(Self {
+            id: id.to_owned(),
+            name: text("name").to_owned(),
+            language: if text("language").eq_ignore_ascii_case("groovy") {
+                Language::Groovy
+            } else {
+                Language::JavaScript
             },
-        };
-        let next_generation = text("evaluatorVersion").starts_with('2');
-        Some(Self { id: id.to_owned(), name: text("name").to_owned(), language, next_generation, source })
+            next_generation: text("evaluatorVersion").starts_with('2'),
+            source: source(script.get("script")?)?,
+        })
     }
 
     /// The script of a node made with the node designer, under its type.
