@@ -121,9 +121,10 @@ impl App {
         let keys = Keyring::load(&store, &settings, &budgets).await?;
         let passwords = Passwords::new(&settings.argon2, &*entropy)?;
         let keys = RwLock::new(Arc::new(keys));
-        // Whoever waits holds a connection: half of them stay free for those who do not.
+        // Whoever waits holds a connection: a quarter of them stays free for those who do not.
         let news = News::new(settings.max_connections / 2);
-        let (outbox, limiter) = (Outbox::new(settings.mail.clone()), Limiter::new(&settings.rate_limits));
+        let limiter = Limiter::new(&settings.rate_limits, settings.max_connections / 4);
+        let outbox = Outbox::new(settings.mail.clone());
         let libraries = Libraries::load(&store).await?;
         let (loading, issued) = (tokio::sync::Mutex::default(), Issued::default());
         Ok(Arc::new(Self {

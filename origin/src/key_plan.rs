@@ -182,10 +182,11 @@ fn has_room(keys: &[StoredKey], place: &Place) -> Result<(), Impossible> {
     if keys.iter().filter(is_old).count() < MAX_OLD {
         return Ok(());
     }
-    let place = place_name(place);
-    Err(Impossible(format!(
-        "{place} has {MAX_OLD} keys of before, on which tokens may hang still; they go with those tokens"
-    )))
+    let why = match place.0 {
+        EDGE_DELIVERY | FEED_CREDENTIAL => "which edges may have still; `keys retire` ends those that none has",
+        _ => "on which tokens may hang still; they go with those tokens",
+    };
+    Err(Impossible(format!("{} has {MAX_OLD} keys of before, {why}", place_name(place))))
 }
 
 fn step_down(key: &StoredKey, purpose: Purpose, now: UnixSeconds, times: Times) -> Step {

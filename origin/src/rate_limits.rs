@@ -19,10 +19,9 @@ use crate::settings::{Rate, RateLimits};
 const SHARDS: usize = 16;
 const WAYS: usize = 8;
 
-/// How long a password waits until as many of its user as may be wrong are no longer being checked, and how many wait
-/// so at one origin. Who sends wrong ones makes nobody wait for long: once there are too many, all are refused.
+/// How long a password waits until as many of its user as may be wrong are no longer being checked. Who sends wrong ones
+/// makes nobody wait for long: once there are too many, all are refused.
 const PATIENCE: Duration = Duration::from_secs(10);
-const WAITING: usize = 1024;
 
 /// What a bucket says, before or after something was taken from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -155,6 +154,7 @@ pub(crate) struct Limiter {
     addresses: Buckets,
     users: Buckets,
     mails: Buckets,
+    /// Places for passwords that wait.
     waiting: Semaphore,
 }
 
@@ -189,12 +189,13 @@ impl Drop for Trial<'_> {
 }
 
 impl Limiter {
-    pub(crate) fn new(settings: &RateLimits) -> Self {
+    /// Of all users together no more than `waiting` passwords wait at once: each holds a connection.
+    pub(crate) fn new(settings: &RateLimits, waiting: usize) -> Self {
         Self {
             addresses: Buckets::new(settings.tracked),
             users: Buckets::new(settings.tracked),
             mails: Buckets::new(settings.tracked),
-            waiting: Semaphore::new(WAITING),
+            waiting: Semaphore::new(waiting),
         }
     }
 
@@ -276,6 +277,7 @@ mod tests {
     use super::*;
 
     const RATE: Rate = Rate { quota: 3, seconds: 60 };
+    const WAITING: u32 = 64;
     const SETTINGS: RateLimits = RateLimits { address: Some(RATE), user: Some(RATE), mail: Some(RATE), tracked: 1024 };
     const NOW: u64 = 1_800_000_000_000;
 
@@ -285,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_bucket_empties_and_fills_again() {
-        let limiter = Limiter::new(&SETTINGS);
+        let limiter = Limiter::new(&SETTINGS, WAITING as usize);
         let ask = |ms: u64| {
             let quota = limiter.request(&SETTINGS, address("192.0.2.1"), NOW + ms).unwrap();
             (quota.allowed, quota.remaining, quota.reset_seconds)
@@ -299,7 +301,7 @@ mod tests {
 
     #[test]
     fn whoever_shares_a_network_of_ipv6_shares_a_bucket() {
-        let limiter = Limiter::new(&SETTINGS);
+        let limiter = Limiter::new(&SETTINGS, WAITING as usize);
         let left = |text: &str| limiter.request(&SETTINGS, address(text), NOW).unwrap().remaining;
         assert_eq!((left("2001:db8::1"), left("2001:db8::ffff:2"), left("2001:db8:0:1::1")), (2, 1, 2));
         assert_eq!((left("192.0.2.1"), left("::ffff:192.0.2.1"), left("192.0.2.2")), (2, 1, 2));
@@ -327,7 +329,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_right_password_costs_nothing_and_users_are_told_apart() {
-        let limiter = Limiter::new(&SETTINGS);
+        let limiter = Limiter::new(&SETTINGS, WAITING as usize);
         for _ in 0..20 {
             assert!(matches!(password(&limiter, "/alpha", "demo").await, Admission::Admitted(..)));
         }
@@ -344,7 +346,7 @@ mod tests {
     /// However long a check takes, one that was no failure fills no bucket.
     #[tokio::test]
     async fn what_is_held_counts_until_it_is_known() {
-        let limiter = Limiter::new(&SETTINGS);
+        let limiter = Limiter::new(&SETTINGS, WAITING as usize);
         let at = async |ms: u64| match limiter.password(&SETTINGS, "/alpha", "demo", || NOW + ms).await.unwrap() {
             Admission::Admitted(quota, trial) => (quota.remaining, Some(trial)),
             Admission::Refused(_) => (9, None),
@@ -364,7 +366,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn as_many_are_checked_at_once_as_may_be_wrong_and_the_next_one_waits() {
-        let limiter = Limiter::new(&SETTINGS);
+        let limiter = Limiter::new(&SETTINGS, WAITING as usize);
         let mut held = Vec::new();
         for _ in 0..3 {
             held.push(password(&limiter, "/alpha", "demo").await);
@@ -397,10 +399,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_more_wait_than_a_number() {
-        let limiter = Limiter::new(&SETTINGS);
+        let limiter = Limiter::new(&SETTINGS, WAITING as usize);
         let once = || password(&limiter, "/alpha", "demo");
         let held = tokio::join!(once(), once(), once());
-        let places = limiter.waiting.try_acquire_many(u32::try_from(WAITING).unwrap()).unwrap();
+        let places = limiter.waiting.try_acquire_many(WAITING).unwrap();
         let began = Instant::now();
         assert!(matches!(password(&limiter, "/alpha", "demo").await, Admission::Busy));
         assert!(began.elapsed().is_zero());
@@ -410,7 +412,7 @@ mod tests {
 
     #[test]
     fn mails_to_one_address_are_counted_however_it_is_spelled() {
-        let limiter = Limiter::new(&SETTINGS);
+        let limiter = Limiter::new(&SETTINGS, WAITING as usize);
         let allowed = |to: &str| limiter.mail(&SETTINGS, to, NOW).unwrap().allowed;
         assert!(allowed("ann@example.com") && allowed("Ann@example.com ") && allowed("ANN@EXAMPLE.COM"));
         assert!(!allowed("ann@example.com"));
@@ -420,7 +422,7 @@ mod tests {
     /// However many names are tried, memory stays what it is, and an empty bucket is not forgotten for full ones.
     #[tokio::test]
     async fn a_flood_of_names_makes_nobody_forgotten_who_is_at_the_limit() {
-        let limiter = Limiter::new(&SETTINGS);
+        let limiter = Limiter::new(&SETTINGS, WAITING as usize);
         for _ in 0..4 {
             wrong(&limiter, "/alpha", "victim").await;
         }

@@ -48,8 +48,8 @@ pub(crate) fn challenge(step: &Step<'_>) -> String {
 }
 
 /// The challenge as phones give it to their hardware.
-pub(crate) fn challenged(challenge: &str) -> Vec<u8> {
-    STANDARD.decode(challenge).unwrap_or_default()
+pub(crate) fn challenged(challenge: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(challenge).ok()
 }
 
 /// What a signature is expected to say.

@@ -77,9 +77,11 @@ impl Document {
             .section("nodeTypes")
             .filter_map(|(_, definition)| Some((definition.get("serviceName")?.as_str()?, length(definition))))
             .collect();
-        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        // By where it is, since two ids that differ by case may be two nodes or one.
+        let mut known: BTreeMap<*const Map<String, Value>, usize> = BTreeMap::new();
         let mut node = |id: &str, node_type: &str| {
-            let config = *known.entry(id.to_lowercase()).or_insert_with(|| self.node(id).map_or(0, length));
+            let config = self.node(id);
+            let config = config.map_or(0, |map| *known.entry(std::ptr::from_ref(map)).or_insert_with(|| length(map)));
             let definition = node_type.strip_prefix(DESIGNED).and_then(|name| definitions.get(name));
             config.saturating_add(definition.copied().unwrap_or_default()).saturating_add(NODE_BYTES)
         };
@@ -175,6 +177,13 @@ mod tests {
             Document(document.as_object().unwrap().clone()).compiled_bytes()
         };
         let each = of(1) - of(0);
+        // Two nodes of one spelling but for the case.
+        let child = |id: &str| json!({"_id": id, "nodeType": "T"});
+        let cases = json!({
+            "tree": {"nodes": {"p": {"nodeType": "PageNode"}}},
+            "nodes": {"p": {"nodes": [child("x"), child("X"), child("X")]}, "x": {}, "X": {"text": "x".repeat(1000)}},
+        });
+        assert!(Document(cases.as_object().unwrap().clone()).compiled_bytes() > 2000);
         assert!((1500..2000).contains(&each), "{each}");
         assert!(of(0) > 1100 && of(100) > 100 * each);
     }

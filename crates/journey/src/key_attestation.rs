@@ -185,7 +185,9 @@ impl Certificate {
     /// Those from the factory, whose subjects are nothing but numbers, end only when they are revoked.
     fn is_valid_at(&self, now_seconds: u64) -> Result<(), String> {
         let validity = self.tbs.validity();
-        let from_factory = self.tbs.subject().iter().all(|attribute| [SERIAL_NUMBER, TITLE].contains(&attribute.oid));
+        let subject = self.tbs.subject();
+        let from_factory =
+            !subject.is_empty() && subject.iter().all(|attribute| [SERIAL_NUMBER, TITLE].contains(&attribute.oid));
         if now_seconds < validity.not_before.to_unix_duration().as_secs() {
             return Err("a certificate is not valid yet".to_owned());
         }

@@ -84,8 +84,10 @@ impl Node for This {
             return goto("failure");
         }
         if config.attestation {
-            let (challenge, trusted) = (binding::challenged(&challenge), &step.host.realm.key_attestation);
-            let Ok(attested) = key_attestation::verify(&jwk, &challenge, trusted, step.now() / 1000) else {
+            let trusted = &step.host.realm.key_attestation;
+            let verify =
+                |challenge: Vec<u8>| key_attestation::verify(&jwk, &challenge, trusted, step.now() / 1000).ok();
+            let Some(attested) = binding::challenged(&challenge).and_then(verify) else {
                 return goto("failure");
             };
             if key_attestation::revoked(step, &attested.serials).await? {

@@ -9,8 +9,8 @@ use url::Url;
 
 use super::{Services, script_host};
 
-/// Longer answers are an error.
-const MAX_ANSWER: u64 = 512 * 1024;
+/// Longer answers are an error. The list of revoked attestation keys is the longest that a node asks for.
+const MAX_ANSWER: u64 = 4 * 1024 * 1024;
 
 /// Requests at once: each holds a thread while it waits.
 static ROOM: Semaphore = Semaphore::const_new(32);
