@@ -1,8 +1,9 @@
 //! A batch in one statement, hence in one round trip: what takes a dozen of them when each step is its own.
 //!
 //! It begins where this process saw the log end. It writes nothing, and the caller goes the long way, when that is not
-//! the end any more: another process's lines have these numbers then, and a log that was pruned or began a new epoch
-//! has another floor. So it does when a family of the batch is listed already, or a request was made before.
+//! the end any more: another process's lines have these numbers then, a log that was pruned or began a new epoch has
+//! another floor, and one whose last commits are lost has another line there, or none. So it does when a family of the
+//! batch is listed already, or a request was made before.
 
 use sqlx::PgConnection;
 
@@ -22,6 +23,7 @@ const STATEMENT: &str = "
     WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock($1)),
     base AS MATERIALIZED (
         SELECT FROM denylist_floor AS floor, turn WHERE floor.id = 1 AND floor.seq = $2
+            AND ($21 = $2 OR EXISTS (SELECT FROM denylist AS tail WHERE tail.seq = $21 AND tail.chain = $22))
             AND NOT EXISTS (SELECT 1 FROM UNNEST($4::bigint[]) AS own (fingerprint)
                             WHERE (SELECT listed.seq FROM denylist AS listed WHERE listed.kind = 1
                                    AND listed.fingerprint = own.fingerprint AND listed.undone_by IS NULL LIMIT 1) > 0)
@@ -70,6 +72,8 @@ pub(super) async fn append(
         .bind(column(&notes, |note| note.event))
         .bind(column(&notes, |note| note.transaction.as_str()))
         .bind(column(&notes, |note| note.detail.as_str()))
+        .bind(seq_in(after.seq)?)
+        .bind(after.chain.0.as_slice())
         .execute(conn)
         .await;
     match done.map(|done| usize::try_from(done.rows_affected())) {

@@ -37,6 +37,7 @@ on_both!(
     r09_a_new_epoch_revives_nothing_that_was_lost,
     appends_wake_those_who_wait_in_every_process,
     what_another_process_did_to_the_log_is_noticed,
+    an_end_that_moved_back_leaves_no_gap,
     r10_a_writer_of_before_goes_on_in_the_new_epoch,
     every_line_is_in_the_audit_once,
     the_line_that_ended_a_session_is_found,
@@ -571,6 +572,18 @@ async fn lines_are_found_by_realm_user_kind_and_time_page_by_page(site: Site) {
     assert_eq!(found(Filter { before: Some(1), ..filter }, 2).await, [0; 0]);
     assert_eq!(found(Filter::default(), u32::MAX).await.len(), 40);
     assert_eq!(found(Filter { realm: Some("/' OR 1=1 --"), ..Filter::default() }, 2).await, [0; 0]);
+}
+
+/// As a server that took over without the last commits has it, behind a proxy that keeps the connection.
+async fn an_end_that_moved_back_leaves_no_gap(site: Site) {
+    let store = site.store().await;
+    for family in 1..=3 {
+        append(&store, Kind::Family, 1, family).await.unwrap();
+    }
+    tamper(&store, "DELETE FROM denylist WHERE seq = 3").await;
+    let next = append(&store, Kind::Family, 1, 4).await.unwrap();
+    assert_eq!(next, Appended { seq: 3, already: false });
+    assert_eq!(store.denylist().head().await.unwrap().seq, 3);
 }
 
 /// A process that did not hear of the new epoch: what it acknowledges stands in the log that edges follow, above the
