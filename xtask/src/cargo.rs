@@ -77,6 +77,17 @@ pub(crate) fn build_edge(features: &[String]) -> Result<PathBuf> {
     wasm.next_back().map(PathBuf::from).context("cargo built no countersign_edge.wasm; is the edge crate a cdylib?")
 }
 
+/// Builds an example of a package for wasm32, as the worker is built, and gives the module.
+pub fn build_wasm_example(package: &str, example: &str) -> Result<PathBuf> {
+    crate::tools::ensure_wasm_target()?;
+    let args = ["--package", package, "--example", example, "--profile", "edge", "--target", "wasm32-unknown-unknown"];
+    let artifacts = build(&args)?;
+    let made = artifacts.iter().find(|artifact| artifact["target"]["name"] == example);
+    let files = made.and_then(|artifact| artifact["filenames"].as_array()).into_iter().flatten();
+    let mut modules = files.filter_map(Value::as_str).filter(|file| file.ends_with(".wasm"));
+    modules.next().map(PathBuf::from).with_context(|| format!("cargo built no module of {example}"))
+}
+
 /// Cargo's progress and errors go to the terminal; the names of what it made come back.
 fn build(args: &[&str]) -> Result<Vec<Value>> {
     let mut command = command();

@@ -2,6 +2,7 @@
 
 use countersign_core::keys::{ContentAlg, ContentKey, KeyAlg, SigningAlg, VerificationKey};
 use countersign_core::vectors::primitive;
+use countersign_gcm::Gcm;
 use serde_json::Value;
 
 use crate::{NotOffered, base64url, hex, kid, run};
@@ -88,6 +89,20 @@ fn aes_gcm() {
         128 => ContentAlg::A128Gcm,
         192 => ContentAlg::A192Gcm,
         _ => ContentAlg::A256Gcm,
+    });
+}
+
+/// The one of the worker, over portable lanes.
+#[test]
+fn aes_gcm_over_lanes() {
+    run("aes_gcm_test.json", |group, case| {
+        let iv = hex(&case["iv"]);
+        let nonce = iv.try_into().map_err(|_| NotOffered("an IV of a length that JOSE does not have".to_owned()))?;
+        let gcm =
+            Gcm::new(&hex(&case["key"])).ok_or_else(|| NotOffered(format!("a key of {} bits", group["keySize"])))?;
+        let [aad, mut content, tag, plain] = ["aad", "ct", "tag", "msg"].map(|name| hex(&case[name]));
+        let tag = tag.try_into().map_err(|_| NotOffered("a tag that was cut short".to_owned()))?;
+        Ok(gcm.open(&nonce, &aad, &mut content, &tag).is_ok() && content == plain)
     });
 }
 

@@ -28,6 +28,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let artifacts = Artifacts::build(Profile::Dev)?;
     // The tests ask for this one by the same options and find it made.
     edge_build::build(&BuildOptions::for_tests()?)?;
+    cargo::build_wasm_example("countersign-gcm", "self_check")?;
     // Nobody runs the benchmarks here, and nothing else would tell that they no longer build.
     cargo::build_bins_with(&[("countersign-tests", "bench")], &["countersign-tests/bench"], Profile::Dev)?;
 

@@ -30,7 +30,9 @@ impl<T> Verified<T> {
 /// Buffers that [`open`] works in. Keep one, so that opening tokens does not allocate again and again.
 #[derive(Default)]
 pub struct Scratch {
-    header: Vec<u8>,
+    /// A reader for each kind of header: the same text may be one and not the other.
+    jws: header::Reader,
+    jwe: header::Reader,
     outer: Vec<u8>,
     pub(super) inner: Vec<u8>,
 }
@@ -94,10 +96,10 @@ fn open_with<T: DeserializeOwned>(
     keys: &KeySet,
     scratch: &mut Scratch,
 ) -> Result<Opened<T>, TokenError> {
-    let Scratch { header, outer, inner } = scratch;
+    let Scratch { jws: jws_header, jwe: jwe_header, outer, inner } = scratch;
     let (payload, kids) = match keys.envelope() {
         Envelope::Sign => {
-            let jws = Jws::check(token, kind, None, keys, header)?;
+            let jws = Jws::check(token, kind, None, keys, jws_header)?;
             let kids = [Some(jws.key.kid().clone()), None];
             if let Some(host) = jws.key.host_key() {
                 return Unproven::new(host, kids, jws.signing_input, jws.signature).map(Opened::Unproven);
@@ -106,12 +108,12 @@ fn open_with<T: DeserializeOwned>(
             (inner, kids)
         }
         Envelope::Encrypt => {
-            let kid = open_jwe(token, kind, None, keys, header, outer)?;
+            let kid = open_jwe(token, kind, None, keys, jwe_header, outer)?;
             (outer, [Some(kid), None])
         }
         Envelope::SignThenEncrypt => {
-            let content = open_jwe(token, kind, Some(header::NESTED), keys, header, outer)?;
-            let jws = Jws::check(outer, kind, None, keys, header)?;
+            let content = open_jwe(token, kind, Some(header::NESTED), keys, jwe_header, outer)?;
+            let jws = Jws::check(outer, kind, None, keys, jws_header)?;
             let kids = [Some(jws.key.kid().clone()), Some(content)];
             if let Some(host) = jws.key.host_key() {
                 return Unproven::new(host, kids, jws.signing_input, jws.signature).map(Opened::Unproven);
@@ -121,10 +123,10 @@ fn open_with<T: DeserializeOwned>(
         }
         // AM's order, which no edge is given: the host is not asked.
         Envelope::EncryptThenSign => {
-            let jws = Jws::check(token, kind, Some(header::NESTED), keys, header)?;
+            let jws = Jws::check(token, kind, Some(header::NESTED), keys, jws_header)?;
             jws.verify(outer)?;
             let signing = jws.key.kid().clone();
-            let content = open_jwe(outer, kind, None, keys, header, inner)?;
+            let content = open_jwe(outer, kind, None, keys, jwe_header, inner)?;
             (inner, [Some(signing), Some(content)])
         }
     };
@@ -164,16 +166,12 @@ impl<'a> Jws<'a> {
         kind: Kind,
         cty: Option<&str>,
         keys: &'a KeySet,
-        header: &mut Vec<u8>,
+        header: &mut header::Reader,
     ) -> Result<Self, TokenError> {
         let [protected, body, signature] = parts(token)?;
-        decode_into(protected, header).map_err(|_| TokenError::Format)?;
-        let fields: header::Jws<'_> = header::parse(header)?;
-        header::check_type(fields.typ, kind)?;
-        if fields.cty != cty {
-            return Err(TokenError::Type);
-        }
-        let key = keys.verification_key(fields.kid)?;
+        let fields = header.jws(protected)?;
+        fields.check_type(kind, cty)?;
+        let key = keys.verification_key(&fields.kid)?;
         if key.alg() != fields.alg {
             return Err(TokenError::Algorithm);
         }
@@ -193,23 +191,19 @@ fn open_jwe(
     kind: Kind,
     cty: Option<&str>,
     keys: &KeySet,
-    header: &mut Vec<u8>,
+    header: &mut header::Reader,
     plaintext: &mut Vec<u8>,
 ) -> Result<Kid, TokenError> {
     let [protected, encrypted_key, iv, ciphertext, tag] = parts(token)?;
-    decode_into(protected, header).map_err(|_| TokenError::Format)?;
-    let fields: header::Jwe<'_> = header::parse(header)?;
-    header::check_type(fields.typ, kind)?;
-    if fields.cty != cty {
-        return Err(TokenError::Type);
-    }
-    let inflates = match fields.zip {
+    let fields = header.jwe(protected)?;
+    fields.check_type(kind, cty)?;
+    let inflates = match fields.zip.as_deref() {
         None => false,
         #[cfg(feature = "deflate")]
         Some(header::DEFLATE) if keys.inflates() => true,
         Some(_) => return Err(TokenError::Header),
     };
-    let key = keys.content_key(fields.kid)?;
+    let key = keys.content_key(&fields.kid)?;
     if fields.alg != key.alg().name() || fields.enc != key.enc().name() {
         return Err(TokenError::Algorithm);
     }
