@@ -13,6 +13,8 @@ mod decide;
 mod ended;
 mod forward;
 mod hub;
+#[cfg(feature = "measure")]
+mod measure;
 mod metrics;
 mod refresh;
 mod refuse;

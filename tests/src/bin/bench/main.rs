@@ -8,6 +8,7 @@ mod feed;
 mod journeys;
 mod load;
 mod log;
+mod lookups;
 mod native;
 mod peers;
 mod report;
@@ -64,6 +65,8 @@ enum Group {
     Visible,
     /// The denylist at scale
     Denylist,
+    /// Nanoseconds of a lookup in the denylist, inside the worker
+    Lookups,
     /// Steps of journeys per second, microseconds of a step and of a script, and bytes of `authId`
     Journeys,
 }
@@ -82,7 +85,10 @@ fn main() -> Result<()> {
         scripts::run()?;
         journeys::run(args.rounds, Duration::from_millis(args.milliseconds))?;
     }
-    let alone = [Group::Log, Group::Denylist, Group::Journeys];
+    if wanted(Group::Lookups) {
+        lookups::run()?;
+    }
+    let alone = [Group::Log, Group::Denylist, Group::Journeys, Group::Lookups];
     if !args.only.is_empty() && args.only.iter().all(|group| alone.contains(group)) {
         return Ok(());
     }

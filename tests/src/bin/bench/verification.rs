@@ -154,18 +154,18 @@ fn per_verification(
 }
 
 /// CPU time of the runtime where the system tells it, else elapsed time.
-struct Stopwatch {
+pub(crate) struct Stopwatch {
     process: u32,
     cpu: Option<f64>,
     started: Instant,
 }
 
 impl Stopwatch {
-    fn start(process: u32) -> Self {
+    pub(crate) fn start(process: u32) -> Self {
         Self { process, cpu: cpu_of(process), started: Instant::now() }
     }
 
-    fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         match (self.cpu, cpu_of(self.process)) {
             (Some(before), Some(after)) => after - before,
             _ => self.started.elapsed().as_secs_f64(),
