@@ -88,7 +88,7 @@ impl Schedule {
                 word.rotate_left(1);
                 word = sub_word(word);
                 word[0] ^= constant;
-                constant = (constant << 1) ^ (constant >> 7) * 0x1b;
+                constant = (constant << 1) ^ ((constant >> 7) * 0x1b);
             } else if given.len() > 6 && at % given.len() == 4 {
                 word = sub_word(word);
             }
