@@ -34,6 +34,8 @@ pub(crate) async fn open(
 ) -> Result<Db, StoreError> {
     let millis = |duration: Duration| duration.as_millis().to_string();
     let options = options.clone().application_name("countersign").disable_statement_logging().options([
+        // Of statements that are a transaction by themselves; the others say it.
+        ("default_transaction_isolation", "read committed".to_owned()),
         ("lock_timeout", millis(patience.lock)),
         ("idle_in_transaction_session_timeout", millis(IDLE_IN_TRANSACTION)),
         ("statement_timeout", millis(STATEMENT)),

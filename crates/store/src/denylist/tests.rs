@@ -586,6 +586,27 @@ async fn an_end_that_moved_back_leaves_no_gap(site: Site) {
     assert_eq!(store.denylist().head().await.unwrap().seq, 3);
 }
 
+/// A database may be set to isolate more than the writer asks for: it would then see the log as it was before it had
+/// the lock.
+#[tokio::test]
+async fn the_isolation_that_a_database_is_set_to_is_not_the_writers() {
+    let site = Site::postgres();
+    let store = site.store().await;
+    let set = "DO $$ BEGIN
+        EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database());
+    END $$";
+    tamper(&store, set).await;
+    store.close().await;
+    let (one, other) = (site.open().await, site.open().await);
+    let storm = async |store: &Store, from: u64| {
+        for family in from..from + 25 {
+            append(store, Kind::Family, 1, family).await.unwrap();
+        }
+    };
+    tokio::join!(storm(&one, 100), storm(&other, 200));
+    assert_eq!(one.denylist().head().await.unwrap().seq, 50);
+}
+
 /// A process that did not hear of the new epoch: what it acknowledges stands in the log that edges follow, above the
 /// line that began the epoch.
 async fn r10_a_writer_of_before_goes_on_in_the_new_epoch(site: Site) {
