@@ -1,4 +1,5 @@
 use crate::session::Session;
+use crate::token::same;
 
 /// Remembers the cryptographic result of exact token bytes, and nothing else: times, denylist and lease are judged on
 /// every request. Bounded: a fixed number of places, each token having one place it may stand in.
@@ -81,12 +82,4 @@ fn place_of<'a>(places: &'a mut [Place], last: &'a mut Place, token: &[u8]) -> &
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let at = usize::try_from((hash >> 32) % (places.len() as u64 + 1)).ok();
     at.and_then(|at| places.get_mut(at)).unwrap_or(last)
-}
-
-/// Equality by eight bytes at a time: `memcmp` goes byte by byte on wasm32.
-fn same(one: &[u8], other: &[u8]) -> bool {
-    let ((one, one_tail), (other, other_tail)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
-    one.len() == other.len()
-        && one.iter().zip(other).all(|(a, b)| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b))
-        && one_tail == other_tail
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Kind, TokenError};
+use super::{Kind, TokenError, same};
 use crate::encoding::decode_into;
 
 /// JWS header (RFC 7515 §4). Every member is required and no other is taken: `crit`, `b64`, `jwk`, `jku` and `x5*` are
@@ -99,7 +99,7 @@ impl Reader {
         parse: impl FnOnce(&[u8]) -> Result<Fields, TokenError>,
     ) -> Result<&Fields, TokenError> {
         // There is no header without text, so that a new reader remembers nothing.
-        if protected.is_empty() || protected != self.text {
+        if protected.is_empty() || !same(protected, &self.text) {
             self.text.clear();
             decode_into(protected, &mut self.json).map_err(|_| TokenError::Format)?;
             self.fields = parse(&self.json)?;

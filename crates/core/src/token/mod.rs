@@ -103,3 +103,11 @@ impl Envelope {
         !matches!(self, Self::Sign)
     }
 }
+
+/// Equality by eight bytes at a time: `memcmp` goes byte by byte on wasm32.
+pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
+    let ((one, one_tail), (other, other_tail)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(a, b)| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b))
+        && one_tail == other_tail
+}
