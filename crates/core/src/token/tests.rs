@@ -1,5 +1,6 @@
 //! The J cases of the attack list. Above 600 lines because they share one forge of keys and tokens.
 
+use std::cell::RefCell;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
@@ -113,8 +114,49 @@ const ALL: [Shape; 16] = [
 static RINGS: LazyLock<Vec<(MintingKeys, KeySet)>> =
     LazyLock::new(|| ALL.map(|shape| keys(shape, KeyState::Active)).into_iter().collect());
 
+thread_local! {
+    /// Has been used for everything before.
+    static USED: RefCell<Scratch> = RefCell::default();
+}
+
+/// What was looked at before makes no difference, be it the same token or another.
+fn opened_as(kind: Kind, token: &str, set: &KeySet) -> Result<Claims, TokenError> {
+    let open = |scratch: &mut Scratch| open::<Claims>(token.as_bytes(), kind, set, scratch).map(Verified::into_claims);
+    let outcome = open(&mut Scratch::default());
+    USED.with_borrow_mut(|used| {
+        assert_eq!(open(used), outcome);
+        assert_eq!(open(used), outcome);
+    });
+    outcome
+}
+
 fn opened(token: &str, set: &KeySet) -> Result<Claims, TokenError> {
-    open::<Claims>(token.as_bytes(), Kind::Session, set, &mut Scratch::default()).map(Verified::into_claims)
+    opened_as(Kind::Session, token, set)
+}
+
+/// The reader remembers what a header says, not what came of it.
+#[test]
+fn a_header_that_is_remembered_is_judged_anew() {
+    for shape in [SIGN_HS256, ENCRYPT, BOTH] {
+        let (minting, set) = keys(shape, KeyState::Active);
+        let token = mint(&claims(), Kind::Session, &minting, &mut dice()).unwrap();
+        let other = |state| keys(shape, state).1;
+        let elsewhere = if shape.0 == Envelope::Sign { ENCRYPT } else { SIGN_HS256 };
+        for _ in 0..2 {
+            assert_eq!(opened(&token, &set), Ok(claims()));
+            assert_eq!(opened_as(Kind::Journey, &token, &set), Err(TokenError::Type));
+            assert_eq!(opened(&token, &other(KeyState::Retired)), Err(TokenError::RetiredKey));
+            assert_eq!(opened(&token, &other(KeyState::Revoked)), Err(TokenError::RetiredKey));
+            let none = KeySet::new(shape.0, Vec::new(), Vec::new()).unwrap();
+            assert_eq!(opened(&token, &none), Err(TokenError::UnknownKey));
+            assert!(opened(&token, &keys(elsewhere, KeyState::Active).1).is_err());
+            // The same header, and nothing right after it.
+            let (header, _) = token.split_once('.').unwrap();
+            for rest in ["", ".", "..", "...", "...."] {
+                assert!(opened(&format!("{header}.{rest}"), &set).is_err());
+            }
+        }
+    }
 }
 
 /// A JWS with any header, signed by `key`.
