@@ -1,19 +1,37 @@
-//! AES-GCM over WebAssembly's own lanes: the unit tests of `countersign-gcm` run it over portable ones.
+//! AES-GCM over WebAssembly's own lanes, where the unit tests of `countersign-gcm` cannot go: they run it over portable
+//! ones.
 
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
-/// A panic ends the module in a trap, and with it Node.
-const RUN: &str = "
-    const module = new WebAssembly.Module(require('node:fs').readFileSync(process.argv[1]));
-    if (WebAssembly.Module.imports(module).length) throw new Error('it asks for what is not there');
-    const status = new WebAssembly.Instance(module, {}).exports.main(0, 0);
-    if (status !== 0) throw new Error(`status ${status}`);
-    console.log('checked');
-";
+use xtask::edge_build::binaryen;
+use xtask::{cargo, npm, workspace_root};
+
+fn module() -> PathBuf {
+    cargo::build_wasm_example("countersign-gcm", "self_check").expect("the example builds")
+}
+
+fn node(script: &str, arguments: &[&Path]) -> String {
+    let mut command = npm::node().expect("Node");
+    let output =
+        command.arg(workspace_root().join("tests/gcm").join(script)).args(arguments).output().expect("it runs");
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
 
 #[test]
 fn what_the_oracle_seals_is_opened_over_the_lanes_of_wasm() {
-    let module = xtask::cargo::build_wasm_example("countersign-gcm", "self_check").expect("the example builds");
-    let output = Command::new("node").args(["--eval", RUN]).arg(module).output().expect("node runs");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "checked\n", "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(node("check.mjs", &[&module()]), "checked\n");
+}
+
+/// Every way that is taken and every address, after the optimisation that the worker gets too.
+#[test]
+fn j35_neither_ways_nor_addresses_tell_of_key_or_content() {
+    let dir = tempfile::tempdir().unwrap();
+    let [optimised, before, after, watched] =
+        ["optimised.wasm", "before.wat", "after.wat", "watched.wasm"].map(|name| dir.path().join(name));
+    binaryen("wasm-opt", &["-O3"], &module(), &optimised).unwrap();
+    binaryen("wasm-dis", &[], &optimised, &before).unwrap();
+    node("watch.mjs", &[&before, &after]);
+    binaryen("wasm-as", &[], &after, &watched).unwrap();
+    assert_eq!(node("compare.mjs", &[&watched]), "compared 576\n");
 }

@@ -66,12 +66,11 @@ pub fn build_bins_with(bins: &[(&str, &str)], features: &[&str], profile: Profil
 pub(crate) fn build_edge(features: &[String]) -> Result<PathBuf> {
     crate::tools::ensure_wasm_target()?;
     let features = features.join(",");
-    let mut args =
-        vec!["--package", "countersign-edge", "--lib", "--profile", "edge", "--target", "wasm32-unknown-unknown"];
+    let mut args = vec!["--package", "countersign-edge", "--lib", "--profile", "edge"];
     if !features.is_empty() {
         args.extend(["--features", &features]);
     }
-    let artifacts = build(&args)?;
+    let artifacts = build_wasm(&args)?;
     let files = artifacts.iter().filter_map(|artifact| artifact["filenames"].as_array()).flatten();
     let mut wasm = files.filter_map(Value::as_str).filter(|file| file.ends_with("countersign_edge.wasm"));
     wasm.next_back().map(PathBuf::from).context("cargo built no countersign_edge.wasm; is the edge crate a cdylib?")
@@ -80,17 +79,30 @@ pub(crate) fn build_edge(features: &[String]) -> Result<PathBuf> {
 /// Builds an example of a package for wasm32, as the worker is built, and gives the module.
 pub fn build_wasm_example(package: &str, example: &str) -> Result<PathBuf> {
     crate::tools::ensure_wasm_target()?;
-    let args = ["--package", package, "--example", example, "--profile", "edge", "--target", "wasm32-unknown-unknown"];
-    let artifacts = build(&args)?;
+    let artifacts = build_wasm(&["--package", package, "--example", example, "--profile", "edge"])?;
     let made = artifacts.iter().find(|artifact| artifact["target"]["name"] == example);
     let files = made.and_then(|artifact| artifact["filenames"].as_array()).into_iter().flatten();
     let mut modules = files.filter_map(Value::as_str).filter(|file| file.ends_with(".wasm"));
     modules.next().map(PathBuf::from).with_context(|| format!("cargo built no module of {example}"))
 }
 
-/// Cargo's progress and errors go to the terminal; the names of what it made come back.
 fn build(args: &[&str]) -> Result<Vec<Value>> {
+    run(command(), args)
+}
+
+/// Where the environment has flags of its own they take the place of those in `.cargo/config.toml`, without which the
+/// worker works and is slow.
+fn build_wasm(args: &[&str]) -> Result<Vec<Value>> {
     let mut command = command();
+    if let Some(mut flags) = std::env::var_os("RUSTFLAGS").filter(|flags| !flags.is_empty()) {
+        flags.push(" -C target-feature=+simd128");
+        command.env("RUSTFLAGS", flags);
+    }
+    run(command, &[args, &["--target", "wasm32-unknown-unknown"]].concat())
+}
+
+/// Cargo's progress and errors go to the terminal; the names of what it made come back.
+fn run(mut command: Command, args: &[&str]) -> Result<Vec<Value>> {
     command.arg("build").args(args).arg("--message-format=json-render-diagnostics");
     let output = child::run(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
     if !output.status.success() {

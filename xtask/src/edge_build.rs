@@ -13,9 +13,8 @@ use crate::{cargo, hex_sha256, lock, npm, read, say, workspace_root, write};
 pub const NAME: &str = "countersign_edge";
 const STAMP: &str = ".stamp.json";
 
-/// What rustc's wasm32 target may use; wasm-bindgen drops the section that would tell wasm-opt so.
-const WASM_OPT: &[&str] = &[
-    "-O3",
+/// What rustc's wasm32 target may use; wasm-bindgen drops the section that would tell Binaryen's tools so.
+const FEATURES: &[&str] = &[
     "--enable-bulk-memory",
     "--enable-bulk-memory-opt",
     "--enable-multivalue",
@@ -24,10 +23,9 @@ const WASM_OPT: &[&str] = &[
     "--enable-reference-types",
     "--enable-sign-ext",
     "--enable-simd",
-    "--strip-debug",
-    "--strip-producers",
-    "--strip-target-features",
 ];
+
+const WASM_OPT: &[&str] = &["-O3", "--strip-debug", "--strip-producers", "--strip-target-features"];
 
 #[derive(Clone, Debug)]
 pub struct BuildOptions {
@@ -85,7 +83,7 @@ pub fn build(options: &BuildOptions) -> Result<EdgeBuild> {
         &read(&entry)?,
         &read(&hub)?,
         &read(&workspace_root().join("edge/package-lock.json"))?,
-        WASM_OPT.join(" ").as_bytes(),
+        [FEATURES, WASM_OPT].concat().join(" ").as_bytes(),
         include_bytes!("edge_build.rs"),
         wasm_bindgen_shared_version().as_bytes(),
     ]);
@@ -105,7 +103,7 @@ pub fn build(options: &BuildOptions) -> Result<EdgeBuild> {
     let names = work.join(format!("{NAME}.names.wasm"));
     fs::rename(glue.join(format!("{NAME}_bg.wasm")), &names).context("wasm-bindgen left no module")?;
     fs::remove_dir_all(&glue).context("cannot remove the unbundled glue")?;
-    wasm_opt(&modules, &names, &bound)?;
+    binaryen("wasm-opt", WASM_OPT, &names, &bound)?;
     let (wasm_bytes, wasm_gzip_bytes) = inspect(&bound)?;
     for module in [&entry, &hub] {
         let name = module.file_name().context("a module is no file")?;
@@ -168,12 +166,14 @@ fn bundle(modules: &Path, glue: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn wasm_opt(modules: &Path, from: &Path, to: &Path) -> Result<()> {
+/// One of Binaryen's tools, on a module with the features that the worker has.
+pub fn binaryen(tool: &str, options: &[&str], from: &Path, to: &Path) -> Result<()> {
+    let program = npm::ensure("edge")?.join("binaryen/bin").join(tool);
     let mut command = npm::node()?;
-    command.arg(modules.join("binaryen/bin/wasm-opt")).args(WASM_OPT).arg(from).arg("-o").arg(to);
-    let output = command.stdin(Stdio::null()).output().context("cannot run wasm-opt")?;
+    command.arg(program).args(FEATURES).args(options).arg(from).arg("-o").arg(to);
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {tool}"))?;
     if !output.status.success() {
-        bail!("wasm-opt failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!("{tool} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(())
 }

@@ -146,8 +146,8 @@ fn mix_columns(a: &Sliced) -> Sliced {
     added(&added(&doubled, &next), &opposite)
 }
 
-/// The S-box without its constant: the circuit of Boyar and Peralta ("A small depth-16 circuit for the AES S-box",
-/// 2012; 113 gates without the negations), by the paper's names but for `x`, which is `U` there.
+/// The S-box without its constant: the circuit of Boyar and Peralta ("A new combinational logic minimization technique
+/// with applications to cryptology", SEA 2010; 115 gates without the negations), by the names that it is known under.
 #[inline(always)]
 fn sub_bytes(bits: &Sliced) -> Sliced {
     let [x7, x6, x5, x4, x3, x2, x1, x0] = *bits;

@@ -4,6 +4,8 @@
 //! sixteen products of a nibble is one table, in which the nibbles of all sixteen octets are looked up at once, inside
 //! a register: no address depends on them.
 
+use subtle::{Choice, ConditionallySelectable as _};
+
 use crate::BLOCK;
 use crate::lanes::{
     V, and, i8x16_shuffle, i64x2_shuffle, load, pattern, store, u8x16_splat, u8x16_swizzle, u64x2, u64x2_shl,
@@ -97,7 +99,9 @@ impl Tables {
 }
 
 fn times_x(a: u128) -> u128 {
-    (a >> 1) ^ 0u128.wrapping_sub(a & 1) & (0xe1 << 120)
+    let pushed_out = Choice::from(a.to_le_bytes()[0] & 1);
+    let high = u64::conditional_select(&0, &(0xe1 << 56), pushed_out);
+    (a >> 1) ^ (u128::from(high) << 64)
 }
 
 /// For every octet of the product, what each of the sixteen nibbles gives to it.
@@ -135,19 +139,13 @@ fn octet_down(a: V, above: V) -> V {
     i8x16_shuffle::<1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16>(a, above)
 }
 
-/// What the powers from 128 are modulo x^128 + x^7 + x^2 + x + 1. They end at 254, so two steps are enough, and the
-/// first is what the second leaves at its end.
+/// What the powers from 128 are modulo x^128 + x^7 + x^2 + x + 1. They end at 247, as the tables' products are reduced
+/// already: the lowest octet is zero, and moving down by 1, 2 and 7 pushes nothing out.
 #[inline(always)]
 fn reduced(beyond: V) -> V {
-    let lowest_up = i64x2_shuffle::<2, 0>(beyond, zero());
-    let beyond = xor(beyond, carried(lowest_up));
-    let highest_down = i64x2_shuffle::<1, 2>(beyond, zero());
     let moved = xor(u64x2_shr(beyond, 1), xor(u64x2_shr(beyond, 2), u64x2_shr(beyond, 7)));
-    xor(xor(beyond, moved), carried(highest_down))
-}
-
-/// The bits that moving down by 1, 2 and 7 takes from one lane into the next.
-#[inline(always)]
-fn carried(a: V) -> V {
-    xor(u64x2_shl(a, 63), xor(u64x2_shl(a, 62), u64x2_shl(a, 57)))
+    // What leaves the high lane comes into the low one.
+    let high = i64x2_shuffle::<1, 2>(beyond, zero());
+    let carried = xor(u64x2_shl(high, 63), xor(u64x2_shl(high, 62), u64x2_shl(high, 57)));
+    xor(xor(beyond, moved), carried)
 }

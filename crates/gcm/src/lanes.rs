@@ -1,5 +1,5 @@
 //! 128 bits at once: WebAssembly's SIMD, or where there is none the same few instructions in portable code, so that
-//! the tests of every machine run what the worker runs.
+//! the tests of every machine compute what the worker computes. Not in the same way: see `lanes/portable.rs`.
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod instructions {

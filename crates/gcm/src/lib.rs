@@ -2,11 +2,11 @@
 //!
 //! Compiled code has no AES instruction there, and portable code pays for working without one in 64-bit words: the
 //! cipher was more than half of what a session that is not cached cost the worker. Here eight blocks go through one
-//! circuit side by side in lanes of 128 bits, which takes a third of that time. Nothing is looked up in memory by what
-//! is secret and nothing branches on it, so time tells nothing of key or content.
+//! circuit side by side in lanes of 128 bits, which takes a third of that time. In WebAssembly nothing is looked up in
+//! memory by what is secret and nothing branches on it, so time tells nothing of key or content.
 //!
-//! It opens and cannot seal. Everything else, on all other machines too, is for the crate `aes-gcm`, which is the
-//! oracle of the tests.
+//! It opens and cannot seal. Everything else is for the crate `aes-gcm`, which is the oracle of the tests. On other
+//! machines this one is for tests alone: there it looks things up in memory.
 
 mod aes;
 mod ghash;
@@ -21,8 +21,12 @@ use ghash::GHash;
 /// Octets of a block.
 const BLOCK: usize = 16;
 
-/// Most content that one nonce is for, in octets (SP 800-38D §5.2.1.1): counters of 32 bits, less two.
-pub const MAX_CONTENT: u64 = (u32::MAX as u64 - 1) * BLOCK as u64;
+/// Most content that one nonce is for, in octets (SP 800-38D §5.2.1.1): counters of 32 bits, less two. No address space
+/// of WebAssembly has so much.
+const MAX_CONTENT: u64 = (u32::MAX as u64 - 1) * BLOCK as u64;
+
+/// More than making a key takes of the stack, in octets: a few copies of its 3,000.
+const STACK: usize = 16 * 1024;
 
 /// Key, nonce, associated data, content and tag do not belong together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,10 +49,20 @@ pub struct Gcm {
 
 impl Gcm {
     /// AES-128, 192 or 256 by the length of the key: 16, 24 or 32 octets; `None` for any other.
-    pub fn new(key: &[u8]) -> Option<Self> {
+    ///
+    /// In a box, where it stays until it is wiped: what is moved leaves its like behind.
+    pub fn new(key: &[u8]) -> Option<Box<Self>> {
+        let made = Self::make(key);
+        zeroize::zeroize_stack::<STACK>();
+        made
+    }
+
+    /// A function with a part of the stack to itself, which the caller wipes.
+    #[inline(never)]
+    fn make(key: &[u8]) -> Option<Box<Self>> {
         let aes = Aes::new(key)?;
         let [subkey, ..] = aes.encrypt([lanes::zero(); BLOCKS]);
-        Some(Self { aes, ghash: GHash::new(subkey) })
+        Some(Box::new(Self { aes, ghash: GHash::new(subkey) }))
     }
 
     /// Opens `content` in place when it is authentic, and leaves it as it is when not.

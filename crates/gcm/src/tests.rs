@@ -85,12 +85,13 @@ fn only_keys_of_the_cipher_are_taken() {
     }
 }
 
-/// Around every place where a length changes what is done.
+/// Around every place where a length changes what is done, and where the counter takes another octet.
 #[test]
-fn every_length_up_to_three_batches() {
+fn every_length_up_to_three_batches_and_some_long_ones() {
     let key = [9; 32];
     let gcm = Gcm::new(&key).unwrap();
-    for octets in 0..=3 * BLOCKS * BLOCK + 1 {
+    let short = 0..=3 * BLOCKS * BLOCK + 1;
+    for octets in short.chain([BLOCK << 8, (BLOCK << 8) + 333, (BLOCK << 16) + 100]) {
         let plain: Vec<u8> = (0..octets).map(|i| u8::try_from(i * 7 % 251).unwrap()).collect();
         let aad = &plain[..octets % 50];
         let mut content = plain.clone();

@@ -76,7 +76,7 @@ impl Fields {
 const REMEMBERED: usize = 512;
 
 /// Reads headers of one layer. All tokens of a key begin with the same text, and what a text says is the same each
-/// time: the last one that was well formed is remembered with what it said. Nothing that depends on keys is.
+/// time: the last one is remembered with what it said, if it was well formed. Nothing that depends on keys is.
 #[derive(Default)]
 pub(super) struct Reader {
     json: Vec<u8>,

@@ -1,5 +1,6 @@
 //! The instructions of `core::arch::wasm32` that are used here, by their names there: what the WebAssembly core
-//! specification says they do, written to be read. No program but the tests runs them.
+//! specification says they do, written to be read. Not in constant time: a swizzle looks its octets up in memory. No
+//! program but the tests runs them.
 #![allow(non_camel_case_types, reason = "the name is WebAssembly's")]
 
 /// The lanes of 64 bits; octet 0 is the lowest of the first.

@@ -22,9 +22,7 @@ impl Cipher {
             ContentAlg::A128Gcm | ContentAlg::A192Gcm | ContentAlg::A256Gcm if key.len() != enc.key_len() => {
                 return Err(length);
             }
-            ContentAlg::A128Gcm | ContentAlg::A192Gcm | ContentAlg::A256Gcm => {
-                Self::Gcm(Box::new(Gcm::new(key).ok_or(length)?))
-            }
+            ContentAlg::A128Gcm | ContentAlg::A192Gcm | ContentAlg::A256Gcm => Self::Gcm(Gcm::new(key).ok_or(length)?),
             #[cfg(feature = "aes-cbc-hmac")]
             _ => Self::CbcHmac(CbcHmac::new(enc, key).ok_or(length)?),
             #[cfg(not(feature = "aes-cbc-hmac"))]

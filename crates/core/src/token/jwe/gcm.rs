@@ -18,13 +18,14 @@ pub(crate) struct NotAuthentic;
 
 impl Gcm {
     /// Which AES, the length of the key says.
-    pub(super) fn new(key: &[u8]) -> Option<Self> {
-        match key.len() {
+    pub(super) fn new(key: &[u8]) -> Option<Box<Self>> {
+        let made = match key.len() {
             16 => Aes128Gcm::new_from_slice(key).ok().map(Self::A128),
             24 => Aes192Gcm::new_from_slice(key).ok().map(Self::A192),
             32 => Aes256Gcm::new_from_slice(key).ok().map(Self::A256),
             _ => None,
-        }
+        };
+        made.map(Box::new)
     }
 
     pub(super) fn open(

@@ -5,9 +5,9 @@ mod cbc_hmac;
 pub(crate) mod content;
 #[cfg(feature = "deflate")]
 pub(crate) mod deflate;
-#[cfg(not(all(feature = "simd-aes", target_arch = "wasm32", target_feature = "simd128")))]
+#[cfg(not(all(feature = "simd-aes", not(feature = "mint"), target_arch = "wasm32", target_feature = "simd128")))]
 mod gcm;
-#[cfg(all(feature = "simd-aes", target_arch = "wasm32", target_feature = "simd128"))]
+#[cfg(all(feature = "simd-aes", not(feature = "mint"), target_arch = "wasm32", target_feature = "simd128"))]
 use countersign_gcm as gcm;
 #[cfg(feature = "aes-kw")]
 pub(crate) mod key_wrap;
