@@ -14,6 +14,7 @@ mod changes;
 #[cfg(test)]
 mod crash_tests;
 mod epoch;
+mod news;
 mod prune;
 mod read;
 mod row;
