@@ -17,6 +17,7 @@ mod epoch;
 mod news;
 mod prune;
 mod read;
+mod request;
 mod row;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::changes::Signal;
 use super::news::News;
+use super::request::Requests;
 use super::row::{self, Row};
 use super::{Appended, CHANNEL, Head, LOCK, NewEntry, RequestId, append, read, seq_in, seq_out};
 use crate::StoreError;
@@ -32,6 +33,7 @@ struct Job {
 /// The handle of the writer task. The task ends, after what is queued, when this is dropped or closed.
 pub(crate) struct Writer {
     queue: mpsc::Sender<Job>,
+    requests: Requests,
     patience: Duration,
     stop: Arc<Notify>,
     /// Its sender lives as long as the task.
@@ -50,7 +52,7 @@ impl Writer {
         let news = News::new(patience.news);
         let task = Task { db, signal, patience, failing: Arc::clone(&failing), held: None, news };
         tokio::spawn(task.run(jobs, Arc::clone(&stop), alive));
-        Self { queue, patience: patience.queue, stop, running, failing }
+        Self { queue, requests: Requests::default(), patience: patience.queue, stop, running, failing }
     }
 
     pub(super) async fn append(&self, new: NewEntry, created_at: i64) -> Result<Appended, StoreError> {
@@ -58,11 +60,7 @@ impl Writer {
         // outcome.
         let request = match new.request {
             Some(request) => request,
-            None => {
-                let mut bytes = [0; 16];
-                getrandom::fill(&mut bytes).map_err(|_| StoreError::NoEntropy)?;
-                RequestId(bytes)
-            }
+            None => self.requests.next()?,
         };
         let (done, outcome) = oneshot::channel();
         let job = Job { new, request, created_at, done };
