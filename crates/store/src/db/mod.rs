@@ -9,6 +9,8 @@ pub(crate) mod bulk;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 mod statement;
+#[cfg(test)]
+mod upgrade_tests;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};

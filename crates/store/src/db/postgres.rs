@@ -14,7 +14,7 @@ use crate::identities::fill_keys;
 use crate::store::{Patience, check_master_key, migration_error, open_error};
 use crate::{Location, MasterKey, StoreError};
 
-static MIGRATOR: Migrator = sqlx::migrate!("migrations/postgres");
+pub(super) static MIGRATOR: Migrator = sqlx::migrate!("migrations/postgres");
 
 const CONNECTIONS: u32 = 10;
 /// One writes; the second is for when the first was given up and the server has not noticed yet.

@@ -12,7 +12,7 @@ use crate::identities::fill_keys;
 use crate::store::{Patience, check_master_key, migration_error, open_error};
 use crate::{Location, MasterKey, StoreError};
 
-static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
 
 const READERS: u32 = 4;
 

@@ -14,8 +14,10 @@ mod changes;
 #[cfg(test)]
 mod crash_tests;
 mod epoch;
+mod news;
 mod prune;
 mod read;
+mod request;
 mod row;
 #[cfg(test)]
 mod tests;
