@@ -22,18 +22,11 @@ pub(crate) struct Patience {
     pub(crate) queue: Duration,
     /// For a server that is away: so long the denylist writer repeats a commit.
     pub(crate) outage: Duration,
-    /// In a storm of logouts, until other processes are told of one.
-    pub(crate) news: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self {
-            lock: Duration::from_secs(5),
-            queue: Duration::from_secs(2),
-            outage: Duration::from_secs(10),
-            news: Duration::from_millis(10),
-        }
+        Self { lock: Duration::from_secs(5), queue: Duration::from_secs(2), outage: Duration::from_secs(10) }
     }
 }
 

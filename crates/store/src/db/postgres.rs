@@ -3,7 +3,7 @@
 //! Connections must be to the primary, direct or through a pooler in session mode: settings are made per session, and
 //! LISTEN belongs to one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -64,6 +64,12 @@ async fn settle(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     if standby { Err(sqlx::Error::Io(std::io::Error::other("the server is a standby"))) } else { Ok(()) }
 }
 
+/// So long a start waits for its turn to migrate, and for whoever reads a table that is to be changed.
+const MIGRATION: Duration = Duration::from_secs(60);
+/// And at one go: everybody who comes to the table meanwhile stands behind it. A logout of an origin in service has
+/// [`Patience::lock`].
+const MIGRATION_LOCK: Duration = Duration::from_millis(500);
+
 /// Migrates the database and checks the master key. The migrator holds an advisory lock: racers queue up.
 async fn prepare(options: &PgConnectOptions, at: &Location, master: &MasterKey) -> Result<(), StoreError> {
     // The first racer's work and a server that is busy may take longer than a lock in service.
@@ -89,13 +95,30 @@ async fn prepare(options: &PgConnectOptions, at: &Location, master: &MasterKey) 
     if fsync != "on" {
         tracing::warn!(database = %at, "the server runs with fsync off: a power cut there brings ended sessions back");
     }
-    MIGRATOR.run_direct(None, &mut conn, false).await.map_err(|error| migration_error(at, &MIGRATOR, error))?;
+    migrate(&mut conn, at).await?;
     let mut tx = Tx::Postgres(conn.begin().await?);
     tx.lock(&["master key check"]).await?;
     check_master_key(&mut tx, master, at).await?;
     fill_keys(&mut tx).await?;
     tx.commit().await?;
     conn.close().await?;
+    Ok(())
+}
+
+async fn migrate(conn: &mut PgConnection, at: &Location) -> Result<(), StoreError> {
+    let lock_timeout = "SELECT set_config('lock_timeout', $1, false)";
+    let before: (String,) = sqlx::query_as("SELECT current_setting('lock_timeout')").fetch_one(&mut *conn).await?;
+    sqlx::query(lock_timeout).bind(MIGRATION_LOCK.as_millis().to_string()).execute(&mut *conn).await?;
+    let deadline = Instant::now() + MIGRATION;
+    loop {
+        // Each migration is a transaction, and those that are done are not done again.
+        let done = MIGRATOR.run_direct(None, conn, false).await.map_err(|error| migration_error(at, &MIGRATOR, error));
+        match done {
+            Err(StoreError::Busy) if Instant::now() < deadline => tokio::time::sleep(MIGRATION_LOCK).await,
+            done => break done?,
+        }
+    }
+    sqlx::query(lock_timeout).bind(before.0).execute(conn).await?;
     Ok(())
 }
 

@@ -10,6 +10,43 @@ use crate::location::Kind as At;
 use crate::testing::{EPOCH, NOW, Site, on_both};
 use crate::{AuditFilter, Store};
 
+/// Whoever reads a table for long keeps a migration waiting, but nobody behind it: a server in service goes on.
+#[tokio::test]
+async fn a_migration_that_waits_for_a_reader_keeps_nobody_waiting() {
+    let site = Site::postgres();
+    made_before(&site).await;
+    let At::Postgres(options) = site.location().0 else { unreachable!() };
+    let mut backup = options.connect().await.unwrap();
+    for statement in ["BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT FROM denylist"] {
+        sqlx::query(statement).execute(&mut backup).await.unwrap();
+    }
+    let mut starting = std::pin::pin!(site.open());
+    let mut in_service = options.options([("lock_timeout", "2000")]).connect().await.unwrap();
+    let service = async {
+        // Until it has been seen to wait twice: it gave up, and took its place again.
+        let (mut waits, mut waited) = (0, false);
+        while waits < 2 {
+            sqlx::query("UPDATE denylist SET reason = reason WHERE seq = 1").execute(&mut in_service).await.unwrap();
+            let (waiting,): (bool,) = sqlx::query_as(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'denylist'::regclass)",
+            )
+            .fetch_one(&mut in_service)
+            .await
+            .unwrap();
+            waits += u32::from(waiting && !waited);
+            waited = waiting;
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = &mut starting => panic!("it started over a reader"),
+        () = service => {}
+    }
+    backup.close().await.unwrap();
+    let store = starting.await;
+    assert_eq!(indexes(&site, &store).await, ["audit_age", "denylist_fingerprint", "denylist_request"]);
+}
+
 on_both!(what_was_logged_before_the_indexes_went_is_listed_and_pruned);
 
 struct Connected<T>(T);
@@ -101,7 +138,7 @@ async fn indexes(site: &Site, store: &Store) -> Vec<String> {
 
 async fn what_was_logged_before_the_indexes_went_is_listed_and_pruned(site: Site) {
     made_before(&site).await;
-    // Those that run already, and one that starts beside it.
+    // Two that start at once.
     let (store, other) = tokio::join!(site.open(), site.open());
     assert_eq!(indexes(&site, &store).await, ["audit_age", "denylist_fingerprint", "denylist_request"]);
 

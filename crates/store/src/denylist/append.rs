@@ -29,7 +29,7 @@ const STATEMENT: &str = "
                                    AND listed.fingerprint = own.fingerprint AND listed.undone_by IS NULL LIMIT 1) > 0)
         FOR SHARE OF floor
     ),
-    news AS MATERIALIZED (SELECT CASE WHEN $23 THEN pg_notify($3, '') END FROM base),
+    news AS MATERIALIZED (SELECT pg_notify($3, '') FROM base),
     notes AS (
         INSERT INTO audit (at, topic, event, realm, username, actor, transaction_id, detail)
         SELECT UNNEST($15::bigint[]), UNNEST($17::text[]), UNNEST($18::text[]), UNNEST($10::text[]),
@@ -43,13 +43,12 @@ const STATEMENT: &str = "
     FROM news";
 
 /// Appends `rows`, the first of which comes after the end that `after` names. `families` are the fingerprints of those
-/// that must not be listed yet; `telling` wakes those who listen. `false` when nothing was written, because the log is not as it was.
+/// that must not be listed yet. `false` when nothing was written, because the log is not as it was.
 pub(super) async fn append(
     conn: &mut PgConnection,
     after: &Head,
     rows: &[Row<'_>],
     families: Vec<i64>,
-    telling: bool,
 ) -> Result<bool, StoreError> {
     let notes = rows.iter().map(Note::of).collect::<Result<Vec<_>, _>>()?;
     let done = sqlx::query(STATEMENT)
@@ -75,7 +74,6 @@ pub(super) async fn append(
         .bind(column(&notes, |note| note.detail.as_str()))
         .bind(seq_in(after.seq)?)
         .bind(after.chain.0.as_slice())
-        .bind(telling)
         .execute(conn)
         .await;
     match done.map(|done| usize::try_from(done.rows_affected())) {

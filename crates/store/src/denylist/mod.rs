@@ -14,7 +14,6 @@ mod changes;
 #[cfg(test)]
 mod crash_tests;
 mod epoch;
-mod news;
 mod prune;
 mod read;
 mod request;

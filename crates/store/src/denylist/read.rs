@@ -156,7 +156,8 @@ impl DenylistLog<'_> {
             args.push(username.into());
         }
         if let Some(kind) = filter.kind {
-            conditions.push("kind = $");
+            // Most lines are of families: their index, which ends in no position, would have all of them sorted.
+            conditions.push(if kind == Kind::Family { "+kind = $" } else { "kind = $" });
             args.push(i64::from(kind.code()).into());
         }
         if let Some(since) = filter.since {

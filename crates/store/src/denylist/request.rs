@@ -10,8 +10,8 @@ use crate::StoreError;
 /// for each line; so those of one process lie side by side.
 ///
 /// The random half is made for each alone and is enough by itself: whatever repeats the first (a counter that came
-/// round, a machine that was resumed twice from one image) repeats no identifier, and no end of a session is taken for
-/// one that was there before.
+/// round, a machine that was resumed twice from one image) repeats no identifier as long as the system's randomness does
+/// not repeat too; and then the later end is refused, not taken for the one that was there before.
 #[derive(Default)]
 pub(super) struct Requests {
     process: OnceLock<[u8; 4]>,

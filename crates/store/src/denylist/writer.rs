@@ -7,7 +7,6 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::changes::Signal;
-use super::news::News;
 use super::request::Requests;
 use super::row::{self, Row};
 use super::{Appended, CHANNEL, Head, LOCK, NewEntry, RequestId, append, read, seq_in, seq_out};
@@ -49,8 +48,7 @@ impl Writer {
         let (alive, running) = watch::channel(());
         let stop = Arc::new(Notify::new());
         let failing = Failing::default();
-        let news = News::new(patience.news);
-        let task = Task { db, signal, patience, failing: Arc::clone(&failing), held: None, news };
+        let task = Task { db, signal, patience, failing: Arc::clone(&failing), held: None };
         tokio::spawn(task.run(jobs, Arc::clone(&stop), alive));
         Self { queue, requests: Requests::default(), patience: patience.queue, stop, running, failing }
     }
@@ -107,24 +105,16 @@ struct Task {
     failing: Failing,
     /// Of a server: the connection, and where the log ended when it was last written to.
     held: Option<(Conn, Option<Head>)>,
-    /// Likewise: what its listeners have not been told.
-    news: News,
 }
 
 impl Task {
     async fn run(mut self, mut jobs: mpsc::Receiver<Job>, stop: Arc<Notify>, alive: watch::Sender<()>) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            let owed_at = self.news.owed_at();
             tokio::select! {
-                biased; // a batch that waits tells better than a statement before it
+                taken = jobs.recv_many(&mut batch, BATCH) => if taken == 0 { break },
                 () = stop.notified() => {
                     jobs.close(); // what is queued is still received
-                    continue;
-                }
-                taken = jobs.recv_many(&mut batch, BATCH) => if taken == 0 { break },
-                () = until(owed_at) => {
-                    self.tell().await;
                     continue;
                 }
             }
@@ -141,9 +131,6 @@ impl Task {
             }
             self.record(outcome.is_ok());
             answer(batch.drain(..), outcome);
-        }
-        if self.news.owed_at().is_some() {
-            self.tell().await;
         }
         drop(alive);
     }
@@ -197,16 +184,14 @@ impl Task {
         // The network may swallow everything without a word; a local file does not.
         let limit = self.patience.lock.saturating_mul(2);
         let silent = StoreError::Unavailable { detail: "the server does not answer".into() };
-        let telling = self.news.is_due(Instant::now());
         let work = async {
-            match at_once(&mut conn, end, batch, telling).await? {
-                Some(done) => Ok((done, telling)),
-                None => Ok((written(&mut conn, batch).await?, true)),
+            match at_once(&mut conn, end, batch).await? {
+                Some(done) => Ok(done),
+                None => written(&mut conn, batch).await,
             }
         };
         match tokio::time::timeout(limit, work).await.unwrap_or(Err(silent)) {
-            Ok(((head, outcomes), told)) => {
-                self.news.committed(told, Instant::now());
+            Ok((head, outcomes)) => {
                 self.held = Some((conn, Some(head)));
                 Ok((head, outcomes))
             }
@@ -217,25 +202,6 @@ impl Task {
                 Err(error)
             }
         }
-    }
-
-    /// Tells those who listen what the last commits have not. It is tried once: they look for themselves every second,
-    /// and a connection that is gone is the next batch's to find out about.
-    async fn tell(&mut self) {
-        self.news.committed(true, Instant::now());
-        let Some((mut conn, end)) = self.held.take() else { return };
-        let told = sql("SELECT pg_notify($1, '')").bind(CHANNEL).run(&mut conn);
-        match tokio::time::timeout(self.patience.lock, told).await {
-            Ok(Ok(_)) => self.held = Some((conn, end)),
-            _ => conn.abandon(),
-        }
-    }
-}
-
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }
 
@@ -268,17 +234,12 @@ async fn written(conn: &mut Conn, batch: &[Job]) -> Result<(Head, Outcomes), Sto
 }
 
 /// Likewise in one round trip, where the log still ends at `end`; `None` where it does not.
-async fn at_once(
-    conn: &mut Conn,
-    end: Option<Head>,
-    batch: &[Job],
-    telling: bool,
-) -> Result<Option<(Head, Outcomes)>, StoreError> {
+async fn at_once(conn: &mut Conn, end: Option<Head>, batch: &[Job]) -> Result<Option<(Head, Outcomes)>, StoreError> {
     let (Conn::Postgres(conn), Some(end)) = (conn, end) else { return Ok(None) };
     let Numbered { head, rows, outcomes } = numbered(end, Known::default(), batch)?;
     let families = batch.iter().filter(|job| job.new.entry.kind == Kind::Family);
     let families = families.map(|job| job.new.entry.fingerprint.0.cast_signed()).collect();
-    let done = append::append(conn, &end, &rows, families, telling).await?;
+    let done = append::append(conn, &end, &rows, families).await?;
     Ok(done.then_some((head, outcomes)))
 }
 
