@@ -22,7 +22,8 @@ for (const key of [16, 24, 32]) {
           const other = seen(seed, key, aad, octets, good);
           const at = first.findIndex((value, at) => value !== other[at]);
           if (first.length !== other.length || at >= 0) {
-            throw new Error(`it can be seen which of two: point ${first[at & ~1]}, ${JSON.stringify({ seed, key, aad, octets, good })}`);
+            const which = JSON.stringify({ seed, key, aad, octets, good });
+            throw new Error(`it can be seen which of two it was: at point ${first[at & ~1]}, ${which}`);
           }
           compared++;
         }

@@ -1,5 +1,5 @@
-// What can be told from outside of a module at work: which way it goes, and where in memory it looks. `watched` is the
-// module as text (Binaryen's) with a call to `watch` around every condition, every selector and every address.
+// What can be told from outside of a module at work: which way it goes, and where in memory it looks. Takes the module
+// as text (Binaryen's) and gives it back with a call to `watch` around every condition, every selector and every address.
 // node watch.mjs before.wat after.wat
 import { readFileSync, writeFileSync } from "node:fs";
 
@@ -32,7 +32,8 @@ function walk(list) {
   if (name === "if") watch(places[0]);
   else if (["br_if", "br_table", "select"].includes(name)) watch(places.at(-1));
   else if (/^(i32|i64|v128)\.(load|store)/.test(name)) watch(places[0]);
-  else if (["memory.copy", "memory.fill"].includes(name)) [places[0], places[2]].forEach(watch);
+  else if (name === "memory.copy") places.forEach(watch);
+  else if (name === "memory.fill") [places[0], places[2]].forEach(watch);
   else if (/^i32\.(div|rem)/.test(name)) places.forEach(watch);
   else if (/^i64\.(div|rem)/.test(name)) throw new Error(`nobody watches ${name}`);
   return out;
