@@ -141,9 +141,9 @@ function attach() {
 function view() {
   const { buffer } = wasm.memory;
   if (input?.buffer !== buffer) {
-    const [start, url, field] = [edge.input() >>> 0, edge.url_room(), edge.field_room()];
+    const [start, request, header] = [edge.input() >>> 0, edge.request_room(), edge.header_room()];
     const part = (at, length) => new Uint8Array(buffer, start + at, length);
-    input = { buffer, url: part(0, url), cookie: part(url, field), header: part(url + field, field) };
+    input = { buffer, request: part(0, request), header: part(request, header) };
   }
   return input;
 }
@@ -155,18 +155,17 @@ function put(text, place) {
 }
 
 function decide(request, last) {
-  const { url, cookie } = view();
-  const urlLength = put(request.url, url);
-  const sent = request.headers.get("cookie");
-  const cookieLength = sent === null ? 0 : put(sent, cookie);
-  const answer = edge.decide(urlLength, cookieLength, last);
+  const cookie = request.headers.get("cookie");
+  // One text is copied in half the time of two.
+  const length = put(cookie === null ? request.url : request.url + "\n" + cookie, view().request);
+  const answer = edge.decide(length, last);
   // REST clients have the session in a header named like the cookie. It is looked for where there is no cookie, and
   // where a request goes on to the application: a session in both must be the same one.
   const kind = answer & ANSWER;
   if (kind !== NO_SESSION && kind !== ALLOW) return answer;
   const named = request.headers.get(options.cookie_name);
   if (named === null) return answer;
-  return edge.decide_with_header(urlLength, cookieLength, put(named, view().header), last);
+  return edge.decide_with_header(length, put(named, view().header), last);
 }
 
 // The watch for news: one held poll after the other, in the waitUntil of a request that an isolate was to let through.

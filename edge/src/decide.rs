@@ -45,18 +45,19 @@ const CHECK: &str = "/.countersign/check";
 /// The edge's own paths; those that are not hot go to the workers-rs router.
 const OWN: &str = "/.countersign/";
 
+/// The URL, a line break, which neither it nor a header has in it, and the `Cookie` header.
+const REQUEST: usize = URL + 1 + FIELD;
+
 /// What JavaScript writes and [`decide`] reads, each part in its place.
 #[repr(C)]
 struct Input {
-    url: [u8; URL],
-    cookie: [u8; FIELD],
+    request: [u8; REQUEST],
     /// The header named like the session cookie.
     header: [u8; FIELD],
 }
 
 thread_local! {
-    static INPUT: RefCell<Input> =
-        const { RefCell::new(Input { url: [0; URL], cookie: [0; FIELD], header: [0; FIELD] }) };
+    static INPUT: RefCell<Input> = const { RefCell::new(Input { request: [0; REQUEST], header: [0; FIELD] }) };
     static LAST: Cell<Option<Refusal>> = const { Cell::new(None) };
 }
 
@@ -65,8 +66,9 @@ pub(crate) fn last_refusal() -> Refusal {
     LAST.get().unwrap_or(Refusal::Unavailable)
 }
 
-/// Where the input is written, as an address in this module's memory: a place for the URL, one for the `Cookie` header
-/// and one for a header named like the session cookie.
+/// Where the input is written, as an address in this module's memory: a place for URL and `Cookie` header, with a line
+/// break between them since one text is copied in half the time of two, and one for a header named like the session
+/// cookie.
 #[wasm_bindgen]
 pub fn input() -> *const u8 {
     INPUT.with_borrow(|input| std::ptr::from_ref(input).cast())
@@ -74,41 +76,51 @@ pub fn input() -> *const u8 {
 
 /// Length of the first place, in bytes.
 #[wasm_bindgen]
-pub fn url_room() -> usize {
-    URL
+pub fn request_room() -> usize {
+    REQUEST
 }
 
-/// Length of each of the other two.
+/// Length of the other.
 #[wasm_bindgen]
-pub fn field_room() -> usize {
+pub fn header_room() -> usize {
     FIELD
 }
 
-/// Decides on the request whose URL and `Cookie` header stand in their places. A length beyond the place says that the
-/// string did not fit. `last` says that refreshing was tried: what is still behind is refused.
+/// Decides on the request that stands in its place. A length beyond the place says that the text did not fit, and that
+/// as much of it as did stands there. `last` says that refreshing was tried: what is still behind is refused.
 #[wasm_bindgen]
-pub fn decide(url_len: usize, cookie_len: usize, last: bool) -> u32 {
-    on_input(url_len, cookie_len, None, last)
+pub fn decide(request_len: usize, last: bool) -> u32 {
+    on_input(request_len, None, last)
 }
 
 /// The same with the header named like the session cookie.
 #[wasm_bindgen]
-pub fn decide_with_header(url_len: usize, cookie_len: usize, header_len: usize, last: bool) -> u32 {
-    on_input(url_len, cookie_len, Some(header_len), last)
+pub fn decide_with_header(request_len: usize, header_len: usize, last: bool) -> u32 {
+    on_input(request_len, Some(header_len), last)
 }
 
-fn on_input(url_len: usize, cookie_len: usize, header_len: Option<usize>, last: bool) -> u32 {
+fn on_input(request_len: usize, header_len: Option<usize>, last: bool) -> u32 {
     // Asked first: an instance that was started anew has not seen the input, which stands in the old one's memory.
     state::with(|edge| {
         INPUT.with_borrow(|input| {
-            let Some(url) = input.url.get(..url_len) else { return refuse(Refusal::Url) };
-            let Some(cookie) = input.cookie.get(..cookie_len) else { return refuse(Refusal::CookieHeader) };
+            let fitted = input.request.get(..request_len);
+            let request = fitted.unwrap_or(&input.request);
+            let (url, cookie) = memchr::memchr(b'\n', request).map_or((request, None), |end| {
+                let (url, rest) = request.split_at(end);
+                (url, rest.get(1..))
+            });
+            if url.len() > URL {
+                return refuse(Refusal::Url);
+            }
+            if fitted.is_none() {
+                return refuse(Refusal::CookieHeader);
+            }
             let header = match header_len.map(|length| input.header.get(..length)) {
                 Some(None) => return refuse(Refusal::CookieValue),
                 given => given.flatten(),
             };
-            match std::str::from_utf8(url).ok().and_then(path_of) {
-                Some(path) => judge(edge, &Facts { path, cookie, header }, last),
+            match path_of(url) {
+                Some(path) => judge(edge, &Facts { path, cookie: cookie.unwrap_or_default(), header }, last),
                 None => refuse(Refusal::Path),
             }
         })
@@ -183,9 +195,10 @@ pub(crate) fn refuse(refusal: Refusal) -> u32 {
 }
 
 /// The path of an absolute URL, as the host normalized it and as it will be sent upstream.
-fn path_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once(':')?;
-    let rest = rest.strip_prefix("//")?;
-    let (_, path) = rest.split_at_checked(rest.find('/')?)?;
-    path.split(['?', '#']).next()
+fn path_of(url: &[u8]) -> Option<&str> {
+    let (_, rest) = url.split_at_checked(memchr::memchr(b':', url)?)?;
+    let rest = rest.strip_prefix(b"://")?;
+    let (_, rest) = rest.split_at_checked(memchr::memchr(b'/', rest)?)?;
+    let (path, _) = rest.split_at_checked(memchr::memchr2(b'?', b'#', rest).unwrap_or(rest.len()))?;
+    std::str::from_utf8(path).ok()
 }

@@ -14,22 +14,19 @@ export default {
     const times = Number(new URL(request.url).searchParams.get("n"));
     const url = new URL("/.countersign/check", request.url).href;
     const wasm = edge.initSync(); // the instance that entry.mjs started
-    let buffer, urlPlace, cookiePlace;
+    let buffer, place;
     let checked = 0;
     let cached = 0;
     for (let i = 0, at = 0; i < times; i++, at = at + 1 < cookies.length ? at + 1 : 0) {
       if (buffer !== wasm.memory.buffer) {
         buffer = wasm.memory.buffer;
-        const start = edge.input() >>> 0;
-        urlPlace = new Uint8Array(buffer, start, edge.url_room());
-        cookiePlace = new Uint8Array(buffer, start + edge.url_room(), edge.field_room());
+        place = new Uint8Array(buffer, edge.input() >>> 0, edge.request_room());
       }
-      const first = encoder.encodeInto(url, urlPlace);
-      const second = encoder.encodeInto(cookies[at], cookiePlace);
-      let answer = edge.decide(first.written, second.written, false);
+      const { written } = encoder.encodeInto(url + "\n" + cookies[at], place);
+      let answer = edge.decide(written, false);
       // Nothing else is decided meanwhile, so the input still stands there.
       if ((answer & ANSWER) === VERIFY && (await edge.verify()) === FRESH) {
-        answer = edge.decide(first.written, second.written, true);
+        answer = edge.decide(written, true);
       }
       if ((answer & ANSWER) === CHECKED) checked++;
       if (answer & CACHED) cached++;

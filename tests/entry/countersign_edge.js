@@ -3,7 +3,7 @@
 const ALLOW = 2, REFUSE = 4, CHECKED = 5, NO_SESSION = 8, VERIFY = 10;
 const FRESH = 0, FAILED = 2, REFUSED = 3, UNREADABLE = 4;
 
-const URL_ROOM = 16 * 1024, FIELD_ROOM = 16 * 1024;
+const REQUEST_ROOM = 32 * 1024, HEADER_ROOM = 16 * 1024;
 const memory = { buffer: new ArrayBuffer(64 * 1024) };
 let user; // of the last decision
 let verified = false;
@@ -15,11 +15,12 @@ const read = (from, length) => new TextDecoder().decode(new Uint8Array(memory.bu
 export const initSync = () => ({ memory });
 export const configure = () => "";
 export const input = () => 0;
-export const url_room = () => URL_ROOM;
-export const field_room = () => FIELD_ROOM;
+export const request_room = () => REQUEST_ROOM;
+export const header_room = () => HEADER_ROOM;
 
-export function decide(url) {
-  const { pathname, searchParams } = new URL(read(0, url));
+export function decide(length) {
+  const [url] = read(0, length).split("\n");
+  const { pathname, searchParams } = new URL(url);
   switch (pathname) {
     case "/user":
       user = searchParams.get("name");
@@ -46,8 +47,8 @@ export function decide(url) {
   }
 }
 
-export function decide_with_header(url, cookie, header) {
-  return read(URL_ROOM + FIELD_ROOM, header) === "good" ? CHECKED : REFUSE;
+export function decide_with_header(length, header) {
+  return read(REQUEST_ROOM, header) === "good" ? CHECKED : REFUSE;
 }
 
 export const identity = () => JSON.stringify({ headers: [["Remote-User", user]], assertion: { sub: user } });

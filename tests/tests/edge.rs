@@ -134,6 +134,9 @@ fn cookies_and_paths_at_fault_are_refused() {
         String::from_utf8(bytes).unwrap()
     };
     let long = format!("{good}; pad={}", "x".repeat(17_000));
+    let longer = format!("{good}; pad={}", "x".repeat(40_000));
+    let long_path = format!("/{}", "x".repeat(16_400));
+    let fitting_path = format!("/{}", "x".repeat(16_200));
     for (path, cookie, status, code) in [
         ("/", good.as_str(), 200, "ok"),
         ("/", tampered.as_str(), 401, "invalid_session"),
@@ -144,6 +147,11 @@ fn cookies_and_paths_at_fault_are_refused() {
         ("/", &format!("{COOKIE_NAME}=\"{token}\""), 400, "malformed_cookie"),
         ("/", &good.to_lowercase(), 401, "no_session"),
         ("/", &long, 400, "cookie_header_too_long"),
+        ("/", &longer, 400, "cookie_header_too_long"),
+        (&long_path, &good, 400, "url_too_long"),
+        (&long_path, &long, 400, "url_too_long"),
+        (&fitting_path, &good, 200, "ok"),
+        (&fitting_path, &longer, 400, "cookie_header_too_long"),
         ("/a%2fb", &good, 400, "ambiguous_path"),
         ("/public/..%2fadmin", &good, 400, "ambiguous_path"),
         ("/public/..;/admin", &good, 400, "ambiguous_path"),
@@ -153,7 +161,7 @@ fn cookies_and_paths_at_fault_are_refused() {
         ("/public/%2e%2e/admin/x", &good, 400, "ambiguous_path"),
     ] {
         let (got, reason) = at(path, cookie);
-        assert_eq!((got, reason.as_str()), (status, code), "{path} {cookie:.40}");
+        assert_eq!((got, reason.as_str()), (status, code), "{path:.40} {cookie:.40}");
     }
     // The cookie in two headers, as an attacker on a sibling host would have it.
     let two = send("GET", &world.edge("/"), &[("cookie", &good), ("cookie", &good)], "");

@@ -86,6 +86,8 @@ pub struct Policy {
     cookie_name: String,
     /// Longest first, so that the first match is the most specific.
     routes: Vec<Route>,
+    /// Whether a route has an upper-case letter, so that a path without any may be meant for it.
+    upper_case: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -124,7 +126,8 @@ impl Policy {
             table.push(read);
         }
         table.sort_by_key(|route| (std::cmp::Reverse(route.path.len()), route.below));
-        Ok(Self { realm, cookie_name, routes: table })
+        let upper_case = table.iter().any(|route| has_upper_case(&route.path));
+        Ok(Self { realm, cookie_name, routes: table, upper_case })
     }
 
     pub fn realm(&self) -> &str {
@@ -140,7 +143,7 @@ impl Policy {
     pub fn access(&self, path: &str) -> Result<Access, AmbiguousPath> {
         path::check(path)?;
         let exact = self.lookup(|route| route.matches(path, |a, b| a == b));
-        if !path.bytes().any(|byte| byte.is_ascii_uppercase()) && !self.routes.iter().any(Route::has_upper_case) {
+        if !self.upper_case && !has_upper_case(path) {
             return Ok(exact);
         }
         let folded = self.lookup(|route| route.matches(path, |a, b| a.eq_ignore_ascii_case(b)));
@@ -183,10 +186,10 @@ impl Route {
             _ => false,
         }
     }
+}
 
-    fn has_upper_case(&self) -> bool {
-        self.path.bytes().any(|byte| byte.is_ascii_uppercase())
-    }
+fn has_upper_case(path: &str) -> bool {
+    path.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
 #[cfg(test)]
