@@ -82,7 +82,9 @@ struct Json<T, A, P> {
     realm: T,
     iat: UnixSeconds,
     exp: UnixSeconds,
-    fexp: UnixSeconds,
+    /// Where it is not `exp`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    fexp: Option<UnixSeconds>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     idle: Option<u32>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -103,7 +105,7 @@ impl SessionClaims {
             realm: &self.realm,
             iat: self.iat,
             exp: self.exp,
-            fexp: self.fexp,
+            fexp: (self.fexp != self.exp).then_some(self.fexp),
             idle: self.idle,
             auth_time: self.auth_time,
             rvs: self.rvs,
@@ -114,9 +116,9 @@ impl SessionClaims {
         }
     }
 
-    /// The claims with every property by its name and whole value: for logs and operators, not for tokens.
+    /// The claims with every one written out, and every property by its name and whole value: for logs and operators, not for tokens.
     pub fn spelled_out(&self) -> impl Serialize {
-        self.json(|| &self.properties)
+        Json { fexp: Some(self.fexp), ..self.json(|| &self.properties) }
     }
 }
 
@@ -146,7 +148,7 @@ impl<'de> Deserialize<'de> for SessionClaims {
             realm: json.realm,
             iat: json.iat,
             exp: json.exp,
-            fexp: json.fexp,
+            fexp: json.fexp.unwrap_or(json.exp),
             idle: json.idle,
             auth_time: json.auth_time,
             rvs: json.rvs,
@@ -330,7 +332,7 @@ mod tests {
 
     fn claims(more: &str) -> Result<SessionClaims, serde_json::Error> {
         serde_json::from_str(&format!(
-            r#"{{"sid":"AAAAAAAAAAAAAAAAAAAAAA","sub":"demo","realm":"/alpha","iat":1000,"exp":9000,"fexp":9000,"rvs":1,"lvl":0,
+            r#"{{"sid":"AAAAAAAAAAAAAAAAAAAAAA","sub":"demo","realm":"/alpha","iat":1000,"exp":9000,"rvs":1,"lvl":0,
                 "amr":["pwd"],"jti":"AAAAAAAAAAAAAAAA"{more}}}"#
         ))
     }
@@ -352,8 +354,21 @@ mod tests {
             r#","auth_time":[1]"#,
             r#","p":null"#,
             r#","idle":1,"idle":2"#,
+            r#","fexp":null"#,
+            r#","fexp":"9000""#,
         ] {
             assert!(claims(more).is_err(), "{more}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_family_is_said_where_it_is_not_the_tokens() {
+        for (more, fexp, said) in [("", 9000, false), (r#","fexp":9000"#, 9000, false), (r#","fexp":9001"#, 9001, true)]
+        {
+            let claims = claims(more).unwrap();
+            assert_eq!(claims.fexp, UnixSeconds(fexp));
+            assert_eq!(serde_json::to_string(&claims).unwrap().contains("fexp"), said);
+            assert!(serde_json::to_string(&claims.spelled_out()).unwrap().contains("fexp"));
         }
     }
 

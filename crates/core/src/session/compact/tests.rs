@@ -164,6 +164,7 @@ fn tokens_of_before_are_read() {
     let claims = claims(defaults());
     let mut json = serde_json::to_value(&claims).unwrap();
     json["p"] = serde_json::to_value(&claims.properties).unwrap();
+    json["fexp"] = claims.fexp.0.into();
     assert_eq!(
         serde_json::from_str::<SessionClaims>(&json.to_string()).unwrap().properties.get("cn"),
         Some("Demo User")
