@@ -114,7 +114,7 @@ pub(crate) fn explain(settings: &AmSettings, text: &str, now: UnixSeconds) -> Am
         return AmExplanation { cookie: extensions, ..AmExplanation::new(kind, SERVER_SIDE, value.len()) };
     };
     let Reading { layers, claims } = settings.reader.read(token.as_bytes());
-    let is_journey = is_journey || claims.as_ref().is_ok_and(|claims| has_tree_state(claims));
+    let is_journey = is_journey || claims.as_ref().is_ok_and(has_tree_state);
     let (kind, note) = match (&claims, layers.is_empty()) {
         (Err(_), true) => ("unknown", NOTHING),
         _ if is_journey => ("AM client-side journey session", NOT_OURS),
