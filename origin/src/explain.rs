@@ -155,7 +155,7 @@ fn layer(app: &App, token: &[u8]) -> Option<Layer> {
     Some(Layer { kind, header, key })
 }
 
-fn readable(at: UnixSeconds, now: UnixSeconds) -> Value {
+pub(crate) fn readable(at: UnixSeconds, now: UnixSeconds) -> Value {
     let distance = match at.0.checked_sub(now.0) {
         Some(0) => "now".to_owned(),
         Some(ahead) => format!("in {}", span(ahead)),

@@ -176,7 +176,7 @@ impl Purpose {
             Algorithm::Signing(SigningAlg::Hs512) => at_least(512),
             // Numbers that belong together, or must be in a range: the key itself knows.
             Algorithm::Signing(SigningAlg::Rs256 | SigningAlg::Es256 | SigningAlg::Es384 | SigningAlg::Es512)
-            | Algorithm::Content(KeyAlg::RsaOaep | KeyAlg::RsaOaep256, _) => None,
+            | Algorithm::Content(KeyAlg::RsaOaep256, _) => None,
             Algorithm::Content(alg, enc) => exactly(content_len(alg, enc) * 8),
             Algorithm::Signing(SigningAlg::EdDsa) | Algorithm::Bearer | Algorithm::HmacSha256 => exactly(256),
         };
@@ -196,7 +196,7 @@ impl Purpose {
 
     fn random_secret(self, entropy: &dyn Entropy) -> Option<Zeroizing<Vec<u8>>> {
         let length = match self.algorithm {
-            Algorithm::Signing(SigningAlg::Rs256) | Algorithm::Content(KeyAlg::RsaOaep | KeyAlg::RsaOaep256, _) => {
+            Algorithm::Signing(SigningAlg::Rs256) | Algorithm::Content(KeyAlg::RsaOaep256, _) => {
                 return generate_rsa(RSA_BITS, &mut |out: &mut [u8]| entropy.fill(out));
             }
             Algorithm::Signing(SigningAlg::Hs384 | SigningAlg::Es384) => 48,

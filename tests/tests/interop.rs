@@ -1,5 +1,5 @@
 //! What we mint, others open; what they mint by our header rules, we open: for every algorithm and pair, with npm
-//! `jose` and with Python's `joserfc`.
+//! `jose` and with Python's `joserfc`. And what `jose` makes in AM's manner, the reader of AM's tokens reads.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use countersign_core::encoding::{decode, encode};
 use countersign_core::keys::{
     ContentAlg, ContentKey, KeyAlg, KeySet, KeyState, Kid, MintingKeys, SigningAlg, SigningKey,
 };
+use countersign_core::token::am::{Encryption, KeyBytes, Reader};
 use countersign_core::token::mint::mint;
 use countersign_core::token::{self, Envelope, Kind, Scratch};
 use serde_json::{Map, Value, json};
@@ -62,7 +63,7 @@ fn content_secret(alg: KeyAlg, enc: ContentAlg) -> Vec<u8> {
         KeyAlg::A128Kw => vec![3; 16],
         KeyAlg::A192Kw => vec![3; 24],
         KeyAlg::A256Kw => vec![3; 32],
-        KeyAlg::RsaOaep | KeyAlg::RsaOaep256 => rsa_der(),
+        KeyAlg::RsaOaep256 => rsa_der(),
     }
 }
 
@@ -75,7 +76,7 @@ fn shapes() -> Vec<Shape> {
     for sig in SigningAlg::ALL {
         shapes.extend([(sig, None), (sig, Some((KeyAlg::Dir, ContentAlg::A256Gcm)))]);
     }
-    for alg in KeyAlg::ALL.into_iter().filter(|alg| *alg != KeyAlg::RsaOaep) {
+    for alg in KeyAlg::ALL {
         shapes.extend(ContentAlg::ALL.map(|enc| (SigningAlg::EdDsa, Some((alg, enc)))));
     }
     shapes
@@ -119,17 +120,22 @@ fn interoperates(mut command: Command) {
         "claims": claims.to_string(), "tokens": tokens, "signing": signing, "content": content,
         "jwe_algorithms": jwe_algorithms,
     });
-    let mut peer = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the peer starts");
-    peer.stdin.take().unwrap().write_all(given.to_string().as_bytes()).unwrap();
-    let output = peer.wait_with_output().unwrap();
-    assert!(output.status.success(), "the peer opens all of our tokens");
-    let theirs: Vec<String> = serde_json::from_slice(&output.stdout).unwrap();
+    let theirs = made_by(&mut command, &given);
     assert_eq!(theirs.len(), shapes().len());
     for (shape, token) in shapes().into_iter().zip(&theirs) {
         let opened = token::open::<Value>(token.as_bytes(), Kind::Session, &keys(shape).1, &mut Scratch::default());
         assert_eq!(opened.map(token::Verified::into_claims), Ok(claims.clone()), "{shape:?}");
     }
     println!("{} kinds of token both ways", theirs.len());
+}
+
+/// The tokens that a peer answers with.
+fn made_by(command: &mut Command, given: &Value) -> Vec<String> {
+    let mut peer = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the peer starts");
+    peer.stdin.take().unwrap().write_all(given.to_string().as_bytes()).unwrap();
+    let output = peer.wait_with_output().unwrap();
+    assert!(output.status.success(), "the peer opens what it is given");
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn package() -> PathBuf {
@@ -145,6 +151,58 @@ fn npm_jose() {
     let mut node = Command::new("node");
     node.arg(package().join("interop/peer.mjs"));
     interoperates(node);
+}
+
+#[test]
+fn npm_jose_in_the_manner_of_am() {
+    if !package().join("node_modules/jose").exists() {
+        println!("npm jose is not installed (npm ci in tests/): skipped");
+        return;
+    }
+    let direct = Some(("dir", ContentAlg::A128CbcHs256));
+    let signs = SigningAlg::ALL.into_iter().filter(|alg| *alg != SigningAlg::EdDsa);
+    let mut shapes: Vec<_> =
+        signs.flat_map(|sig| [(Some(sig), None, false), (Some(sig), None, true), (Some(sig), direct, false)]).collect();
+    for alg in ["dir", "A128KW", "A192KW", "A256KW", "RSA-OAEP-256", "RSA-OAEP"] {
+        shapes.extend(ContentAlg::ALL.map(|enc| (Some(SigningAlg::Hs256), Some((alg, enc)), false)));
+    }
+    shapes.extend(ContentAlg::ALL.map(|enc| (None, Some(("dir", enc)), false)));
+
+    // What of a key goes to either side: the AES key, or RSA's private one.
+    let secret = |alg: &str, enc| KeyAlg::named(alg).map_or_else(rsa_der, |alg| content_secret(alg, enc));
+    let claims = json!({"sub": "id=frodo,ou=user,o=alpha", "exp": 1_800_007_200, "props": {"UserId": "frodo"}});
+    let (mut tokens, mut signing, mut content) = (Vec::new(), Map::new(), Map::new());
+    for (sig, pair, compressed) in &shapes {
+        signing.extend(sig.map(|sig| (sig.name().to_owned(), signing_jwk(sig))));
+        let (alg, enc) = pair.map(|(alg, enc)| (alg, enc.name())).unzip();
+        if let Some((alg, enc)) = pair {
+            let oct = || json!({"kty": "oct", "k": encode(&secret(alg, *enc))});
+            content.insert(format!("{alg} {}", enc.name()), if alg.starts_with("RSA") { rsa_pem() } else { oct() });
+        }
+        tokens.push(json!({"sig": sig.map(SigningAlg::name), "alg": alg, "enc": enc, "compressed": compressed}));
+    }
+    let given = json!({"claims": claims.to_string(), "tokens": tokens, "signing": signing, "content": content});
+    let theirs = made_by(Command::new("node").arg(package().join("interop/am.mjs")), &given);
+    assert_eq!(theirs.len(), shapes.len());
+    for ((sig, pair, compressed), token) in shapes.into_iter().zip(&theirs) {
+        let verifying = sig.map(|sig| {
+            let key = SigningKey::new(kid("sig"), sig, &signing_secret(sig)).unwrap();
+            (sig, [KeyBytes::new(key.public_bytes().unwrap_or_else(|| signing_secret(sig)))])
+        });
+        let opening = pair.map(|(alg, enc)| {
+            let encryption = match alg {
+                "dir" => Encryption::Direct,
+                "RSA-OAEP" | "RSA-OAEP-256" => Encryption::Rsa,
+                _ => Encryption::AesKeywrap,
+            };
+            (encryption, [KeyBytes::new(secret(alg, enc))])
+        });
+        let signed = verifying.as_ref().map(|(sig, keys)| (*sig, &keys[..]));
+        let sealed = opening.as_ref().map(|(encryption, keys)| (*encryption, &keys[..]));
+        let read = Reader::new(signed, sealed, compressed).unwrap().read(token.as_bytes()).claims;
+        assert_eq!(read.as_ref().map(|read| json!(read)), Ok(claims.clone()), "{sig:?} {pair:?} {compressed}");
+    }
+    println!("{} kinds of token of AM", theirs.len());
 }
 
 #[test]

@@ -4,7 +4,8 @@
 use serde::Deserialize;
 
 use crate::encoding::decode;
-use crate::keys::{ContentKey, VerificationKey};
+use crate::keys::{ContentAlg, ContentKey, VerificationKey};
+use crate::token::jwe::rsa_oaep::RsaOaep;
 use crate::token::{TokenError, compact_parts};
 
 /// Other members than those are refused, as in our own tokens.
@@ -47,10 +48,21 @@ pub fn open(token: &[u8], key: &ContentKey) -> Result<Vec<u8>, TokenError> {
     key.open(protected, encrypted_key, iv, tag, &mut content)?;
     match header.zip.as_deref() {
         None => Ok(content),
-        #[cfg(feature = "deflate")]
-        Some("DEF") => crate::token::jwe::deflate::inflate(&mut content).map(|()| content),
+        Some("DEF") => crate::token::jwe::deflate::inflate(&content).ok_or(TokenError::Header),
         Some(_) => Err(TokenError::Header),
     }
+}
+
+/// The same with RSA-OAEP and SHA-1, under an RSA key in PKCS#8, as only tokens of AM are opened.
+pub fn open_sha1(token: &[u8], pkcs8: &[u8]) -> Result<Vec<u8>, TokenError> {
+    let [protected, encrypted_key, iv, ciphertext, tag] = compact_parts(token)?;
+    let header = header(protected)?;
+    let enc = header.enc.as_deref().and_then(ContentAlg::named).filter(|_| header.alg == "RSA-OAEP");
+    let key = RsaOaep::new(pkcs8).map_err(|_| TokenError::UnknownKey)?;
+    let cipher = key.unwrap_sha1(enc.ok_or(TokenError::Algorithm)?, encrypted_key)?;
+    let mut content = decode(ciphertext).map_err(|_| TokenError::Format)?;
+    cipher.open(protected, iv, tag, &mut content)?;
+    Ok(content)
 }
 
 /// The primitives on their own.

@@ -111,7 +111,7 @@ pub fn main() -> ExitCode {
         Command::Realm(realm) => settings(&cli.config).and_then(|settings| block_on(realm.run(settings))),
         Command::User(user) => settings(&cli.config).and_then(|settings| block_on(user.run(settings))),
         Command::Agent(agent) => settings(&cli.config).and_then(|settings| block_on(agent.run(settings))),
-        Command::Session(session) => settings(&cli.config).and_then(|settings| block_on(session.run(settings))),
+        Command::Session(session) => block_on(session.run(&cli.config)),
         Command::Journey(journey) => block_on(journey.run(&cli.config)),
         Command::Keys(keys) => settings(&cli.config).and_then(|settings| block_on(keys.run(settings))),
         Command::Denylist(log) => settings(&cli.config).and_then(|settings| block_on(log.run(settings))),

@@ -49,7 +49,7 @@ fn is_symmetric(key: &StoredKey) -> bool {
 /// The name of an algorithm that edges have with the feature `all-formats` alone.
 pub(super) const fn beyond_plain(algorithm: Algorithm) -> Option<&'static str> {
     match algorithm {
-        Algorithm::Content(alg @ (KeyAlg::RsaOaep | KeyAlg::RsaOaep256), _) => Some(alg.name()),
+        Algorithm::Content(alg @ KeyAlg::RsaOaep256, _) => Some(alg.name()),
         _ => None,
     }
 }

@@ -284,7 +284,7 @@ impl Journey {
                 "journey.statelessEncryptionType",
                 "cannot be NONE: the state of a login is not for whoever logs in".to_owned(),
             )),
-            Format { content: Some((KeyAlg::RsaOaep | KeyAlg::RsaOaep256, _)), .. } => Err((
+            Format { content: Some((KeyAlg::RsaOaep256, _)), .. } => Err((
                 "journey.statelessEncryptionType",
                 "cannot be RSA: the state inside the authId is sealed on its own, and with RSA whoever knows the public \
                  key could seal one"

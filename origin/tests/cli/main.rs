@@ -1,5 +1,6 @@
 //! The binary `countersign`, run as an operator runs it.
 
+mod am;
 #[path = "../common/mod.rs"]
 mod common;
 mod keys;

@@ -17,7 +17,7 @@ use ed25519_dalek::Signer as _;
 pub(crate) const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 
 const SEED: [u8; 32] = [1; 32];
-const CONTENT: [u8; 32] = [3; 32];
+pub(crate) const CONTENT: [u8; 32] = [3; 32];
 
 pub(crate) fn kid(text: &str) -> Kid {
     Kid::try_from(text.to_owned()).expect("a key identifier")
@@ -79,16 +79,8 @@ impl Ring {
         let verification = signing_key(signing).verification_key().expect("what verifies");
         let set =
             KeySet::new(envelope, vec![(KeyState::Active, verification)], vec![(KeyState::Active, content.clone())]);
-        let good = match envelope {
-            Envelope::EncryptThenSign => {
-                let inner = Self::new(Envelope::Encrypt, signing, alg, enc).good;
-                jws(r#"{"alg":"EdDSA","kid":"sig","typ":"session+jwt","cty":"JWT"}"#.as_bytes(), inner.as_bytes())
-            }
-            _ => {
-                let keys = MintingKeys::new(envelope, Some(signing_key(signing)), Some(content)).expect("minting keys");
-                mint(&claims(), Kind::Session, &keys, &mut dice()).expect("a token")
-            }
-        };
+        let keys = MintingKeys::new(envelope, Some(signing_key(signing)), Some(content)).expect("minting keys");
+        let good = mint(&claims(), Kind::Session, &keys, &mut dice()).expect("a token");
         Self { envelope, set: set.expect("a key set"), good }
     }
 }

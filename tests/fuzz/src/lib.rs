@@ -3,6 +3,7 @@
 //!
 //! Inputs are legible where they can be, so that a seed says what it is for and a finding can be read.
 
+mod am;
 mod bundle;
 mod cookie;
 mod denylist;
@@ -20,7 +21,8 @@ pub struct Target {
     pub words: &'static [&'static str],
 }
 
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
+    Target { name: "am", run: am::run, words: am::WORDS },
     Target { name: "bundle", run: bundle::run, words: bundle::WORDS },
     Target { name: "cookie", run: cookie::run, words: cookie::WORDS },
     Target { name: "denylist", run: denylist::run, words: denylist::WORDS },

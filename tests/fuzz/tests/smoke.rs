@@ -12,6 +12,11 @@ fn smoke(name: &str, runs: u64) {
 }
 
 #[test]
+fn am() {
+    smoke("am", 12_000);
+}
+
+#[test]
 fn bundle() {
     smoke("bundle", 20_000);
 }

@@ -68,7 +68,8 @@ impl SigningAlg {
     }
 }
 
-/// How a JWE's content key is come by (RFC 7518 §4.1). RSA1_5 is not among them, nor is anything with a password.
+/// How a JWE's content key is come by (RFC 7518 §4.1). RSA1_5 is not among them, nor RSA-OAEP with SHA-1, nor
+/// anything with a password.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum KeyAlg {
     /// The key is the content key.
@@ -81,15 +82,12 @@ pub enum KeyAlg {
     A192Kw,
     #[serde(rename = "A256KW")]
     A256Kw,
-    /// With SHA-1: is read, for migration; never minted.
-    #[serde(rename = "RSA-OAEP")]
-    RsaOaep,
     #[serde(rename = "RSA-OAEP-256")]
     RsaOaep256,
 }
 
 impl KeyAlg {
-    pub const ALL: [Self; 6] = [Self::Dir, Self::A128Kw, Self::A192Kw, Self::A256Kw, Self::RsaOaep, Self::RsaOaep256];
+    pub const ALL: [Self; 5] = [Self::Dir, Self::A128Kw, Self::A192Kw, Self::A256Kw, Self::RsaOaep256];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -97,7 +95,6 @@ impl KeyAlg {
             Self::A128Kw => "A128KW",
             Self::A192Kw => "A192KW",
             Self::A256Kw => "A256KW",
-            Self::RsaOaep => "RSA-OAEP",
             Self::RsaOaep256 => "RSA-OAEP-256",
         }
     }
@@ -107,7 +104,7 @@ impl KeyAlg {
     }
 
     pub const fn is_rsa(self) -> bool {
-        matches!(self, Self::RsaOaep | Self::RsaOaep256)
+        matches!(self, Self::RsaOaep256)
     }
 
     /// `bundle.rs` leaves `dir` out, so that a bundle of a default realm reads as it always did.

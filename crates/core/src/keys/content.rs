@@ -35,7 +35,7 @@ impl ContentKey {
                 Material::Wrap(crate::token::jwe::key_wrap::KeyWrap::new(alg, key)?)
             }
             #[cfg(feature = "rsa")]
-            KeyAlg::RsaOaep | KeyAlg::RsaOaep256 => Material::Rsa(crate::token::jwe::rsa_oaep::RsaOaep::new(alg, key)?),
+            KeyAlg::RsaOaep256 => Material::Rsa(crate::token::jwe::rsa_oaep::RsaOaep::new(key)?),
             #[cfg(not(all(feature = "aes-kw", feature = "rsa")))]
             other => return Err(KeyError::NotBuilt { alg: other.name() }),
         };

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ed25519_dalek::Signer as _;
 
-use super::{ContentKey, KeyAlg, KeyError, Kid, SigningAlg, VerificationKey};
+use super::{ContentKey, KeyError, Kid, SigningAlg, VerificationKey};
 use crate::token::Envelope;
 use crate::token::jws::hmac::MacKey;
 use crate::token::mint::{Entropy, MintError};
@@ -152,11 +152,7 @@ impl MintingKeys {
             Envelope::Sign => (true, false),
             Envelope::Encrypt => (false, true),
             Envelope::SignThenEncrypt => (true, true),
-            Envelope::EncryptThenSign => return Err(MintError::ReadOnly),
         };
-        if seal && content.as_ref().is_some_and(|key| key.alg() == KeyAlg::RsaOaep) {
-            return Err(MintError::ReadOnly);
-        }
         if !sign && content.as_ref().is_some_and(|key| key.alg().is_rsa()) {
             return Err(MintError::Unsigned);
         }

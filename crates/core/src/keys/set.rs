@@ -79,8 +79,6 @@ pub struct KeySet {
     verification: Vec<(KeyState, VerificationKey)>,
     content: Vec<(KeyState, ContentKey)>,
     others: Vec<KeySet>,
-    #[cfg(feature = "deflate")]
-    inflates: bool,
 }
 
 impl KeySet {
@@ -102,14 +100,7 @@ impl KeySet {
         {
             return Err(KeySetError::Unsigned(key.kid().clone()));
         }
-        Ok(Self {
-            envelope,
-            verification,
-            content,
-            others: Vec::new(),
-            #[cfg(feature = "deflate")]
-            inflates: false,
-        })
+        Ok(Self { envelope, verification, content, others: Vec::new() })
     }
 
     /// Takes the tokens of another set as well, each set on its own terms: while a realm changes to another format,
@@ -122,19 +113,6 @@ impl KeySet {
 
     pub(crate) fn others(&self) -> &[Self] {
         &self.others
-    }
-
-    /// Takes `zip: DEF` too, for tokens of an AM that compressed. Nothing here makes such tokens.
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub fn with_inflate(mut self) -> Self {
-        self.inflates = true;
-        self
-    }
-
-    #[cfg(feature = "deflate")]
-    pub(crate) const fn inflates(&self) -> bool {
-        self.inflates
     }
 
     pub const fn envelope(&self) -> Envelope {

@@ -19,8 +19,6 @@ pub enum TokenError {
     Signature,
     /// The authenticated decryption fails.
     Decryption,
-    /// The content does not inflate, or to more than is taken.
-    Compression,
     /// The payload is not the claims expected.
     Claims,
 }
@@ -43,7 +41,6 @@ impl TokenError {
             Self::Algorithm => "algorithm",
             Self::Signature => "signature",
             Self::Decryption => "decryption",
-            Self::Compression => "compression",
             Self::Claims => "claims",
         }
     }
@@ -61,7 +58,6 @@ impl std::fmt::Display for TokenError {
             Self::Algorithm => "the token names an algorithm that its key is not for",
             Self::Signature => "the token's signature does not verify",
             Self::Decryption => "the token does not decrypt",
-            Self::Compression => "the token's content does not inflate within bounds",
             Self::Claims => "the token's claims are not as expected",
         })
     }

@@ -16,7 +16,7 @@ pub(super) struct Jws<'a> {
     pub(super) cty: Option<&'a str>,
 }
 
-/// JWE header (RFC 7516 §4). `cty` is `JWT` exactly when a JWS is inside; `zip` is for key sets that inflate.
+/// JWE header (RFC 7516 §4). `cty` is `JWT` exactly when a JWS is inside. `zip` is not taken.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Jwe<'a> {
@@ -26,8 +26,6 @@ pub(super) struct Jwe<'a> {
     pub(super) typ: &'a str,
     #[serde(borrow, default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(super) cty: Option<&'a str>,
-    #[serde(borrow, default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    pub(super) zip: Option<&'a str>,
 }
 
 /// A member that may be absent but not null.
@@ -35,8 +33,6 @@ pub(super) fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de 
     <&str>::deserialize(from).map(Some)
 }
 
-#[cfg(feature = "deflate")]
-pub(super) const DEFLATE: &str = "DEF";
 pub(super) const NESTED: &str = "JWT";
 
 /// What a header says, for as long as one likes.
@@ -48,20 +44,19 @@ pub(super) struct Fields {
     pub(super) kid: String,
     pub(super) typ: String,
     pub(super) cty: Option<String>,
-    pub(super) zip: Option<String>,
 }
 
 impl From<Jws<'_>> for Fields {
     fn from(Jws { alg, kid, typ, cty }: Jws<'_>) -> Self {
         let [alg, kid, typ] = [alg, kid, typ].map(str::to_owned);
-        Self { alg, enc: String::new(), kid, typ, cty: cty.map(str::to_owned), zip: None }
+        Self { alg, enc: String::new(), kid, typ, cty: cty.map(str::to_owned) }
     }
 }
 
 impl From<Jwe<'_>> for Fields {
-    fn from(Jwe { alg, enc, kid, typ, cty, zip }: Jwe<'_>) -> Self {
+    fn from(Jwe { alg, enc, kid, typ, cty }: Jwe<'_>) -> Self {
         let [alg, enc, kid, typ] = [alg, enc, kid, typ].map(str::to_owned);
-        Self { alg, enc, kid, typ, cty: cty.map(str::to_owned), zip: zip.map(str::to_owned) }
+        Self { alg, enc, kid, typ, cty: cty.map(str::to_owned) }
     }
 }
 

@@ -59,8 +59,6 @@ pub enum MintError {
     TooLong,
     /// The cipher refuses the length, or the key its use.
     Cipher,
-    /// The envelope or the key's algorithm is read for migration and not minted.
-    ReadOnly,
     /// Whoever knows an RSA public key can seal with it, so the token must be signed as well.
     Unsigned,
 }
@@ -73,7 +71,6 @@ impl std::fmt::Display for MintError {
             Self::Claims => "the claims do not serialize",
             Self::TooLong => "the token would be too long",
             Self::Cipher => "the cipher refused",
-            Self::ReadOnly => "this envelope or algorithm is read for migration, and not minted",
             Self::Unsigned => "tokens that are sealed with RSA must be signed too",
         })
     }
@@ -96,7 +93,6 @@ pub fn mint<T: Serialize>(
             let inner = sign(&payload, kind, keys.signing_key()?, entropy)?;
             seal(inner.into_bytes(), kind, Some(header::NESTED), keys.spend_content_key()?, entropy)?
         }
-        Envelope::EncryptThenSign => return Err(MintError::ReadOnly),
     };
     if token.len() > kind.max_len() { Err(MintError::TooLong) } else { Ok(token) }
 }
@@ -124,7 +120,7 @@ fn seal(
     entropy: &mut dyn Entropy,
 ) -> Result<String, MintError> {
     let (alg, enc) = (key.alg().name(), key.enc().name());
-    let header = header::Jwe { alg, enc, kid: key.kid().as_str(), typ: kind.typ(), cty, zip: None };
+    let header = header::Jwe { alg, enc, kid: key.kid().as_str(), typ: kind.typ(), cty };
     let mut token = protected(&header)?;
     key.seal(&mut token, content, entropy)?;
     Ok(token)

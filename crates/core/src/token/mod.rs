@@ -5,6 +5,8 @@
 //! the key set, the algorithms are pinned to the key, and the `typ` to the kind of token (RFC 8725 §3). Beyond what a
 //! new realm uses, an algorithm is there when its feature is.
 
+#[cfg(feature = "am")]
+pub mod am;
 mod error;
 #[cfg(feature = "foreign")]
 pub mod foreign;
@@ -88,10 +90,8 @@ pub enum Envelope {
     Sign,
     /// JWE alone: whoever can open it can also make it.
     Encrypt,
-    /// JWS inside JWE.
+    /// JWS inside JWE. AM's order is the other one: see `am`.
     SignThenEncrypt,
-    /// JWE inside JWS, AM's order: read for migration, never minted.
-    EncryptThenSign,
 }
 
 impl Envelope {

@@ -99,7 +99,7 @@ fn open_with<T: DeserializeOwned>(
     let Scratch { jws: jws_header, jwe: jwe_header, outer, inner } = scratch;
     let (payload, kids) = match keys.envelope() {
         Envelope::Sign => {
-            let jws = Jws::check(token, kind, None, keys, jws_header)?;
+            let jws = Jws::check(token, kind, keys, jws_header)?;
             let kids = [Some(jws.key.kid().clone()), None];
             if let Some(host) = jws.key.host_key() {
                 return Unproven::new(host, kids, jws.signing_input, jws.signature).map(Opened::Unproven);
@@ -113,21 +113,13 @@ fn open_with<T: DeserializeOwned>(
         }
         Envelope::SignThenEncrypt => {
             let content = open_jwe(token, kind, Some(header::NESTED), keys, jwe_header, outer)?;
-            let jws = Jws::check(outer, kind, None, keys, jws_header)?;
+            let jws = Jws::check(outer, kind, keys, jws_header)?;
             let kids = [Some(jws.key.kid().clone()), Some(content)];
             if let Some(host) = jws.key.host_key() {
                 return Unproven::new(host, kids, jws.signing_input, jws.signature).map(Opened::Unproven);
             }
             jws.verify(inner)?;
             (inner, kids)
-        }
-        // AM's order, which no edge is given: the host is not asked.
-        Envelope::EncryptThenSign => {
-            let jws = Jws::check(token, kind, Some(header::NESTED), keys, jws_header)?;
-            jws.verify(outer)?;
-            let signing = jws.key.kid().clone();
-            let content = open_jwe(outer, kind, None, keys, jwe_header, inner)?;
-            (inner, [Some(signing), Some(content)])
         }
     };
     read(payload, kids).map(Opened::Verified)
@@ -163,16 +155,10 @@ struct Jws<'a> {
 }
 
 impl<'a> Jws<'a> {
-    fn check(
-        token: &'a [u8],
-        kind: Kind,
-        cty: Option<&str>,
-        keys: &'a KeySet,
-        header: &mut header::Reader,
-    ) -> Result<Self, TokenError> {
+    fn check(token: &'a [u8], kind: Kind, keys: &'a KeySet, header: &mut header::Reader) -> Result<Self, TokenError> {
         let [protected, body, signature] = parts(token)?;
         let fields = header.jws(protected)?;
-        fields.check_type(kind, cty)?;
+        fields.check_type(kind, None)?;
         let key = keys.verification_key(&fields.kid)?;
         if key.alg() != fields.alg {
             return Err(TokenError::Algorithm);
@@ -199,21 +185,11 @@ fn open_jwe(
     let [protected, encrypted_key, iv, ciphertext, tag] = parts(token)?;
     let fields = header.jwe(protected)?;
     fields.check_type(kind, cty)?;
-    let inflates = match fields.zip.as_deref() {
-        None => false,
-        #[cfg(feature = "deflate")]
-        Some(header::DEFLATE) if keys.inflates() => true,
-        Some(_) => return Err(TokenError::Header),
-    };
     let key = keys.content_key(&fields.kid)?;
     if fields.alg != key.alg().name() || fields.enc != key.enc().name() {
         return Err(TokenError::Algorithm);
     }
     decode_into(ciphertext, plaintext).map_err(|_| TokenError::Format)?;
     key.open(protected, encrypted_key, iv, tag, plaintext)?;
-    if inflates {
-        #[cfg(feature = "deflate")]
-        super::jwe::deflate::inflate(plaintext)?;
-    }
     Ok(key.kid().clone())
 }

@@ -65,7 +65,7 @@ fn content_key(alg: KeyAlg, enc: ContentAlg) -> ContentKey {
         KeyAlg::A128Kw => vec![3; 16],
         KeyAlg::A192Kw => vec![3; 24],
         KeyAlg::A256Kw => vec![3; 32],
-        KeyAlg::RsaOaep | KeyAlg::RsaOaep256 => rsa_key(),
+        KeyAlg::RsaOaep256 => rsa_key(),
     };
     ContentKey::new(kid("enc"), alg, enc, &secret).unwrap()
 }
@@ -197,18 +197,9 @@ fn what_only_the_host_can_verify_it_is_asked_about() {
         for wrong in [&[][..], &public[1..], &[&public[..], &[0; 300]].concat()] {
             assert!(VerificationKey::by_host(kid("sig"), alg, wrong).is_err(), "{alg:?}");
         }
-        for envelope in [Envelope::Sign, Envelope::SignThenEncrypt, Envelope::EncryptThenSign] {
+        for envelope in [Envelope::Sign, Envelope::SignThenEncrypt] {
             let content = vec![(KeyState::Active, content_key(KeyAlg::Dir, ContentAlg::A256Gcm))];
             let set = KeySet::new(envelope, vec![(KeyState::Active, by_host.clone())], content).unwrap();
-            if envelope == Envelope::EncryptThenSign {
-                let token = jws(
-                    &format!(r#"{{"alg":"{}","kid":"sig","typ":"session+jwt","cty":"JWT"}}"#, alg.name()),
-                    "x",
-                    &key,
-                );
-                assert_eq!(opened(&token, &set), Err(TokenError::Algorithm));
-                continue;
-            }
             let (minting, plain) = keys(direct(envelope, alg), KeyState::Active);
             let token = mint(&claims(), Kind::Session, &minting, &mut dice()).unwrap();
             let verifying = key.verification_key().unwrap();
@@ -237,7 +228,7 @@ fn what_only_the_host_can_verify_it_is_asked_about() {
 #[test]
 fn what_is_minted_opens_for_every_pair_of_algorithms() {
     for alg in SigningAlg::ALL {
-        for key_alg in KeyAlg::ALL.into_iter().filter(|alg| *alg != KeyAlg::RsaOaep) {
+        for key_alg in KeyAlg::ALL {
             for enc in ContentAlg::ALL {
                 let shape = (Envelope::SignThenEncrypt, alg, key_alg, enc);
                 let (minting, set) = keys(shape, KeyState::Active);
@@ -252,30 +243,20 @@ fn what_is_minted_opens_for_every_pair_of_algorithms() {
     }
 }
 
-/// AM's order. The layers are made by hand, because nothing mints it.
+/// AM's order is read by `am` alone.
 #[test]
-fn encrypt_then_sign_is_read_and_not_minted() {
-    let order = Envelope::EncryptThenSign;
-    let shape = (order, SigningAlg::Hs256, KeyAlg::Dir, ContentAlg::A128CbcHs256);
-    let (signing, content) = (signing_key(shape.1), content_key(shape.2, shape.3));
-    let set = KeySet::new(
-        order,
-        vec![(KeyState::Active, signing.verification_key().unwrap())],
-        vec![(KeyState::Active, content.clone())],
-    )
-    .unwrap();
-    let inner_keys = MintingKeys::new(Envelope::Encrypt, None, Some(content.clone())).unwrap();
-    let inner = mint(&claims(), Kind::Session, &inner_keys, &mut dice()).unwrap();
-    let header = r#"{"alg":"HS256","kid":"sig","typ":"session+jwt","cty":"JWT"}"#;
-    let token = jws(header, &inner, &signing);
-    assert_eq!(opened(&token, &set), Ok(claims()));
-    assert_eq!(opened(&inner, &set), Err(TokenError::Format), "the signature is not optional");
-    let bare = jws(&header.replace(r#","cty":"JWT""#, ""), &inner, &signing);
-    assert_eq!(opened(&bare, &set), Err(TokenError::Type));
-    let unsealed = jws(header, r#"{"n":7,"s":""}"#, &signing);
-    assert_eq!(opened(&unsealed, &set), Err(TokenError::Format));
-    let minting = MintingKeys::new(order, Some(signing), Some(content));
-    assert_eq!(minting.err(), Some(mint::MintError::ReadOnly));
+fn j16_encrypt_then_sign_is_no_session_of_ours() {
+    let (minting, _) = keys(ENCRYPT, KeyState::Active);
+    let inner = mint(&claims(), Kind::Session, &minting, &mut dice()).unwrap();
+    let header = r#"{"alg":"EdDSA","kid":"sig","typ":"session+jwt","cty":"JWT"}"#;
+    for (header, expected) in [(header, TokenError::Type), (&header.replace(r#","cty":"JWT""#, ""), TokenError::Claims)]
+    {
+        let token = jws(header, &inner, &signing_key(SigningAlg::EdDsa));
+        assert_eq!(opened(&token, &keys(SIGN_EDDSA, KeyState::Active).1), Err(expected));
+        for shape in [ENCRYPT, BOTH] {
+            assert_eq!(opened(&token, &keys(shape, KeyState::Active).1), Err(TokenError::Format));
+        }
+    }
 }
 
 #[test]
@@ -520,20 +501,12 @@ fn jwe(header: &str, content: &[u8], key: &ContentKey) -> String {
 }
 
 #[test]
-fn j19_compressed_tokens_open_where_allowed_and_stay_small() {
-    use miniz_oxide::deflate::compress_to_vec;
-    let set = || keys(ENCRYPT, KeyState::Active).1;
+fn j19_compressed_tokens_are_refused_by_their_header() {
     let key = content_key(KeyAlg::Dir, ContentAlg::A256Gcm);
-    let header = r#"{"alg":"dir","enc":"A256GCM","kid":"enc","typ":"session+jwt","zip":"DEF"}"#;
-    let packed = |s: String| compress_to_vec(&serde_json::to_vec(&Claims { n: 7, s }).unwrap(), 9);
-    let token = jwe(header, &packed("x".repeat(50)), &key);
-    assert_eq!(opened(&token, &set()), Err(TokenError::Header));
-    assert_eq!(opened(&token, &set().with_inflate()), Ok(claims()));
-    let bomb = jwe(header, &packed("x".repeat(4 << 20)), &key);
-    assert_eq!(opened(&bomb, &set().with_inflate()), Err(TokenError::Compression));
-    for zip in [r#""GZ""#, r#""def""#, "null", "true", r#"["DEF"]"#] {
-        let token = jwe(&header.replace(r#""DEF""#, zip), &packed(String::new()), &key);
-        assert_eq!(opened(&token, &set().with_inflate()), Err(TokenError::Header), "{zip}");
+    let packed = miniz_oxide::deflate::compress_to_vec(&serde_json::to_vec(&claims()).unwrap(), 9);
+    for zip in [r#""DEF""#, r#""def""#, "null", "true", r#"["DEF"]"#] {
+        let header = format!(r#"{{"alg":"dir","enc":"A256GCM","kid":"enc","typ":"session+jwt","zip":{zip}}}"#);
+        assert_eq!(opened(&jwe(&header, &packed, &key), &keys(ENCRYPT, KeyState::Active).1), Err(TokenError::Header));
     }
 }
 
@@ -555,7 +528,9 @@ fn j20_j23_j24_what_is_not_offered_is_refused_by_its_header() {
         let header = format!(r#"{{"alg":"{alg}","enc":"A256GCM","kid":"enc","typ":"session+jwt"{extra}}}"#);
         assert_eq!(opened(&jwe(&header, &payload, &key), &set), Err(expected), "{alg} {extra}");
     }
-    assert_eq!(KeyAlg::named("RSA1_5"), None);
+    for name in ["RSA1_5", "RSA-OAEP"] {
+        assert_eq!(KeyAlg::named(name), None);
+    }
 }
 
 #[test]
@@ -602,10 +577,6 @@ fn j23_a_key_that_does_not_decrypt_is_like_content_that_does_not() {
         changed[1] = &text;
         assert_eq!(opened(&changed.join("."), &set), Err(TokenError::Decryption), "byte {at}");
     }
-    // RSA-OAEP with SHA-1 is for reading, by a key of its own.
-    let old = content_key(KeyAlg::RsaOaep, ContentAlg::A256Gcm);
-    let minting = MintingKeys::new(Envelope::SignThenEncrypt, Some(signing_key(SigningAlg::EdDsa)), Some(old));
-    assert_eq!(minting.err(), Some(mint::MintError::ReadOnly));
 }
 
 #[test]

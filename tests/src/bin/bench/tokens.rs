@@ -60,7 +60,7 @@ impl Format {
         let plain = Self::from(SigningAlg::Hs256);
         let signed = SigningAlg::ALL.into_iter().map(Self::from);
         let sealed = ContentAlg::ALL.into_iter().map(|content| Self { content, ..plain });
-        let wrapped = KeyAlg::ALL.into_iter().filter(|key| *key != KeyAlg::RsaOaep).map(|key| Self { key, ..plain });
+        let wrapped = KeyAlg::ALL.into_iter().map(|key| Self { key, ..plain });
         let mut all = Vec::new();
         for format in signed.chain(sealed).chain(wrapped) {
             if !all.contains(&format) {
@@ -110,7 +110,7 @@ impl Format {
             KeyAlg::A128Kw => 16,
             KeyAlg::A192Kw => 24,
             KeyAlg::A256Kw => 32,
-            KeyAlg::RsaOaep | KeyAlg::RsaOaep256 => return rsa_key(),
+            KeyAlg::RsaOaep256 => return rsa_key(),
         };
         CONTENT_SECRET.get(..bytes).context("no algorithm takes so much")
     }

@@ -3,7 +3,7 @@
 #[cfg(feature = "aes-cbc-hmac")]
 mod cbc_hmac;
 pub(crate) mod content;
-#[cfg(feature = "deflate")]
+#[cfg(feature = "am")]
 pub(crate) mod deflate;
 #[cfg(not(all(feature = "simd-aes", not(feature = "mint"), target_arch = "wasm32", target_feature = "simd128")))]
 mod gcm;

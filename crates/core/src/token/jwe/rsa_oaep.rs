@@ -1,4 +1,4 @@
-//! RSA-OAEP with SHA-256, and with SHA-1 to read (RFC 7518 §4.3).
+//! RSA-OAEP with SHA-256, and with SHA-1 for tokens of AM (RFC 7518 §4.3).
 //!
 //! What a decryption tells by its answer or its time can give the key away (Manger 2001; RUSTSEC-2023-0071). So a key
 //! that does not decrypt is replaced by one that nobody can know, and the content fails to open like any other
@@ -8,22 +8,20 @@
 use std::convert::Infallible;
 
 use rand_core::{TryCryptoRng, TryRng};
-use rsa::traits::PublicKeyParts as _;
+use rsa::traits::{PaddingScheme, PublicKeyParts as _};
 use rsa::{Oaep, RsaPrivateKey};
-use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 use zeroize::Zeroizing;
 
 use super::content::Cipher;
 use crate::encoding::decode;
-use crate::keys::{ContentAlg, KeyAlg, KeyError};
+use crate::keys::{ContentAlg, KeyError};
 use crate::token::TokenError;
 use crate::token::rsa_key::private_key;
 
 #[derive(Clone)]
 pub(crate) struct RsaOaep {
     key: Box<RsaPrivateKey>,
-    with_sha1: bool,
     modulus_len: usize,
     /// Hash of the private key: what the substitutes and the blinding are derived from.
     secret: Zeroizing<[u8; 64]>,
@@ -31,29 +29,34 @@ pub(crate) struct RsaOaep {
 
 impl RsaOaep {
     /// From PKCS#8 DER.
-    pub(crate) fn new(alg: KeyAlg, der: &[u8]) -> Result<Self, KeyError> {
+    pub(crate) fn new(der: &[u8]) -> Result<Self, KeyError> {
         let key = private_key(der)?;
-        Ok(Self {
-            modulus_len: key.size(),
-            key: Box::new(key),
-            with_sha1: alg == KeyAlg::RsaOaep,
-            secret: Zeroizing::new(Sha512::digest(der).into()),
-        })
+        Ok(Self { modulus_len: key.size(), key: Box::new(key), secret: Zeroizing::new(Sha512::digest(der).into()) })
     }
 
     /// The cipher whose key is in the base64url `encrypted_key`, or one that opens nothing.
     pub(crate) fn unwrap(&self, enc: ContentAlg, encrypted_key: &[u8]) -> Result<Cipher, TokenError> {
+        self.unwrap_by(Oaep::<Sha256>::new(), enc, encrypted_key)
+    }
+
+    #[cfg(feature = "am")]
+    pub(crate) fn unwrap_sha1(&self, enc: ContentAlg, encrypted_key: &[u8]) -> Result<Cipher, TokenError> {
+        self.unwrap_by(Oaep::<sha1::Sha1>::new(), enc, encrypted_key)
+    }
+
+    fn unwrap_by(
+        &self,
+        padding: impl PaddingScheme,
+        enc: ContentAlg,
+        encrypted_key: &[u8],
+    ) -> Result<Cipher, TokenError> {
         let encrypted = decode(encrypted_key).map_err(|_| TokenError::Format)?;
         if encrypted.len() != self.modulus_len {
             return Err(TokenError::Format);
         }
         let mut rng = Derived::new(&self.secret, &encrypted);
         let substitute = Zeroizing::new(rng.block());
-        let decrypted = if self.with_sha1 {
-            self.key.decrypt_blinded(&mut rng, Oaep::<Sha1>::new(), &encrypted)
-        } else {
-            self.key.decrypt_blinded(&mut rng, Oaep::<Sha256>::new(), &encrypted)
-        };
+        let decrypted = self.key.decrypt_blinded(&mut rng, padding, &encrypted);
         let fitting = decrypted.ok().map(Zeroizing::new).filter(|key| key.len() == enc.key_len());
         let key = match &fitting {
             Some(key) => key.as_slice(),

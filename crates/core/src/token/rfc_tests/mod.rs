@@ -116,9 +116,7 @@ fn j23_rfc7516_a2_rsa1_5_is_refused() {
     assert_eq!(bytes(encrypted_key).len(), 256, "the example is whole");
     assert_eq!(KeyAlg::named("RSA1_5"), None);
     let rsa = bytes(include_str!("../../../testdata/rsa-2048.pkcs8").trim());
-    for (alg, key) in
-        [(KeyAlg::RsaOaep, &rsa[..]), (KeyAlg::RsaOaep256, &rsa), (KeyAlg::Dir, &[4; 32]), (KeyAlg::A128Kw, &[4; 16])]
-    {
+    for (alg, key) in [(KeyAlg::RsaOaep256, &rsa[..]), (KeyAlg::Dir, &[4; 32]), (KeyAlg::A128Kw, &[4; 16])] {
         let key = ContentKey::new(kid(), alg, ContentAlg::A128CbcHs256, key).unwrap();
         assert_eq!(vectors::open(token.as_bytes(), &key), Err(TokenError::Algorithm), "{alg:?}");
     }

@@ -27,7 +27,7 @@ fn groups(call: &Call) -> Value {
         None => "NONE",
         Some((KeyAlg::Dir, _)) => "DIRECT",
         Some((KeyAlg::A128Kw | KeyAlg::A192Kw | KeyAlg::A256Kw, _)) => "AES_KEYWRAP",
-        Some((KeyAlg::RsaOaep | KeyAlg::RsaOaep256, _)) => "RSA",
+        Some((KeyAlg::RsaOaep256, _)) => "RSA",
     };
     let server_side = &session.server_side;
     json!({
