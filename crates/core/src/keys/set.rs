@@ -78,6 +78,8 @@ pub struct KeySet {
     envelope: Envelope,
     verification: Vec<(KeyState, VerificationKey)>,
     content: Vec<(KeyState, ContentKey)>,
+    /// Keys that belong here and that this program was built without.
+    without: Vec<Kid>,
     others: Vec<KeySet>,
     #[cfg(feature = "deflate")]
     inflates: bool,
@@ -106,6 +108,7 @@ impl KeySet {
             envelope,
             verification,
             content,
+            without: Vec::new(),
             others: Vec::new(),
             #[cfg(feature = "deflate")]
             inflates: false,
@@ -117,6 +120,13 @@ impl KeySet {
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
         self.others.push(other);
+        self
+    }
+
+    /// Knows of keys that it cannot use: what is under one of these may be good.
+    #[must_use]
+    pub(crate) fn without(mut self, kids: Vec<Kid>) -> Self {
+        self.without = kids;
         self
     }
 
@@ -142,11 +152,16 @@ impl KeySet {
     }
 
     pub(crate) fn verification_key(&self, kid: &str) -> Result<&VerificationKey, TokenError> {
-        find(&self.verification, kid, VerificationKey::kid)
+        find(&self.verification, kid, VerificationKey::kid).map_err(|error| self.unless_without(kid, error))
     }
 
     pub(crate) fn content_key(&self, kid: &str) -> Result<&ContentKey, TokenError> {
-        find(&self.content, kid, ContentKey::kid)
+        find(&self.content, kid, ContentKey::kid).map_err(|error| self.unless_without(kid, error))
+    }
+
+    #[cold]
+    fn unless_without(&self, kid: &str, error: TokenError) -> TokenError {
+        if self.without.iter().any(|key| key.as_str() == kid) { TokenError::UnusableKey } else { error }
     }
 }
 
