@@ -159,6 +159,12 @@ impl KeySet {
         find(&self.content, kid, ContentKey::kid).map_err(|error| self.unless_without(kid, error))
     }
 
+    /// Whether a key is called this, whatever its state and layer.
+    pub(crate) fn has(&self, kid: &str) -> bool {
+        let mut kids = self.verification.iter().map(|(_, key)| key.kid()).chain(&self.without);
+        kids.any(|known| known.as_str() == kid) || self.content.iter().any(|(_, key)| key.kid().as_str() == kid)
+    }
+
     #[cold]
     fn unless_without(&self, kid: &str, error: TokenError) -> TokenError {
         if self.without.iter().any(|key| key.as_str() == kid) { TokenError::UnusableKey } else { error }
