@@ -2,14 +2,14 @@ use std::cell::RefCell;
 
 use countersign_core::encoding::encode;
 use countersign_core::gate::{Gate, SessionCache, percent_encode};
-use countersign_core::keys::{Bundle, Delivery, DeliveryKey, KeySet, Verifiers};
+use countersign_core::keys::{Bundle, Delivery, DeliveryKey, KeyError, KeySet, Kid, Verifiers};
 use countersign_core::replica::Replica;
 use countersign_core::time::UnixMillis;
 use countersign_core::token::Scratch;
 use js_sys::Function;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use worker::{console_error, console_log};
+use worker::{console_error, console_log, console_warn};
 
 use crate::settings::Settings;
 
@@ -46,6 +46,8 @@ pub(crate) struct Edge {
     pub(crate) issuer: String,
     pub(crate) gate: Gate,
     pub(crate) feed_keys: KeySet,
+    /// The keys of sessions that this build cannot use, each with the reason.
+    pub(crate) left_out: Vec<(Kid, KeyError)>,
     /// What later key sets are sealed under, and the path that gives them; `None` with a bundle that has no delivery
     /// key.
     delivery: Option<(KeySet, String)>,
@@ -121,6 +123,8 @@ impl Edge {
         self.gate.replace_keys(keys.session);
         self.gate.replace_denylist_key(keys.denylist);
         self.feed_keys = keys.feed;
+        self.left_out = keys.left_out;
+        complain_of(&self.left_out);
         if let Some(credential) = credential {
             self.feed_authorization = format!("Bearer {credential}");
         }
@@ -129,6 +133,16 @@ impl Edge {
         told.map_err(|_| "the host did not take its part of the keys".to_owned())?;
         console_log!("countersign: took a new key set");
         self.replica.keys(digest, now).map_err(|error| error.to_string())
+    }
+}
+
+/// Once for each key set: its sessions are answered with 503, and nobody else would say why.
+fn complain_of(left_out: &[(Kid, KeyError)]) {
+    for (kid, error) in left_out {
+        console_warn!(
+            "countersign: the key {kid} is left out, and its sessions are told to try later: {error}; build the edge with \
+             --features all-formats, or give the realm another format"
+        );
     }
 }
 
@@ -160,12 +174,14 @@ fn read(
         None => None,
     };
     let cache = SessionCache::new(settings.cache_entries);
+    complain_of(&keys.left_out);
     Ok(Edge {
         gate: Gate::new(settings.policy()?, keys.session, keys.denylist, cache),
         settings,
         feed_authorization: format!("Bearer {feed_credential}"),
         issuer: issuer.to_owned(),
         feed_keys: keys.feed,
+        left_out: keys.left_out,
         delivery,
         host,
         replica,

@@ -44,6 +44,7 @@ pub async fn fetch(request: Request, _env: Env, _context: Context) -> Result<Res
             "refusals": refuse::refusals(),
             "cache": { "hits": edge.gate.cache().hits(), "misses": edge.gate.cache().misses() },
             "references": edge.gate.answers(),
+            "keys_left_out": edge.left_out.iter().map(|(kid, error)| format!("{kid}: {error}")).collect::<Vec<_>>(),
             "last_refresh_error": edge.complaint,
         })
     });

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use countersign_tests::{World, eventually, send};
+use countersign_tests::{World, cookie, eventually, send};
 use xtask::edge_build::{self, BuildOptions};
 use xtask::stack::{DenylistProfile, Stack};
 
@@ -27,6 +27,15 @@ fn kid(stack: &Stack, purpose: &str, algorithm: &str, state: &str) -> Option<Str
         let cells: Vec<_> = line.split_whitespace().collect();
         (cells.get(2..5)? == [purpose, algorithm, state]).then(|| cells[0].to_owned())
     })
+}
+
+fn eventually_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let mut found = None;
+    eventually(what, Duration::from_secs(30), || {
+        found = look();
+        found.is_some()
+    });
+    found.unwrap()
 }
 
 /// Every key that can be rotated is, twice over, while people log in, stay and log out; with the strict profile a key
@@ -213,6 +222,46 @@ fn k03_what_a_revoked_key_made_is_dead_within_t() {
     assert_eq!(world.check(&fresh), 204);
     assert_eq!(world.check(&token), 401);
     assert_eq!(kid(&world.stack, "session-signing", "EdDSA", "revoked"), Some(stolen));
+}
+
+/// A realm changes to a format that this edge was built without. The edge goes on with all that it can open, from the
+/// moment that the new key is published; only who has a session in that format is told to try later, and keeps it.
+#[test]
+fn a_format_that_the_edge_was_built_without_ends_nothing_else() {
+    let world = World::new(DenylistProfile::Strict);
+    let config = world.stack.config();
+    let settings = std::fs::read_to_string(&config).unwrap();
+    let before = world.log_in();
+    assert_eq!(world.check(&before), 204);
+    let rsa = |state| kid(&world.stack, "session-content", "RSA-OAEP-256+A256GCM", state);
+    let session = "[realm.\"/alpha\".session]\nstatelessEncryptionType = \"RSA\"\n";
+    std::fs::write(&config, format!("{settings}\n{session}")).unwrap();
+    for state in ["standby", "active"] {
+        eventually(state, Duration::from_secs(30), || {
+            assert_eq!(world.check(&before), 204, "before the new key is {state}");
+            rsa(state).is_some()
+        });
+        assert_eq!(world.check(&before), 204, "the new key is {state}");
+    }
+    let during = eventually_some("a session in that format", || {
+        let token = world.log_in();
+        (world.check(&token) != 204).then_some(token)
+    });
+    let (cookie, url) = (cookie(&during), world.edge("/.countersign/check"));
+    let told = send("GET", &url, &[("cookie", &cookie)], "");
+    assert_eq!((told.status, told.header("set-cookie"), told.header("retry-after")), (503, "", "1"), "{told:?}");
+    assert_eq!(world.check(&before), 204);
+    let log = std::fs::read_to_string(world.stack.dir().join("log/workerd.log")).unwrap();
+    let active = rsa("active").unwrap();
+    let complaints: Vec<_> = log.lines().filter(|line| line.contains("is left out")).collect();
+    assert!(!complaints.is_empty(), "{log}");
+    assert!(complaints.iter().all(|line| line.contains(&active) && line.contains("RSA-OAEP-256")), "{complaints:?}");
+
+    // Back again: the key goes on verifying, and the edge goes on without it.
+    std::fs::write(&config, &settings).unwrap();
+    eventually("the key of before is used again", Duration::from_secs(30), || rsa("verify-only").is_some());
+    let after = world.log_in();
+    assert_eq!((world.check(&after), world.check(&before), world.check(&during)), (204, 204, 503));
 }
 
 /// A session in a format that is not the default: made, taken by the edge, ended.

@@ -51,6 +51,7 @@ impl Refusal {
             Self::Url | Self::Path | Self::CookieHeader | Self::AmbiguousCookie | Self::CookieValue => {
                 Action::BadRequest
             }
+            Self::Token(TokenError::UnusableKey) | Self::Unavailable => Action::TryLater,
             Self::NoSession
             | Self::Token(_)
             | Self::Reference
@@ -60,7 +61,6 @@ impl Refusal {
             | Self::Idle
             | Self::Ended => Action::LogIn,
             Self::AuthLevel { .. } => Action::Forbid,
-            Self::Unavailable => Action::TryLater,
         }
     }
 
@@ -96,6 +96,9 @@ impl Refusal {
             }
             Self::CookieValue => "The session cookie is malformed. Delete the cookies of this site and log in again.",
             Self::NoSession => "Log in to continue.",
+            Self::Token(TokenError::UnusableKey) | Self::Unavailable => {
+                "Sessions cannot be checked at the moment. Try again shortly; you are still logged in."
+            }
             Self::Token(_)
             | Self::Reference
             | Self::Realm
@@ -104,9 +107,6 @@ impl Refusal {
             | Self::Idle
             | Self::Ended => "The session is not valid. Log in to continue.",
             Self::AuthLevel { .. } => "The session's authentication level is too low for this.",
-            Self::Unavailable => {
-                "Sessions cannot be checked at the moment. Try again shortly; you are still logged in."
-            }
         }
     }
 }

@@ -258,6 +258,36 @@ fn an_unknown_key_is_asked_for_once_a_second_and_then_refused() {
     assert_eq!(outcome(&mut gate, "/", &old, &view(), NOW.plus(1001)), "unknown_key");
 }
 
+/// The realm changed from one layer to two, and this edge has not heard of it: the layers say no more than the key.
+#[test]
+fn an_unknown_key_is_as_unknown_in_layers_that_are_not_known_either() {
+    let mut gate = gate(8);
+    let drawn = &mut |out: &mut [u8]| out.fill(1);
+    for (envelope, signing, content) in [(Envelope::Encrypt, None, Some("next")), (Envelope::Sign, Some("next"), None)]
+    {
+        let signing = signing.map(|name| SigningKey::ed25519(kid(name), &[9; 32]));
+        let content = content.map(|name| ContentKey::a256gcm(kid(name), &[9; 32]).unwrap());
+        let keys = MintingKeys::new(envelope, signing, content).unwrap();
+        let token = mint(&claims(), Kind::Session, &keys, drawn).unwrap();
+        let new = format!("sess={token}");
+        let start = if envelope == Envelope::Sign { NOW } else { NOW.plus(5000) };
+        assert_eq!(outcome(&mut gate, "/", &new, &view(), start), "behind");
+        assert_eq!(outcome(&mut gate, "/", &new, &view(), start.plus(1)), "unknown_key");
+        let stale = View { current_until: start, ..view() };
+        assert_eq!(outcome(&mut gate, "/", &new, &stale, start.plus(1)), "behind");
+        // What is of another kind is no session whatever the keys.
+        let journey = mint(&claims(), Kind::Journey, &keys, drawn).unwrap();
+        let said = outcome(&mut gate, "/", &format!("sess={journey}"), &stale, start.plus(1));
+        assert!(["token_type", "token_format"].contains(&said.as_str()), "{said}");
+    }
+    // Nor is what is in layers that this key is not for.
+    let known = SigningKey::ed25519(kid("s"), &[1; 32]);
+    let alone = MintingKeys::new(Envelope::Sign, Some(known), None).unwrap();
+    let token = mint(&claims(), Kind::Session, &alone, drawn).unwrap();
+    let stale = View { current_until: NOW, ..view() };
+    assert_eq!(outcome(&mut gate, "/", &format!("sess={token}"), &stale, NOW.plus(1)), "token_format");
+}
+
 #[test]
 fn paths_and_cookies_come_first() {
     let mut gate = gate(8);

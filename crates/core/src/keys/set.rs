@@ -78,6 +78,8 @@ pub struct KeySet {
     envelope: Envelope,
     verification: Vec<(KeyState, VerificationKey)>,
     content: Vec<(KeyState, ContentKey)>,
+    /// Keys that belong here and that this program was built without.
+    without: Vec<Kid>,
     others: Vec<KeySet>,
 }
 
@@ -100,7 +102,7 @@ impl KeySet {
         {
             return Err(KeySetError::Unsigned(key.kid().clone()));
         }
-        Ok(Self { envelope, verification, content, others: Vec::new() })
+        Ok(Self { envelope, verification, content, without: Vec::new(), others: Vec::new() })
     }
 
     /// Takes the tokens of another set as well, each set on its own terms: while a realm changes to another format,
@@ -108,6 +110,13 @@ impl KeySet {
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
         self.others.push(other);
+        self
+    }
+
+    /// Knows of keys that it cannot use: what is under one of these may be good.
+    #[must_use]
+    pub(crate) fn without(mut self, kids: Vec<Kid>) -> Self {
+        self.without = kids;
         self
     }
 
@@ -120,11 +129,22 @@ impl KeySet {
     }
 
     pub(crate) fn verification_key(&self, kid: &str) -> Result<&VerificationKey, TokenError> {
-        find(&self.verification, kid, VerificationKey::kid)
+        find(&self.verification, kid, VerificationKey::kid).map_err(|error| self.unless_without(kid, error))
     }
 
     pub(crate) fn content_key(&self, kid: &str) -> Result<&ContentKey, TokenError> {
-        find(&self.content, kid, ContentKey::kid)
+        find(&self.content, kid, ContentKey::kid).map_err(|error| self.unless_without(kid, error))
+    }
+
+    /// Whether a key is called this, whatever its state and layer.
+    pub(crate) fn has(&self, kid: &str) -> bool {
+        let mut kids = self.verification.iter().map(|(_, key)| key.kid()).chain(&self.without);
+        kids.any(|known| known.as_str() == kid) || self.content.iter().any(|(_, key)| key.kid().as_str() == kid)
+    }
+
+    #[cold]
+    fn unless_without(&self, kid: &str, error: TokenError) -> TokenError {
+        if self.without.iter().any(|key| key.as_str() == kid) { TokenError::UnusableKey } else { error }
     }
 }
 

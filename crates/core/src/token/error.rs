@@ -1,4 +1,5 @@
-/// Why a token is not taken. The fault is always with whoever presents it; the outside is told only "invalid".
+/// Why a token is not taken. But for [`TokenError::UnusableKey`] the fault is with whoever presents it, and the outside
+/// is told only "invalid".
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum TokenError {
     /// Longer than [`super::Kind::max_len`].
@@ -13,6 +14,8 @@ pub enum TokenError {
     UnknownKey,
     /// The key is retired.
     RetiredKey,
+    /// The key is good, and this program was built without what it is for: nothing is known of the token.
+    UnusableKey,
     /// `alg` or `enc` is not the one the key is bound to.
     Algorithm,
     /// The signature does not verify.
@@ -38,6 +41,7 @@ impl TokenError {
             Self::Type => "token_type",
             Self::UnknownKey => "unknown_key",
             Self::RetiredKey => "retired_key",
+            Self::UnusableKey => "unusable_key",
             Self::Algorithm => "algorithm",
             Self::Signature => "signature",
             Self::Decryption => "decryption",
@@ -55,6 +59,7 @@ impl std::fmt::Display for TokenError {
             Self::Type => "the token is of another type",
             Self::UnknownKey => "the token names an unknown key",
             Self::RetiredKey => "the token names a retired key",
+            Self::UnusableKey => "the token names a key that this program was built without",
             Self::Algorithm => "the token names an algorithm that its key is not for",
             Self::Signature => "the token's signature does not verify",
             Self::Decryption => "the token does not decrypt",

@@ -74,20 +74,49 @@ pub(crate) fn open_or_ask<T: DeserializeOwned>(
     if token.len() > kind.max_len() {
         return Err(TokenError::TooLong);
     }
-    let mut outcome = open_with(token, kind, keys, scratch);
+    match open_with(token, kind, keys, scratch) {
+        Err(error) if error.is_of_another_set() => open_with_others(error, token, kind, keys, scratch),
+        outcome => outcome,
+    }
+}
+
+/// The same with the sets beside the first, which says `error` of the token.
+fn open_with_others<T: DeserializeOwned>(
+    mut error: TokenError,
+    token: &[u8],
+    kind: Kind,
+    keys: &KeySet,
+    scratch: &mut Scratch,
+) -> Result<Opened<T>, TokenError> {
     for other in keys.others() {
-        if !outcome.as_ref().is_err_and(|error| error.is_of_another_set()) {
-            break;
-        }
-        let next = open_with(token, kind, other, scratch);
-        // That a key is unknown says the most: a reader whose keys may be old gets the newer ones.
-        if outcome.as_ref().err() != Some(&TokenError::UnknownKey)
-            || !next.as_ref().is_err_and(|error| error.is_of_another_set())
-        {
-            outcome = next;
+        match open_with(token, kind, other, scratch) {
+            // That a key is unknown says the most: a reader whose keys may be old gets the newer ones.
+            Err(next) if next.is_of_another_set() => {
+                if error != TokenError::UnknownKey {
+                    error = next;
+                }
+            }
+            outcome => return outcome,
         }
     }
-    outcome
+    // Layers that no set has may be those of the newer keys: the key that the token names is then as unknown as they.
+    if error != TokenError::UnknownKey && names_unknown_key(token, kind, keys, scratch) {
+        error = TokenError::UnknownKey;
+    }
+    Err(error)
+}
+
+/// Whether this begins as a token of the kind does, with a key that none of the sets has.
+fn names_unknown_key(token: &[u8], kind: Kind, keys: &KeySet, scratch: &mut Scratch) -> bool {
+    let fields = match (parts::<3>(token), parts::<5>(token)) {
+        (Ok([protected, ..]), _) => scratch.jws.jws(protected),
+        (_, Ok([protected, ..])) => scratch.jwe.jwe(protected),
+        _ => return false,
+    };
+    fields.is_ok_and(|fields| {
+        let is_of_kind = [None, Some(header::NESTED)].into_iter().any(|cty| fields.check_type(kind, cty).is_ok());
+        is_of_kind && !keys.has(&fields.kid) && !keys.others().iter().any(|other| other.has(&fields.kid))
+    })
 }
 
 fn open_with<T: DeserializeOwned>(
