@@ -363,10 +363,11 @@ fn is_spent(key: &StoredKey, purpose: Purpose, settings: &Settings) -> bool {
 
 /// Brings realms to the algorithms that their settings name. Keys of the new ones are published before they are used;
 /// then, all at once, they are active and those of before only verify. Where a key of before the last change still
-/// verifies, it is taken again: every edge has it.
+/// verifies, it is taken again: every edge has it. Nothing is made in place of a key that waits for its file.
 pub(crate) fn switched(
     keys: &[StoredKey],
     settings: &Settings,
+    waiting: &[&Place],
     (now, times): (UnixSeconds, Times),
     entropy: &dyn Entropy,
 ) -> Vec<Step> {
@@ -382,7 +383,11 @@ pub(crate) fn switched(
             [(sessions, Purpose::is_of_sessions as fn(Purpose) -> bool), (signing, is_signing), (content, is_content)]
         {
             let wanted: Vec<Place> = wanted.into_iter().map(|purpose| (purpose, Some(realm.clone()))).collect();
-            steps.extend(switch(keys, settings, &wanted, kind, (now, times), entropy));
+            let lacking: Vec<&Place> =
+                wanted.iter().filter(|place| at(keys, place, KeyState::Active).is_none()).collect();
+            if !lacking.iter().any(|place| waiting.contains(place)) {
+                steps.extend(switch(keys, settings, (&wanted, lacking), kind, (now, times), entropy));
+            }
         }
     }
     steps
@@ -391,12 +396,11 @@ pub(crate) fn switched(
 fn switch(
     keys: &[StoredKey],
     settings: &Settings,
-    wanted: &[Place],
+    (wanted, lacking): (&[Place], Vec<&Place>),
     kind: impl Fn(Purpose) -> bool,
     (now, times): (UnixSeconds, Times),
     entropy: &dyn Entropy,
 ) -> Vec<Step> {
-    let lacking: Vec<&Place> = wanted.iter().filter(|place| at(keys, place, KeyState::Active).is_none()).collect();
     // The one that was made last is the one that was in use last.
     let again = |place: &Place| {
         let fits = |key: &&StoredKey| key.state == KeyState::VerifyOnly && place_of(key).as_ref() == Some(place);

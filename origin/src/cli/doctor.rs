@@ -58,6 +58,7 @@ pub(super) async fn run(config: &Path) -> Outcome {
                     permissions(&mut report, what, path);
                 }
             }
+            key_files::wrong(&settings).into_iter().for_each(|error| report.fail(error));
             argon2(&mut report, &settings).await;
             store(&mut report, &settings).await;
         }
@@ -222,14 +223,7 @@ async fn files(report: &mut Report, store: &Store, settings: &Settings) {
     for file in key_files::named(&rows, settings) {
         let (purpose, realm) = (file.place.0.name, file.place.1.as_deref().unwrap_or_default());
         let what = format!("{purpose} key of {realm}");
-        let secret = match file.read() {
-            Ok(secret) => secret,
-            // A key that is known needs its file no more.
-            Err(error) => {
-                report.warn(format_args!("{what}: {error}"));
-                continue;
-            }
-        };
+        let Ok(secret) = file.read() else { continue }; // it was said with the settings
         permissions(report, &what, file.path);
         let known = rows.iter().rfind(|key| file.is(key, &secret));
         match known.map(|key| (&key.kid, key.state)) {

@@ -82,7 +82,8 @@ public_url = {public_url}
 # aes_keywrap_bits = 256
 # statelessCompressionType = "NONE"
 # Keys are generated. One's own come in with `countersign keys import`, or from a file with the secret in base64:
-# never as text in here. Once the file's key is in use (see `countersign doctor`), line and file may go.
+# never as text in here. A weak one is refused, as is a missing file. Once the file's key is in use (see `countersign
+# doctor`), the line may go, and then the file.
 #   statelessSigningHmacSecret = {{ file = "hmac.b64" }}
 #   statelessEncryptionAesKey = {{ file = "aes.b64" }}
 

@@ -194,13 +194,25 @@ fn doctor_looks_at_key_files_and_at_what_edges_must_have() {
 
     let hs256 = "[realm.\"/alpha\".session]\nstatelessSigningType = \"HS256\"\n\
                  statelessSigningHmacSecret = { file = \"hmac.b64\" }\n";
-    let (code, report, _) = doctor(hs256);
-    assert_eq!(
-        (code, report.contains("warn  session-signing key of /alpha: cannot read")),
-        (Some(0), true),
-        "{report}"
-    );
     let secret = dir.path().join("hmac.b64");
+    for (content, why) in [
+        (None, "No such file"),
+        (
+            Some("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MA=="),
+            "at least 256 bits (RFC 7518 section 3.2); this one has 248",
+        ),
+        (Some("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), "all bytes of the key are the same"),
+        (Some("a secret"), "not a secret in base64"),
+    ] {
+        if let Some(content) = content {
+            std::fs::write(&secret, content).unwrap();
+        }
+        let (code, report, _) = doctor(hs256);
+        let line = report.lines().find(|line| line.contains("hmac.b64")).unwrap_or_default();
+        let named = line.starts_with("fail  setting realm.\"/alpha\".session.statelessSigningHmacSecret is refused: ");
+        assert_eq!((code, named, line.contains(why)), (Some(1), true, true), "{report}");
+        assert!(report.contains("ok    database opens"), "the rest is looked at: {report}");
+    }
     std::fs::write(&secret, "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n").unwrap();
     std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o644)).unwrap();
     let (code, report, _) = doctor(hs256);
