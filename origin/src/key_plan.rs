@@ -501,6 +501,21 @@ fn ended(key: &StoredKey, how: Retirement) -> Option<String> {
     ended.then(|| format!("{} is {} already", key.kid, key.state.name()))
 }
 
+/// How many sessions hang on a key, in words. `None` where sessions do not.
+pub(crate) fn sessions_on(
+    kid: &str,
+    purpose: Purpose,
+    live: &BTreeMap<String, LiveTokens>,
+    now: UnixSeconds,
+) -> Option<String> {
+    let words = |live: &LiveTokens| {
+        let left = span(live.until.0.saturating_sub(now.0));
+        format!("up to {} live sessions hang on {kid}, the last of them for {left}", live.tokens)
+    };
+    let of_sessions = purpose.is_of_sessions();
+    of_sessions.then(|| live.get(kid).map_or_else(|| format!("no live session hangs on {kid}"), words))
+}
+
 /// What hangs on it, for whoever does not want to end that.
 fn awaited(
     key: &StoredKey,
@@ -513,14 +528,13 @@ fn awaited(
     match key.state {
         _ if how != Retirement::Kind => None,
         KeyState::Active => {
-            Some(format!("{kid} is the key in use; `keys rotate` first, or --force to end what it made"))
+            let sessions = sessions_on(kid.as_str(), purpose, live, now).map(|told| format!(", and {told}"));
+            let sessions = sessions.unwrap_or_default();
+            Some(format!("{kid} is the key in use{sessions}; `keys rotate` first, or --force to end what it made"))
         }
         KeyState::VerifyOnly => match live.get(kid.as_str()) {
-            Some(live) => {
-                let (sessions, left) = (live.tokens, span(live.until.0.saturating_sub(now.0)));
-                Some(format!(
-                    "up to {sessions} live sessions hang on {kid}, the last of them for {left}; --force ends them"
-                ))
+            Some(_) => {
+                sessions_on(kid.as_str(), purpose, live, now).map(|sessions| format!("{sessions}; --force ends them"))
             }
             None => key.retires_at.filter(|at| *at > now && !purpose.is_of_sessions()).map(|at| {
                 let left = span(at.0 - now.0);

@@ -23,6 +23,12 @@ impl Server {
         assert!(Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap().success());
     }
 
+    /// Ends it as an operator does, and waits for that.
+    pub(crate) fn stop(&mut self) {
+        self.terminate();
+        assert!(self.0.wait().unwrap().success());
+    }
+
     /// Reads the log until a line has the text.
     fn logged(&mut self, text: &str) {
         let mut line = String::new();
@@ -38,6 +44,21 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    /// Logs `demo` in, whose password is `Ch4ng31t`.
+    pub(crate) fn log_in(&self) {
+        let mut stream = TcpStream::connect(&self.1).unwrap();
+        write!(
+            stream,
+            "POST /am/json/realms/root/realms/alpha/authenticate HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nX-OpenAM-Username: demo\r\nX-OpenAM-Password: Ch4ng31t\r\n\
+             Content-Length: 2\r\n\r\n{{}}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("tokenId"), "{answer}");
     }
 
     /// Asks until the answer has the text: what a command did is taken up within a second.
@@ -75,8 +96,7 @@ fn the_server_serves_refuses_a_taken_port_and_stops_when_asked() {
     assert_eq!((taken.status.code(), stderr(&taken).lines().count()), (Some(1), 1));
     assert!(stderr(&taken).starts_with(&format!("countersign: cannot listen on {}: ", server.1)));
 
-    server.terminate();
-    assert!(server.0.wait().unwrap().success());
+    server.stop();
     let mut rest = String::new();
     server.2.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("stopped"), "{rest}");
