@@ -221,3 +221,31 @@ fn doctor_looks_at_key_files_and_at_what_edges_must_have() {
     let (code, report, _) = doctor(hs256);
     assert_eq!((code, report.contains("its file's is not here yet")), (Some(0), true), "{report}");
 }
+
+#[test]
+fn doctor_says_which_cookie_domain_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let doctor = |public_url: &str, domains: &str| {
+        let mut doctor = countersign(dir.path());
+        doctor.env("COUNTERSIGN__SERVER__PUBLIC_URL", public_url).env("COUNTERSIGN__SESSION__COOKIE_DOMAINS", domains);
+        let output = doctor.arg("doctor").output().unwrap();
+        (output.status.code(), stdout(&output))
+    };
+    for (domains, line) in [
+        (r#"["example.com"]"#, "ok    cookie: for example.com and all below it\n"),
+        (
+            r#"["example.org", "example.com"]"#,
+            "ok    cookie: for example.com and all below it, by the host of public_url; not used here: example.org\n",
+        ),
+        (
+            r#"["example.org", "ample.com"]"#,
+            "warn  cookie: for login.example.com alone, which is in none of session.cookie_domains: example.org, ample.com\n",
+        ),
+    ] {
+        let (code, report) = doctor("https://login.example.com", domains);
+        assert_eq!((code, report.contains(line)), (Some(0), true), "{report}");
+    }
+    let (code, report) = doctor("https://login.example.com", r#"["example.com", "com"]"#);
+    assert_eq!((code, report.contains("has \"com\": a Domain is a host name")), (Some(1), true), "{report}");
+}
