@@ -23,7 +23,7 @@ use crate::password_mix::Mixes;
 use crate::passwords::{HashError, Passwords};
 use crate::rate_limits::Limiter;
 use crate::seal_budgets::SealBudgets;
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsError};
 use crate::snapshots::Snapshots;
 
 pub struct App {
@@ -58,7 +58,7 @@ pub struct App {
     pub(crate) snapshots: Snapshots,
 }
 
-/// Why the origin cannot start. The operator's fault, or the store's.
+/// Why the origin cannot start, or go on with other settings. The operator's fault, or the store's.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AppError(String);
 
@@ -78,6 +78,12 @@ impl From<StoreError> for AppError {
 
 impl From<KeyringError> for AppError {
     fn from(error: KeyringError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<SettingsError> for AppError {
+    fn from(error: SettingsError) -> Self {
         Self(error.to_string())
     }
 }

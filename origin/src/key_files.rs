@@ -18,7 +18,7 @@ use crate::ambient::Entropy;
 use crate::key_plan::{self, Step, Times};
 use crate::key_purpose::{self, Algorithm, Purpose};
 use crate::keyring::{self, Place};
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsError};
 
 /// More than any key has, in base64.
 const MAX_FILE: u64 = 16 * 1024;
@@ -133,14 +133,18 @@ pub(crate) fn whole(from: impl std::io::Read) -> Result<Zeroizing<Vec<u8>>, Stri
 
 /// A file that settings name, and where its key belongs.
 pub(crate) struct KeyFile<'a> {
+    /// As in the settings, with its section.
+    setting: String,
     pub(crate) place: Place,
     pub(crate) path: &'a Path,
 }
 
 impl KeyFile<'_> {
-    pub(crate) fn read(&self) -> Result<Zeroizing<Vec<u8>>, String> {
-        let content = content(self.path)?;
-        read(self.place.0, &content).map_err(|what| format!("{}: {what}", self.path.display()))
+    pub(crate) fn read(&self) -> Result<Zeroizing<Vec<u8>>, SettingsError> {
+        let key = content(self.path).and_then(|content| {
+            read(self.place.0, &content).map_err(|what| format!("{}: {what}", self.path.display()))
+        });
+        key.map_err(|what| SettingsError::Rule { key: self.setting.clone(), rule: format!("is refused: {what}") })
     }
 
     /// Whether a stored key is the one in the file.
@@ -153,33 +157,64 @@ impl KeyFile<'_> {
     }
 }
 
-/// The files that settings name.
-pub(crate) fn named<'a>(rows: &[StoredKey], settings: &'a Settings) -> Vec<KeyFile<'a>> {
+/// The files that settings name for a realm, or for all that have no settings of their own.
+fn of<'a>(settings: &'a Settings, realm: Option<&str>) -> Vec<KeyFile<'a>> {
+    let above = &settings.everywhere().session;
+    let session = realm.map_or(above, |realm| &settings.realm(realm).session);
     let mut files = Vec::new();
-    for realm in keyring::realms(rows) {
-        let session = &settings.realm(&realm).session;
-        for purpose in key_purpose::of_session(session.format) {
-            let file = if purpose.is_content() { &session.aes_key_file } else { &session.hmac_secret_file };
-            let file = file.as_deref().filter(|_| !purpose.is_pair());
-            files.extend(file.map(|path| KeyFile { place: (purpose, Some(realm.clone())), path }));
-        }
+    for purpose in key_purpose::of_session(session.format).into_iter().filter(|purpose| !purpose.is_pair()) {
+        let (name, own, inherited) = match purpose.is_content() {
+            true => ("statelessEncryptionAesKey", &session.aes_key_file, &above.aes_key_file),
+            false => ("statelessSigningHmacSecret", &session.hmac_secret_file, &above.hmac_secret_file),
+        };
+        let Some(path) = own else { continue };
+        let is_above = inherited.as_ref() == Some(path) && key_purpose::of_session(above.format).contains(&purpose);
+        let setting = match realm.filter(|_| !is_above) {
+            Some(realm) => format!("realm.{realm:?}.session.{name}"),
+            None => format!("session.{name}"),
+        };
+        files.push(KeyFile { setting, place: (purpose, realm.map(str::to_owned)), path });
     }
     files
 }
 
-/// Brings in the keys of those files that are not known yet; and says what is wrong with the first bad one.
+/// The files that settings name, for the realms there are.
+pub(crate) fn named<'a>(rows: &[StoredKey], settings: &'a Settings) -> Vec<KeyFile<'a>> {
+    keyring::realms(rows).iter().flat_map(|realm| of(settings, Some(realm))).collect()
+}
+
+/// Whether there is a key that does in every file that settings name, whatever realms there are. Where this fails, the
+/// settings are not to be used: sessions would be made with keys that the operator has not meant.
+pub(crate) fn check(settings: &Settings) -> Result<(), SettingsError> {
+    wrong(settings).into_iter().next().map_or(Ok(()), Err)
+}
+
+/// All that [`check`] has to say, each thing once.
+pub(crate) fn wrong(settings: &Settings) -> Vec<SettingsError> {
+    let realms = std::iter::once(None).chain(settings.realm_names().map(Some));
+    let mut wrong: Vec<SettingsError> = Vec::new();
+    for error in realms.flat_map(|realm| of(settings, realm)).filter_map(|file| file.read().err()) {
+        if !wrong.contains(&error) {
+            wrong.push(error);
+        }
+    }
+    wrong
+}
+
+/// Brings in the keys of those files that are not known yet; and says what is wrong with bad ones, and whose key is
+/// missing for it.
 pub(crate) fn steps(
     rows: &[StoredKey],
     settings: &Settings,
     moment: (UnixSeconds, Times),
     entropy: &dyn Entropy,
-) -> (Vec<Step>, Option<String>) {
-    let (mut steps, mut wrong) = (Vec::new(), None);
+) -> (Vec<Step>, Vec<(Place, SettingsError)>) {
+    let (mut steps, mut wrong) = (Vec::new(), Vec::new());
     for file in named(rows, settings) {
         let secret = match file.read() {
             Ok(secret) => secret,
             Err(what) => {
-                wrong = wrong.or(Some(what));
+                wrong.push((file.place, what));
                 continue;
             }
         };

@@ -363,10 +363,11 @@ fn is_spent(key: &StoredKey, purpose: Purpose, settings: &Settings) -> bool {
 
 /// Brings realms to the algorithms that their settings name. Keys of the new ones are published before they are used;
 /// then, all at once, they are active and those of before only verify. Where a key of before the last change still
-/// verifies, it is taken again: every edge has it.
+/// verifies, it is taken again: every edge has it. Nothing is made in place of a key that waits for its file.
 pub(crate) fn switched(
     keys: &[StoredKey],
     settings: &Settings,
+    waiting: &[&Place],
     (now, times): (UnixSeconds, Times),
     entropy: &dyn Entropy,
 ) -> Vec<Step> {
@@ -382,7 +383,11 @@ pub(crate) fn switched(
             [(sessions, Purpose::is_of_sessions as fn(Purpose) -> bool), (signing, is_signing), (content, is_content)]
         {
             let wanted: Vec<Place> = wanted.into_iter().map(|purpose| (purpose, Some(realm.clone()))).collect();
-            steps.extend(switch(keys, settings, &wanted, kind, (now, times), entropy));
+            let lacking: Vec<&Place> =
+                wanted.iter().filter(|place| at(keys, place, KeyState::Active).is_none()).collect();
+            if !lacking.iter().any(|place| waiting.contains(place)) {
+                steps.extend(switch(keys, settings, (&wanted, lacking), kind, (now, times), entropy));
+            }
         }
     }
     steps
@@ -391,12 +396,11 @@ pub(crate) fn switched(
 fn switch(
     keys: &[StoredKey],
     settings: &Settings,
-    wanted: &[Place],
+    (wanted, lacking): (&[Place], Vec<&Place>),
     kind: impl Fn(Purpose) -> bool,
     (now, times): (UnixSeconds, Times),
     entropy: &dyn Entropy,
 ) -> Vec<Step> {
-    let lacking: Vec<&Place> = wanted.iter().filter(|place| at(keys, place, KeyState::Active).is_none()).collect();
     // The one that was made last is the one that was in use last.
     let again = |place: &Place| {
         let fits = |key: &&StoredKey| key.state == KeyState::VerifyOnly && place_of(key).as_ref() == Some(place);
@@ -497,6 +501,21 @@ fn ended(key: &StoredKey, how: Retirement) -> Option<String> {
     ended.then(|| format!("{} is {} already", key.kid, key.state.name()))
 }
 
+/// How many sessions hang on a key, in words. `None` where sessions do not.
+pub(crate) fn sessions_on(
+    kid: &str,
+    purpose: Purpose,
+    live: &BTreeMap<String, LiveTokens>,
+    now: UnixSeconds,
+) -> Option<String> {
+    let words = |live: &LiveTokens| {
+        let left = span(live.until.0.saturating_sub(now.0));
+        format!("up to {} live sessions hang on {kid}, the last of them for {left}", live.tokens)
+    };
+    let of_sessions = purpose.is_of_sessions();
+    of_sessions.then(|| live.get(kid).map_or_else(|| format!("no live session hangs on {kid}"), words))
+}
+
 /// What hangs on it, for whoever does not want to end that.
 fn awaited(
     key: &StoredKey,
@@ -509,14 +528,13 @@ fn awaited(
     match key.state {
         _ if how != Retirement::Kind => None,
         KeyState::Active => {
-            Some(format!("{kid} is the key in use; `keys rotate` first, or --force to end what it made"))
+            let sessions = sessions_on(kid.as_str(), purpose, live, now).map(|told| format!(", and {told}"));
+            let sessions = sessions.unwrap_or_default();
+            Some(format!("{kid} is the key in use{sessions}; `keys rotate` first, or --force to end what it made"))
         }
         KeyState::VerifyOnly => match live.get(kid.as_str()) {
-            Some(live) => {
-                let (sessions, left) = (live.tokens, span(live.until.0.saturating_sub(now.0)));
-                Some(format!(
-                    "up to {sessions} live sessions hang on {kid}, the last of them for {left}; --force ends them"
-                ))
+            Some(_) => {
+                sessions_on(kid.as_str(), purpose, live, now).map(|sessions| format!("{sessions}; --force ends them"))
             }
             None => key.retires_at.filter(|at| *at > now && !purpose.is_of_sessions()).map(|at| {
                 let left = span(at.0 - now.0);

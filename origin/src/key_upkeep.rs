@@ -15,7 +15,8 @@ use crate::background::{Complaint, every};
 use crate::key_files;
 use crate::key_plan::{self, Hanging, Step};
 use crate::key_purpose::DENYLIST;
-use crate::keyring::KeyringError;
+use crate::keyring::{KeyringError, Place};
+use crate::settings::SettingsError;
 
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -73,7 +74,7 @@ pub(crate) async fn once(app: &Arc<App>) -> Result<(), KeyringError> {
     let (planner, generation) = (Arc::clone(app), rows.generation);
     // A new RSA key takes a second, and files are read.
     let planned = tokio::task::spawn_blocking(move || plan(&planner, &rows.keys, &hanging, now)).await;
-    let (steps, trouble) = planned.map_err(|_| KeyringError::Planning)?;
+    let (steps, wrong) = planned.map_err(|_| KeyringError::Planning)?;
     if !steps.is_empty() {
         let changes: Vec<Change<'_>> = steps.iter().map(Step::change).collect();
         match store.change(&changes, Some(generation), "schedule", now).await {
@@ -83,25 +84,32 @@ pub(crate) async fn once(app: &Arc<App>) -> Result<(), KeyringError> {
         }
     }
     app.keys_current().await?;
-    trouble.map_or(Ok(()), |what| Err(KeyringError::File(what)))
+    wrong.first().map_or(Ok(()), |(_, error)| Err(KeyringError::File(error.to_string())))
 }
 
 /// The first of these that there is something of: what is due, what the files say, what the settings say, the schedule.
-fn plan(app: &App, keys: &[StoredKey], hanging: &Hanging, now: UnixSeconds) -> (Vec<Step>, Option<String>) {
+/// And which files do not hold their key.
+fn plan(
+    app: &App,
+    keys: &[StoredKey],
+    hanging: &Hanging,
+    now: UnixSeconds,
+) -> (Vec<Step>, Vec<(Place, SettingsError)>) {
     let settings = app.settings();
     let moment = (now, app.times());
     let mut steps = key_plan::due(keys, hanging, now, moment.1);
-    let mut trouble = None;
+    let mut wrong = Vec::new();
     if steps.is_empty() {
-        (steps, trouble) = key_files::steps(keys, &settings, moment, &*app.entropy);
+        (steps, wrong) = key_files::steps(keys, &settings, moment, &*app.entropy);
     }
     if steps.is_empty() {
-        steps = key_plan::switched(keys, &settings, moment, &*app.entropy);
+        let waiting: Vec<&Place> = wrong.iter().map(|(place, _)| place).collect();
+        steps = key_plan::switched(keys, &settings, &waiting, moment, &*app.entropy);
     }
     if steps.is_empty() {
         steps = key_plan::scheduled(keys, &settings, moment, &*app.entropy);
     }
-    (steps, trouble)
+    (steps, wrong)
 }
 
 async fn hanging(store: &Store, keys: &[StoredKey], now: UnixSeconds) -> Result<Hanging, StoreError> {

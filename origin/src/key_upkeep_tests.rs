@@ -102,7 +102,9 @@ async fn k01_retiring_waits_for_live_sessions_unless_forced() {
         key_plan::retire(&rows(&origin).await, kid, how, &live, now(&origin), &SystemEntropy)
     };
     let why = |outcome: Result<Vec<Step>, key_plan::Impossible>| outcome.err().unwrap().0;
-    assert!(why(retire(&kid, Retirement::Kind).await).contains("is the key in use"));
+    let refused = why(retire(&kid, Retirement::Kind).await);
+    let counted = format!("{kid} is the key in use, and up to 1 live sessions hang on {kid}, the last of them for ");
+    assert!(refused.starts_with(&counted), "{refused}");
     rotate(&origin, true).await;
     once(&origin.app).await.unwrap();
     assert!(why(retire(&kid, Retirement::Kind).await).starts_with("up to 1 live sessions hang on"));
@@ -447,28 +449,49 @@ async fn a_login_under_way_survives_a_change_of_algorithms() {
     assert!(origin.goes_on(&auth_id).await);
 }
 
+/// A file that is bad when its key would be needed: nothing is made in its place, and the log has setting and file.
 #[tokio::test]
-async fn a_secret_comes_from_the_file_that_settings_name() {
+async fn a_secret_comes_from_the_file_that_settings_name_or_from_nowhere() {
     let origin = Origin::new().await;
     let secret: Vec<u8> = (0..32).collect();
     let text = countersign_core::encoding::encode(&secret);
     let settings =
         "[session]\nstatelessSigningType = \"HS256\"\nstatelessSigningHmacSecret = { file = \"hmac.b64\" }\n";
     let origin = origin.again_with(settings).await;
-    let error = once(&origin.app).await.unwrap_err().to_string();
-    assert!(error.starts_with("cannot read ") && error.contains("hmac.b64"), "{error}");
-    std::fs::write(origin.dir().join("hmac.b64"), "c2hvcnQ=\n").unwrap();
-    let error = once(&origin.app).await.unwrap_err().to_string();
-    assert!(error.contains("at least 256 bits (RFC 7518 section 3.2); this one has 40"), "{error}");
-    std::fs::write(origin.dir().join("hmac.b64"), text).unwrap();
-    for _ in 0..3 {
-        // A key of our own was made while the file was bad; the file's follows it.
+    let file = origin.dir().join("hmac.b64");
+    let name = format!("setting session.statelessSigningHmacSecret is refused: {}", file.display());
+    let token = origin.log_in().await;
+    let before = rows(&origin).await.len();
+    let same = countersign_core::encoding::encode(&[0; 32]);
+    for (content, why) in [
+        (None, "No such file or directory"),
+        (Some("c2hvcnQ="), "at least 256 bits (RFC 7518 section 3.2); this one has 40"),
+        (Some(same.as_str()), "all bytes of the key are the same"),
+        (Some("?"), "not a secret in base64"),
+    ] {
+        if let Some(content) = content {
+            std::fs::write(&file, content).unwrap();
+        }
         origin.clock.advance(20);
-        once(&origin.app).await.unwrap();
+        let error = once(&origin.app).await.unwrap_err().to_string();
+        let of_file = content.map_or(name.replace(": /", ": cannot read /"), |_| name.clone());
+        assert!(error.starts_with(&of_file) && error.contains(why), "{error}");
+        // Tokens are made as before.
+        assert_eq!(rows(&origin).await.len(), before, "{content:?}");
+        assert!(origin.is_valid(&token).await && origin.is_valid(&origin.log_in().await).await);
+    }
+    std::fs::write(&file, &text).unwrap();
+    once(&origin.app).await.unwrap();
+    // From now on it is not needed: what is published comes into use.
+    std::fs::write(&file, "?").unwrap();
+    for _ in 0..3 {
+        origin.clock.advance(20);
+        drop(once(&origin.app).await);
     }
     let keys = rows(&origin).await;
-    let active = keys
-        .iter()
-        .find(|key| key.algorithm == "HS256" && key.purpose == "session-signing" && key.state == KeyState::Active);
-    assert_eq!(*active.unwrap().secret, secret);
+    let active = |key: &&StoredKey| key.purpose == "session-signing" && key.state == KeyState::Active;
+    let active: Vec<_> = keys.iter().filter(active).map(|key| key.secret.to_vec()).collect();
+    assert_eq!(active, [secret]);
+    assert_eq!(states(&origin, "session-signing", "HS256").await, [KeyState::Active]);
+    assert!(origin.is_valid(&token).await);
 }

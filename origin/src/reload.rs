@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime};
 use countersign_store::AuditEvent;
 use serde_json::json;
 
-use crate::app::App;
-use crate::background::every;
+use crate::app::{App, AppError};
+use crate::background::{Complaint, every};
+use crate::key_files;
 use crate::settings::{Settings, SettingsError};
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -43,43 +44,51 @@ pub(crate) struct Reload<L> {
     path: PathBuf,
     load: L,
     seen: Option<Stamp>,
+    /// What was wrong is not in this file, and may be mended without a change of it.
+    retry: bool,
+    complaint: Complaint<AppError>,
 }
 
 impl<L: Fn(&Path) -> Result<Settings, SettingsError>> Reload<L> {
     /// `load` reads the settings, with what overrides them.
     pub(crate) fn new(path: PathBuf, load: L) -> Self {
         let seen = Stamp::of(&path);
-        Self { path, load, seen }
+        Self { path, load, seen, retry: false, complaint: Complaint::default() }
     }
 
     /// Looks at the file, and takes it up when it is another one than at the last look, or when `forced`.
-    pub(crate) async fn once(&mut self, app: &App, forced: bool) {
+    pub(crate) async fn once(&mut self, app: &App, forced: bool) -> Result<(), AppError> {
         let stamp = Stamp::of(&self.path);
-        if stamp == self.seen && !forced {
-            return;
+        let is_new = stamp != self.seen || forced;
+        if !is_new && !self.retry {
+            return Ok(());
         }
-        // Before it is read: what is written meanwhile is seen at the next look. Said once of each file.
+        if is_new {
+            self.complaint = Complaint::default(); // said once of each file
+        }
+        // Before it is read: what is written meanwhile is seen at the next look.
         self.seen = stamp;
-        let settings = match (self.load)(&self.path) {
-            Ok(settings) => settings,
-            Err(error) => return tracing::error!(%error, "the settings were not taken; those of before stay in force"),
-        };
-        let later = app.settings().needing_a_start(&settings);
+        let outcome = self.take(app).await;
+        if let Some(error) = self.complaint.news(outcome.clone()) {
+            tracing::error!(%error, "the settings were not taken; those of before stay in force");
+        }
+        outcome
+    }
+
+    async fn take(&mut self, app: &App) -> Result<(), AppError> {
+        self.retry = false;
+        let settings = (self.load)(&self.path)?;
+        self.retry = true;
+        key_files::check(&settings)?;
+        let (later, changed) = (app.settings().needing_a_start(&settings), app.settings().changed(&settings));
+        app.take_settings(settings).await?;
+        self.retry = false;
         if !later.is_empty() {
             tracing::warn!(settings = later.join(", "), "these settings take effect at the next start");
         }
-        let changed = app.settings().changed(&settings);
-        match app.take_settings(settings).await {
-            Ok(()) => {
-                tracing::info!(path = %self.path.display(), changed = changed.join(", "), "the settings were taken");
-                note(app, &changed).await;
-            }
-            Err(error) => {
-                tracing::error!(%error, "the settings were not taken; those of before stay in force");
-                // The keys may be readable again in a moment.
-                self.seen = None;
-            }
-        }
+        tracing::info!(path = %self.path.display(), changed = changed.join(", "), "the settings were taken");
+        note(app, &changed).await;
+        Ok(())
     }
 }
 
@@ -113,7 +122,7 @@ pub(crate) async fn run(app: Arc<App>, path: PathBuf, seen: Option<Stamp>, envir
             _ = ticks.tick() => false,
             _ = hangup.recv() => true,
         };
-        reload.once(&app, forced).await;
+        drop(reload.once(&app, forced).await); // it has said what is wrong
     }
 }
 
@@ -130,23 +139,24 @@ mod tests {
         let path = origin.dir().join("countersign.toml");
         let mut reload = Reload::new(path.clone(), |path: &Path| Settings::load(path, std::iter::empty()));
         let lease = || origin.app.settings().denylist.lease_ms;
-        reload.once(&origin.app, false).await;
+        reload.once(&origin.app, false).await.unwrap();
         assert_eq!(lease(), 10_000);
 
         std::fs::write(&path, format!("{HEAD}[denylist]\nprofile = \"strict\"\n[session]\nmax_idle_minutes = 7\n"))
             .unwrap();
-        reload.once(&origin.app, false).await;
+        reload.once(&origin.app, false).await.unwrap();
         assert_eq!((lease(), origin.app.settings().realm("/alpha").session.max_idle_seconds), (2000, Some(420)));
         // A key, a value, a rule, and nothing at all.
         for bad in
             ["[denylist]\nprofil = \"strict\"\n", "[denylist]\nlease_ms = \"x\"\n", "[denylist]\nlease_ms = 100\n"]
         {
             std::fs::write(&path, format!("{HEAD}{bad}")).unwrap();
-            reload.once(&origin.app, false).await;
+            reload.once(&origin.app, false).await.unwrap_err();
+            reload.once(&origin.app, false).await.unwrap();
             assert_eq!(lease(), 2000, "{bad}");
         }
         std::fs::remove_file(&path).unwrap();
-        reload.once(&origin.app, false).await;
+        reload.once(&origin.app, false).await.unwrap_err();
         assert_eq!(lease(), 2000);
         // What was taken is in the audit, and nothing else.
         let lines = async || {
@@ -157,13 +167,57 @@ mod tests {
         };
         assert_eq!(lines().await, [("settings file".to_owned(), json!(["argon2", "session", "denylist"]))]);
         std::fs::write(&path, HEAD).unwrap();
-        reload.once(&origin.app, true).await;
+        reload.once(&origin.app, true).await.unwrap();
         assert_eq!((lease(), lines().await.len()), (10_000, 2));
-        reload.once(&origin.app, true).await;
+        reload.once(&origin.app, true).await.unwrap();
         assert_eq!(lines().await.len(), 2);
         std::fs::write(&path, format!("{HEAD}[realm.\"/alpha\".journey]\nmax_duration_minutes = 7\n")).unwrap();
-        reload.once(&origin.app, true).await;
+        reload.once(&origin.app, true).await.unwrap();
         assert_eq!(lines().await[0].1, json!(["realm.\"/alpha\".journey"]));
+    }
+
+    /// Settings that name a weak secret are not taken, of whichever realm, until the file has a good one.
+    #[tokio::test]
+    async fn settings_with_a_weak_secret_are_not_taken() {
+        let origin = Origin::new().await;
+        let path = origin.dir().join("countersign.toml");
+        let mut reload = Reload::new(path.clone(), |path: &Path| Settings::load(path, std::iter::empty()));
+        let secret = origin.dir().join("secret.b64");
+        let lease = || origin.app.settings().denylist.lease_ms;
+        for (section, setting, types, good) in [
+            ("session", "statelessSigningHmacSecret", "statelessSigningType = \"HS256\"", 32),
+            ("realm.\"/alpha\".session", "statelessSigningHmacSecret", "statelessSigningType = \"HS512\"", 64),
+            ("session", "statelessEncryptionAesKey", "statelessEncryptionType = \"DIRECT\"", 32),
+            (
+                "realm.\"/beta\".session",
+                "statelessEncryptionAesKey",
+                "statelessEncryptionType = \"AES_KEYWRAP\"\naes_keywrap_bits = 128",
+                16,
+            ),
+        ] {
+            let text = format!(
+                "{HEAD}[denylist]\nlease_ms = 9000\n[{section}]\n{types}\n{setting} = {{ file = \"secret.b64\" }}\n"
+            );
+            std::fs::write(&path, text).unwrap();
+            let key: Vec<u8> = (1..=good).collect();
+            let encode = countersign_core::encoding::encode;
+            for bad in [None, Some(encode(&key[1..])), Some(encode(&vec![0; key.len()])), Some("not base64".to_owned())]
+            {
+                match &bad {
+                    Some(bad) => std::fs::write(&secret, bad).unwrap(),
+                    None => drop(std::fs::remove_file(&secret)),
+                }
+                let told = reload.once(&origin.app, false).await.unwrap_err().to_string();
+                assert!(told.starts_with(&format!("setting {section}.{setting} is refused: ")), "{told}");
+                assert!(told.contains("secret.b64: ") && lease() == 10_000, "{told}");
+            }
+            // The same settings, as soon as the file is mended.
+            std::fs::write(&secret, encode(&key)).unwrap();
+            reload.once(&origin.app, false).await.unwrap();
+            assert_eq!(lease(), 9000, "{section}");
+            std::fs::write(&path, HEAD).unwrap();
+            reload.once(&origin.app, true).await.unwrap();
+        }
     }
 
     /// R35: edges keep the lease they were given; what waits for the slowest of them waits for that one.
@@ -192,7 +246,7 @@ mod tests {
         let mut reload = Reload::new(path.clone(), |path: &Path| Settings::load(path, std::iter::empty()));
         let token = origin.log_in().await;
         std::fs::write(&path, format!("{HEAD}[realm.\"/alpha\".session]\ncookie_name = \"other\"\n")).unwrap();
-        reload.once(&origin.app, false).await;
+        reload.once(&origin.app, false).await.unwrap();
         let info = format!("{}/sessions?_action=getSessionInfo", crate::testing::ALPHA);
         assert_eq!(origin.post(&info, &[(COOKIE, &token)], "").await.status, 401);
         assert_eq!(origin.post(&info, &[("other", &token)], "").await.status, 200);

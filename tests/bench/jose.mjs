@@ -5,19 +5,31 @@ import { base64url, compactDecrypt, importJWK, jwtVerify } from "jose";
 const ended = new Set(["AAAAAAAAAAAAAAAAAAAAAA"]);
 let keys; // promise of the imported keys
 
+const CURVES = { ES256: "P-256", ES384: "P-384", ES512: "P-521" };
+// What stands before the PKCS#1 form of a public RSA key of 2,048 bits in its SPKI form, which WebCrypto takes.
+const SPKI = base64url.decode("MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A");
+
+function importSigningKey({ ALG, SIGNING_KEY }) {
+  const key = base64url.decode(SIGNING_KEY);
+  const imported = (format, key, algorithm) => crypto.subtle.importKey(format, key, algorithm, false, ["verify"]);
+  if (ALG.startsWith("HS")) return imported("raw", key, { name: "HMAC", hash: `SHA-${ALG.slice(2)}` });
+  if (ALG in CURVES) return imported("raw", key, { name: "ECDSA", namedCurve: CURVES[ALG] });
+  if (ALG === "RS256") {
+    const spki = new Uint8Array([...SPKI, ...key]);
+    return imported("spki", spki, { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" });
+  }
+  return importJWK({ kty: "OKP", crv: "Ed25519", x: SIGNING_KEY }, "EdDSA");
+}
+
+function importContentKey({ KEY_ALG, ENC, CONTENT_KEY }) {
+  const key = base64url.decode(CONTENT_KEY);
+  const imported = (algorithm, usage) => crypto.subtle.importKey("raw", key, algorithm, false, [usage]);
+  if (KEY_ALG !== "dir") return imported("AES-KW", "unwrapKey");
+  return ENC.endsWith("GCM") ? imported("AES-GCM", "decrypt") : key; // a key in two halves is none of WebCrypto's
+}
+
 async function importKeys(env) {
-  const content = await crypto.subtle.importKey("raw", base64url.decode(env.CONTENT_KEY), "AES-GCM", false, ["decrypt"]);
-  const signing =
-    env.ALG === "HS256"
-      ? await crypto.subtle.importKey(
-          "raw",
-          base64url.decode(env.SIGNING_KEY),
-          { name: "HMAC", hash: "SHA-256" },
-          false,
-          ["verify"],
-        )
-      : await importJWK({ kty: "OKP", crv: "Ed25519", x: env.SIGNING_KEY }, "EdDSA");
-  return { content, signing };
+  return { content: await importContentKey(env), signing: await importSigningKey(env) };
 }
 
 function find(header, name) {
@@ -32,8 +44,8 @@ async function check(cookie, env) {
   if (!token) return false;
   const { content, signing } = await (keys ??= importKeys(env));
   const opened = await compactDecrypt(token, content, {
-    keyManagementAlgorithms: ["dir"],
-    contentEncryptionAlgorithms: ["A256GCM"],
+    keyManagementAlgorithms: [env.KEY_ALG],
+    contentEncryptionAlgorithms: [env.ENC],
   });
   const { payload } = await jwtVerify(opened.plaintext, signing, { algorithms: [env.ALG], typ: "session+jwt" });
   const now = Date.now() / 1000;

@@ -15,9 +15,8 @@ const PARTS: [(char, &[(u32, u32)]); 5] =
 const CARRIED: [char; 2] = ['J', 'C'];
 
 /// What a request cannot carry to both origin and edge, and why.
-const NOT_IN_THE_TABLE: [(&str, &str); 5] = [
+const NOT_IN_THE_TABLE: [(&str, &str); 4] = [
     ("J09", "a key set that does not load"),
-    ("J22", "the realm of the table has no CBC; core tells of each way to be wrong the same"),
     ("J27", "a key that does not load"),
     ("J35", "time, not an answer"),
     ("J36", "keys as core loads them"),

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aes_gcm::aead::AeadInOut as _;
 use aes_gcm::{Aes256Gcm, KeyInit as _};
 use countersign_core::encoding::{decode, encode};
-use countersign_core::keys::{ContentKey, MintingKeys, SigningAlg, SigningKey};
+use countersign_core::keys::{ContentAlg, ContentKey, KeyAlg, MintingKeys, SigningAlg, SigningKey};
 use countersign_core::token::mint::mint;
 use countersign_core::token::{Envelope, Kind};
 use countersign_store::{MasterKey, Store, StoredKey};
@@ -23,7 +23,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::{Pkcs1v15Sign, RsaPrivateKey};
 use serde_json::{Value, json};
-use xtask::stack::{COOKIE_NAME, DEMO_PASSWORD, DEMO_USER, DenylistProfile};
+use xtask::stack::{COOKIE_NAME, DEMO_PASSWORD, DEMO_USER, DenylistProfile, StackOptions};
 
 /// A case: its id, and the lines of the request's head that carry it, byte by byte.
 type Case = (&'static str, Vec<Vec<u8>>);
@@ -37,11 +37,21 @@ fn world(encryption: &str) -> World {
 }
 
 fn world_signed_with(signing: &str, encryption: &str) -> World {
+    world_of(signing, encryption, "A256GCM", |_| {})
+}
+
+fn world_of(signing: &str, encryption: &str, method: &str, adjust: impl FnOnce(&mut StackOptions)) -> World {
     World::with(DenylistProfile::Default, |options| {
-        options.origin_env.push(("COUNTERSIGN__SESSION__STATELESSSIGNINGTYPE".into(), signing.into()));
-        options.origin_env.push(("COUNTERSIGN__SESSION__STATELESSENCRYPTIONTYPE".into(), encryption.into()));
+        for (name, value) in [
+            ("STATELESSSIGNINGTYPE", signing),
+            ("STATELESSENCRYPTIONTYPE", encryption),
+            ("ORG_FORGEROCK_OPENAM_SESSION_STATELESS_ENCRYPTION_METHOD", method),
+        ] {
+            options.origin_env.push((format!("COUNTERSIGN__SESSION__{name}"), value.into()));
+        }
         // Where a policy does not look at the level, it cannot be what refuses.
         options.settings = json!({ "routes": [] });
+        adjust(options);
     })
 }
 
@@ -60,6 +70,10 @@ impl Forger {
     }
 
     fn signing_with(algorithm: &str, world: &World) -> Self {
+        Self::with_keys(algorithm, "A256GCM", world)
+    }
+
+    fn with_keys(algorithm: &str, encryption: &str, world: &World) -> Self {
         let state = world.stack.dir();
         let master = MasterKey::from_text(&std::fs::read_to_string(state.join("master.key")).unwrap()).unwrap();
         let mut keys = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -76,7 +90,7 @@ impl Forger {
         };
         Self {
             signing: find(["session-signing", "session-signing-alone"], algorithm),
-            content: find(["session-content", "journey-content"], "A256GCM"),
+            content: find(["session-content", "journey-content"], encryption),
             journey: find(["journey-signing"; 2], "HS256"),
             rsa: OnceCell::new(),
         }
@@ -144,10 +158,23 @@ impl Forger {
     }
 
     fn nested(&self, envelope: Envelope, signing: SigningKey, kind: Kind, claims: &Value) -> String {
-        let content = ContentKey::a256gcm(self.content.kid.clone(), &self.content.secret).unwrap();
-        let keys = MintingKeys::new(envelope, Some(signing), Some(content)).unwrap();
         // RSA draws until a number fits, which dice that repeat themselves may never give.
-        mint(claims, kind, &keys, &mut |out: &mut [u8]| SystemRandom::new().fill(out).unwrap()).unwrap()
+        self.nested_by(&mut |out: &mut [u8]| SystemRandom::new().fill(out).unwrap(), envelope, signing, kind, claims)
+    }
+
+    fn nested_by(
+        &self,
+        dice: &mut impl FnMut(&mut [u8]),
+        envelope: Envelope,
+        signing: SigningKey,
+        kind: Kind,
+        claims: &Value,
+    ) -> String {
+        let (alg, enc) = self.content.algorithm.split_once('+').unwrap_or(("dir", &self.content.algorithm));
+        let (alg, enc) = (KeyAlg::named(alg).unwrap(), ContentAlg::named(enc).unwrap());
+        let content = ContentKey::new(self.content.kid.clone(), alg, enc, &self.content.secret).unwrap();
+        let keys = MintingKeys::new(envelope, Some(signing), Some(content)).unwrap();
+        mint(claims, kind, &keys, dice).unwrap()
     }
 }
 
@@ -719,6 +746,149 @@ fn j_nested_tokens() {
     }
     all(&world, tokens);
     assert_eq!(ask(&world, "/", &in_cookie(&good)), [200, 200]);
+}
+
+/// As AM makes tokens: signed with a secret, then sealed by CBC and a MAC, under a content key that is wrapped. Whoever
+/// tries out what a block or a padding may be, or which wrapped key is taken, learns nothing from the answers.
+#[test]
+fn j_tokens_in_cbc_under_a_wrapped_key() {
+    let world = world_of("HS256", "AES_KEYWRAP", "A128CBC-HS256", |_| {});
+    let forger = Forger::with_keys("HS256", "A256KW+A128CBC-HS256", &world);
+    let claims = good_claims();
+    // The content key is drawn, and what was drawn is known here.
+    let drawn = [7; 32];
+    let nested = |dice: u8, claims: &Value| {
+        let mut dice = |out: &mut [u8]| out.fill(dice);
+        forger.nested_by(&mut dice, Envelope::SignThenEncrypt, forger.key(), Kind::Session, claims)
+    };
+    let good = nested(drawn[0], &claims);
+    assert_eq!(ask(&world, "/", &in_cookie(&good)), [200, 200]);
+    let parts: Vec<&str> = good.split('.').collect();
+    let changed = |at: usize, part: &[u8]| {
+        let part = encode(part);
+        let mut parts = parts.clone();
+        parts[at] = &part;
+        parts.join(".")
+    };
+    let bytes = |at: usize| decode(parts[at].as_bytes()).unwrap();
+    let (iv, content, tag) = (bytes(2), bytes(3), bytes(4));
+
+    // Where nothing can be told apart: the key, each block, the padding, the tag.
+    let mut blind = Vec::new();
+    for at in [1, 2, 3, 4] {
+        let length = bytes(at).len();
+        for place in [0, length / 2, length.saturating_sub(32), length.saturating_sub(17), length - 1] {
+            let mut wrong = bytes(at);
+            wrong[place] ^= 1;
+            blind.push(changed(at, &wrong));
+        }
+    }
+    for length in [0, 1, 15, 16, 17, content.len() - 16, content.len() - 1] {
+        blind.push(changed(3, &content[..length]));
+    }
+    blind.push(changed(3, &[&content[..], &[0; 16]].concat()));
+    // The MAC holds, as only whoever has the key can make it, and what is below does not: RFC 7518 section 5.2.2.1.
+    let sealed = |content: &[u8]| {
+        let covered = [parts[0].as_bytes(), &iv, content, &(parts[0].len() as u64 * 8).to_be_bytes()].concat();
+        let mac = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &drawn[..16]), &covered);
+        [parts[0], parts[1], parts[2], &encode(content), &encode(&mac.as_ref()[..16])].join(".")
+    };
+    assert_eq!(sealed(&content), good);
+    // Another last byte of the text, by the block before: paddings of no, too many and other bytes.
+    let signed = MintingKeys::new(Envelope::Sign, Some(forger.key()), None).unwrap();
+    let inner = mint(&claims, Kind::Session, &signed, &mut |_: &mut [u8]| {}).unwrap();
+    let padding = u8::try_from(16 - inner.len() % 16).unwrap();
+    let before_last = content.len() - 17;
+    for last in [0, 17, 32, 255, padding + 1] {
+        let mut wrong = content.clone();
+        wrong[before_last] ^= padding ^ last;
+        blind.push(sealed(&wrong));
+    }
+    for blocks in [1, 2, 8] {
+        blind.push(sealed(&vec![9; 16 * blocks]));
+    }
+    for length in [0, 8, 15, 17] {
+        blind.push(sealed(&vec![9; length]));
+    }
+    for length in [0, 4, 8, 12, 15, 17, 32] {
+        let mut wrong = tag.clone();
+        wrong.resize(length, 0);
+        blind.push(changed(4, &wrong));
+    }
+    let mut told = Vec::new();
+    for token in blind.iter().filter(|token| **token != good) {
+        let headers = [("accept", "application/json"), ("cookie", &*cookie(token))];
+        let edge = send("GET", &world.edge("/"), &headers, "");
+        let origin = send("GET", &format!("{}/am/json/serverinfo/version", world.stack.origin_url()), &headers, "");
+        told.push([(edge.status, edge.body), (origin.status, origin.body)]);
+    }
+    assert!(told.iter().all(|answers| answers[0].0 == 401 && answers[1].0 == 401), "J22: {told:?}");
+    told.dedup();
+    assert_eq!(told.len(), 1, "J22: {told:?}");
+
+    let mut tokens: Vec<(&'static str, String)> = blind.into_iter().map(|token| ("J22", token)).collect();
+    // The key of another token, and keys that no token was wrapped with.
+    let another = nested(8, &claims);
+    let other: Vec<&str> = another.split('.').collect();
+    tokens.push(("J22", changed(1, &decode(other[1].as_bytes()).unwrap())));
+    for wrapped in [&[][..], &[0; 8], &[0; 24], &[0; 40], &[0; 48], &drawn, &[0; 4096]] {
+        tokens.push(("J22", changed(1, wrapped)));
+    }
+    let header: Value = serde_json::from_slice(&decode(parts[0].as_bytes()).unwrap()).unwrap();
+    for (id, change) in [
+        ("J01", json!({ "alg": "none" })),
+        ("J08", json!({ "alg": "dir" })),
+        ("J08", json!({ "alg": "A128KW" })),
+        ("J08", json!({ "enc": "A256GCM" })),
+        ("J08", json!({ "enc": "A256CBC-HS512" })),
+        ("J23", json!({ "alg": "RSA1_5" })),
+        ("J19", json!({ "zip": "DEF" })),
+        ("J28", json!({ "typ": "journey+jwt" })),
+    ] {
+        tokens.push((id, changed(0, with(header.clone(), change).to_string().as_bytes())));
+    }
+    tokens.extend([
+        ("J16", inner),
+        ("J17", forger.nested(Envelope::Encrypt, forger.key(), Kind::Session, &claims)),
+        ("J18", forger.nested(Envelope::SignThenEncrypt, forger.stranger(), Kind::Session, &claims)),
+        ("J29", nested(7, &with(claims.clone(), json!({ "realm": "/beta" })))),
+        ("J31", nested(7, &with(claims.clone(), json!({ "exp": now() - 1 })))),
+    ]);
+    all(&world, tokens);
+    assert_eq!(ask(&world, "/", &in_cookie(&good)), [200, 200]);
+}
+
+/// The name that a new realm on https has, in a cookie as in a header; near misses are other cookies.
+#[test]
+fn c01_c04_c05_under_the_default_name() {
+    const NAME: &str = "__Host-iPlanetDirectoryPro";
+    let world = world_of("EdDSA", "DIRECT", "A256GCM", |options| {
+        let https = ("COUNTERSIGN__SERVER__PUBLIC_URL".to_owned(), "https://login.example.com".to_owned());
+        options.origin_env.push(https);
+        options.settings["cookie_name"] = NAME.into();
+    });
+    let (token, other) = (world.log_in(), world.log_in());
+    let line = |text: String| text.into_bytes();
+    let good = line(format!("cookie: {NAME}={token}"));
+    for lines in
+        [vec![good.clone()], vec![line(format!("{NAME}: {token}"))], vec![line(format!("cookie: a=1; {NAME}={token}"))]]
+    {
+        assert_eq!(ask(&world, "/", &lines), [200, 200]);
+    }
+    let mut cases: Vec<Case> = Vec::new();
+    for near in
+        [COOKIE_NAME, "__host-iPlanetDirectoryPro", "__HOST-iPlanetDirectoryPro", "__Secure-iPlanetDirectoryPro"]
+    {
+        cases.push(("C01", vec![line(format!("cookie: {near}={token}"))]));
+    }
+    // A page on the way tosses one without the prefix's conditions: browsers send it first or last.
+    for (first, second) in [(&token, &other), (&token, &token)] {
+        cases.push(("C04", vec![line(format!("cookie: {NAME}={first}; {NAME}={second}"))]));
+        cases.push(("C05", vec![line(format!("cookie: {NAME}={first}")), line(format!("cookie: {NAME}={second}"))]));
+    }
+    cases.push(("C04", vec![good.clone(), line(format!("{NAME}: {other}"))]));
+    run(&world, &cases);
+    assert_eq!(ask(&world, "/", &[good]), [200, 200]);
 }
 
 /// S16 at the edge: use of a session has its token re-issued by the origin, once, beside the request.

@@ -328,6 +328,17 @@ fn cbc_with_hmac_passes_the_edge() {
     passes_the_edge("HS256", "DIRECT", "A128CBC-HS256");
 }
 
+/// Both layers as AM's highest setting of its own kind has them: HS384, and a content key of its own in each token.
+#[test]
+fn hs384_and_cbc_under_key_wrap_pass_the_edge() {
+    passes_the_edge("HS384", "AES_KEYWRAP", "A256CBC-HS512");
+}
+
+#[test]
+fn encryption_alone_passes_the_edge() {
+    passes_the_edge("NONE", "DIRECT", "A256GCM");
+}
+
 #[test]
 fn rsa_oaep_passes_the_edge() {
     passes_the_edge("ES384", "RSA", "A192CBC-HS384");

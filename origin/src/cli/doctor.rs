@@ -16,7 +16,7 @@ use crate::key_files;
 use crate::keyring::{Keyring, Pair};
 use crate::passwords::{self, Passwords};
 use crate::seal_budgets::SealBudgets;
-use crate::settings::Settings;
+use crate::settings::{Session, Settings};
 use crate::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
 
 /// 2026-01-01: the clock of a machine that is before that has lost its time.
@@ -58,6 +58,7 @@ pub(super) async fn run(config: &Path) -> Outcome {
                     permissions(&mut report, what, path);
                 }
             }
+            key_files::wrong(&settings).into_iter().for_each(|error| report.fail(error));
             argon2(&mut report, &settings).await;
             store(&mut report, &settings).await;
         }
@@ -90,6 +91,31 @@ fn cookie(report: &Report, settings: &Settings) {
     names.sort_unstable();
     names.dedup();
     names.into_iter().for_each(|name| cookie_name(report, settings, name));
+    let mut told: Vec<&[String]> = Vec::new();
+    for session in settings.all_realms().map(|realm| &realm.session) {
+        if !session.cookie_domains.is_empty() && !told.contains(&session.cookie_domains.as_slice()) {
+            told.push(&session.cookie_domains);
+            cookie_domain(report, settings, session);
+        }
+    }
+}
+
+/// Which of the domains it is for; what browsers reach by another host is not for this origin to set.
+fn cookie_domain(report: &Report, settings: &Settings, session: &Session) {
+    let host = settings.public_url.url().host_str().unwrap_or_default();
+    let others = session.cookie_domains.iter().filter(|domain| session.cookie.domain.as_ref() != Some(*domain));
+    let others: Vec<&str> = others.map(String::as_str).collect();
+    match &session.cookie.domain {
+        Some(domain) if others.is_empty() => report.ok(format_args!("cookie: for {domain} and all below it")),
+        Some(domain) => report.ok(format_args!(
+            "cookie: for {domain} and all below it, by the host of public_url; not used here: {}",
+            others.join(", ")
+        )),
+        None => report.warn(format_args!(
+            "cookie: for {host} alone, which is in none of session.cookie_domains: {}",
+            others.join(", ")
+        )),
+    }
 }
 
 fn cookie_name(report: &Report, settings: &Settings, name: &str) {
@@ -222,14 +248,7 @@ async fn files(report: &mut Report, store: &Store, settings: &Settings) {
     for file in key_files::named(&rows, settings) {
         let (purpose, realm) = (file.place.0.name, file.place.1.as_deref().unwrap_or_default());
         let what = format!("{purpose} key of {realm}");
-        let secret = match file.read() {
-            Ok(secret) => secret,
-            // A key that is known needs its file no more.
-            Err(error) => {
-                report.warn(format_args!("{what}: {error}"));
-                continue;
-            }
-        };
+        let Ok(secret) = file.read() else { continue }; // it was said with the settings
         permissions(report, &what, file.path);
         let known = rows.iter().rfind(|key| file.is(key, &secret));
         match known.map(|key| (&key.kid, key.state)) {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use countersign_core::keys::{KeyState, Kid};
 use countersign_core::time::UnixSeconds;
-use countersign_store::{Change, KeyRows, Store};
+use countersign_store::{Change, KeyRows, Store, StoredKey};
 use zeroize::Zeroizing;
 
 use super::{Failure, Outcome, open_store, realm_path};
@@ -183,7 +184,7 @@ impl Rotate {
             Some(error) if steps.is_empty() => return Err(Failure(error.to_string())),
             _ => impossible.iter().for_each(|error| eprintln!("countersign: left alone: {error}")),
         }
-        carry_out(store, &steps, generation, self.dry_run, now).await?;
+        carry_out(store, (&keys, generation), &steps, self.dry_run, now).await?;
         if places.iter().any(|(purpose, _)| *purpose == EDGE_DELIVERY) {
             println!(
                 "Make every edge a new bundle (`countersign edge bundle`). `countersign keys retire` of the old key then \
@@ -202,7 +203,7 @@ impl Import {
         let moment = (now, Times::of(settings));
         let steps = key_plan::import(&keys, &place, secret, self.now, moment, &SystemEntropy)
             .map_err(|error| Failure(error.to_string()))?;
-        carry_out(store, &steps, generation, self.dry_run, now).await
+        carry_out(store, (&keys, generation), &steps, self.dry_run, now).await
     }
 
     /// Where the key goes. The realm may be left out when only one has such a purpose.
@@ -255,32 +256,56 @@ impl Retire {
         if keys.iter().any(|key| key.kid.as_str() == self.kid && key.purpose == EDGE_DELIVERY.name) {
             eprintln!("countersign: bundles of its time get no keys any more; their edges need new ones");
         }
-        if let Some(live) = live.get(&self.kid) {
-            eprintln!("countersign: up to {} live sessions end with {}", live.tokens, self.kid);
+        let purpose = keys.iter().find(|key| key.kid.as_str() == self.kid);
+        let purpose = purpose.and_then(|key| purpose_of(&key.purpose, &key.algorithm));
+        match (live.get(&self.kid), purpose) {
+            (Some(live), _) => eprintln!("countersign: up to {} live sessions end with {}", live.tokens, self.kid),
+            (None, Some(purpose)) => {
+                let none = key_plan::sessions_on(&self.kid, purpose, &live, now);
+                none.into_iter().for_each(|none| eprintln!("countersign: {none}"));
+            }
+            (None, None) => {}
         }
-        carry_out(store, &steps, generation, self.dry_run, now).await
+        // What ends with it was said.
+        carry_out(store, (&[], generation), &steps, self.dry_run, now).await
     }
 }
 
 async fn carry_out(
     store: &Store,
+    (keys, generation): (&[StoredKey], u64),
     steps: &[Step],
-    generation: u64,
     dry_run: bool,
     now: UnixSeconds,
 ) -> Result<(), Failure> {
+    let (live, mut told) = (store.keys().live_tokens(now).await?, BTreeSet::new());
     if !dry_run {
         let changes: Vec<Change<'_>> = steps.iter().map(Step::change).collect();
         store.keys().change(&changes, Some(generation), &actor(), now).await?;
     }
     for step in steps {
         println!("{}", step.text(now));
+        let sessions = outgoing(keys, step).filter(|(kid, _)| told.insert(*kid)).and_then(|(kid, purpose)| {
+            Some(format!("{kid}  {}", key_plan::sessions_on(kid.as_str(), purpose, &live, now)?))
+        });
+        sessions.into_iter().for_each(|sessions| println!("{sessions}"));
     }
     if dry_run {
         let makes = steps.iter().any(|step| matches!(step, Step::Add { .. }));
         println!("Nothing was changed.{}", if makes { " (New keys will have other identifiers.)" } else { "" });
     }
     Ok(())
+}
+
+/// Of a step that puts a key out of use, or another one beside it: the key, when sessions may hang on it.
+fn outgoing<'a>(keys: &'a [StoredKey], step: &'a Step) -> Option<(&'a Kid, Purpose)> {
+    match step {
+        Step::Add { place, .. } => {
+            keys.iter().find(|key| key_plan::is_active_at(key, place)).map(|active| (&active.kid, place.0))
+        }
+        Step::Move { kid, purpose, to: KeyState::VerifyOnly, .. } => Some((kid, *purpose)),
+        Step::Move { .. } => None,
+    }
 }
 
 /// Who sits at the terminal, as far as the environment says.

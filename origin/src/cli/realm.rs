@@ -8,6 +8,7 @@ use countersign_store::{AuditEvent, Store, StoreError};
 use super::keys::actor;
 use super::{Failure, Outcome, audited, open_store, realm_path};
 use crate::endings;
+use crate::key_files;
 use crate::keyring::{self, Keyring};
 use crate::seal_budgets::SealBudgets;
 use crate::settings::Settings;
@@ -74,6 +75,8 @@ impl Realm {
         let store = open_store(&settings).await?;
         match self {
             Self::Add { name } => {
+                // Else the realm would begin with a key that nobody has meant.
+                key_files::check(&settings)?;
                 let (name, now) = (realm_path(&name), SystemClock.now().seconds());
                 // The first realm is that of addresses that name none: no later one is as old.
                 let newest = store.realms().list().await?.into_iter().map(|realm| realm.created_at).max();

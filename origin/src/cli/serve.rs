@@ -12,7 +12,8 @@ use crate::app::App;
 use crate::reload::Stamp;
 use crate::settings::{LogFormat, Settings};
 use crate::{
-    SystemClock, SystemEntropy, audit_log, http, journey, key_upkeep, prune, reload, router, server, snapshots,
+    SystemClock, SystemEntropy, audit_log, http, journey, key_files, key_upkeep, prune, reload, router, server,
+    snapshots,
 };
 
 /// Connections to the metrics at the same time.
@@ -20,6 +21,7 @@ const SCRAPERS: usize = 16;
 
 pub(super) async fn run(settings: Settings, config: PathBuf, seen: Option<Stamp>) -> Outcome {
     start_log(&settings)?;
+    key_files::check(&settings)?;
     // Before anything that takes time, so that an early signal is not lost.
     let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (listen, grace, max_connections) = (settings.listen, settings.shutdown_grace, settings.max_connections);

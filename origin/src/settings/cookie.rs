@@ -1,7 +1,10 @@
 //! The rules about the session cookie's name and attributes.
 
+use std::net::Ipv4Addr;
+
 use countersign_core::cookie::{self, Attributes, SameSite, SetCookieError};
 use countersign_core::gate::is_reserved_header;
+use url::{Host, Url};
 
 use super::PublicUrl;
 use super::session::{self, Session};
@@ -31,6 +34,9 @@ const HEADERS: [&str; 20] = [
     "x-requested-with",
 ];
 
+/// Most domains that may be named.
+const MAX_DOMAINS: usize = 64;
+
 pub(super) fn check(session: &Session, public_url: &PublicUrl) -> Result<(String, Attributes), (&'static str, String)> {
     let https = public_url.is_https();
     let same_site = session.same_site.unwrap_or(session::SameSite::Lax);
@@ -45,7 +51,7 @@ pub(super) fn check(session: &Session, public_url: &PublicUrl) -> Result<(String
     let attributes = Attributes {
         secure: https,
         same_site: Some(same_site),
-        domain: domain(session.cookie_domains.as_deref().unwrap_or_default(), public_url)?,
+        domain: domain(&checked_domains(session)?, public_url.url()),
         partitioned: session.partitioned.unwrap_or(false),
     };
     let name = session.cookie_name.clone().unwrap_or_else(|| match (https, &attributes.domain) {
@@ -60,9 +66,12 @@ pub(super) fn check(session: &Session, public_url: &PublicUrl) -> Result<(String
     if HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header)) || is_reserved_header(&name) {
         return Err(("session.cookie_name", format!("cannot be {name}: a session may come in a header of that name")));
     }
-    cookie::clear(&name, &attributes).map_err(|error| {
+    // Whatever the host: such a name says that there is no Domain.
+    let named = domains(session).into_iter().next();
+    let with_domain = attributes.domain.clone().or(named.filter(|_| session.cookie_name.is_some()));
+    cookie::clear(&name, &Attributes { domain: with_domain, ..attributes.clone() }).map_err(|error| {
         let key = match error {
-            SetCookieError::HostOnly | SetCookieError::Domain => "session.cookie_domains",
+            SetCookieError::HostOnly => "session.cookie_domains",
             SetCookieError::Partitioned => "session.partitioned",
             _ => "session.cookie_name",
         };
@@ -71,21 +80,36 @@ pub(super) fn check(session: &Session, public_url: &PublicUrl) -> Result<(String
     Ok((name, attributes))
 }
 
-/// The one of AM's list that browsers would take from `public_url`. Others would be dropped in silence, and with two
-/// that fit a browser would send two cookies of one name, which nobody can tell apart: both are said at the start.
-fn domain(domains: &[String], public_url: &PublicUrl) -> Result<Option<String>, (&'static str, String)> {
+fn checked_domains(session: &Session) -> Result<Vec<String>, (&'static str, String)> {
     let wrong = |what: String| ("session.cookie_domains", what);
-    let host = public_url.url().host_str().unwrap_or_default();
-    match domains {
-        [] => Ok(None),
-        [domain] => {
-            let domain = domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase();
-            let parent = host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-            if !parent {
-                return Err(wrong(format!("{domain:?} is neither {host} nor above it: browsers would not take it")));
-            }
-            Ok(Some(domain))
-        }
-        _ => Err(wrong("can name one domain only: with two, browsers would send two cookies of one name".to_owned())),
+    let domains = domains(session);
+    if domains.len() > MAX_DOMAINS {
+        return Err(wrong(format!("must be at most {MAX_DOMAINS}")));
     }
+    for domain in &domains {
+        if domain.parse::<Ipv4Addr>().is_ok() {
+            return Err(wrong(format!("has {domain:?}: there is nothing below an address")));
+        }
+        let with = Attributes { domain: Some(domain.clone()), ..Attributes::host_only(false, None) };
+        cookie::clear("any", &with).map_err(|error| wrong(format!("has {domain:?}: {error}")))?;
+    }
+    Ok(domains)
+}
+
+/// AM's list, in the form that browsers compare: it may have a dot in front there.
+pub(super) fn domains(session: &Session) -> Vec<String> {
+    let named = session.cookie_domains.iter().flatten();
+    named.map(|domain| domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase()).collect()
+}
+
+/// The longest of the domains that `public_url` is in; `None` for a host-only cookie. One, because with two a browser
+/// would send two cookies of one name, which nobody can tell apart. And by `public_url`, since that is how browsers
+/// reach this origin: what a request says of its host is believed about nothing else either.
+fn domain(domains: &[String], public_url: &Url) -> Option<String> {
+    let Some(Host::Domain(host)) = public_url.host() else { return None };
+    let matching = domains.iter().filter(|domain| {
+        // RFC 6265 section 5.1.3.
+        host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    });
+    matching.max_by_key(|domain| domain.len()).cloned()
 }

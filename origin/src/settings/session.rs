@@ -175,6 +175,7 @@ impl Session {
             auth_level: self.auth_level.unwrap_or(0),
             cookie_name,
             cookie,
+            cookie_domains: cookie::domains(self),
             droppable,
             oversize_server_side: self.oversize == Some(Oversize::ServerSide),
             server_side: server_side::check(self)?,

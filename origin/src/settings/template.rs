@@ -52,7 +52,8 @@ public_url = {public_url}
 # auth_level = 0
 # cookie_name = "__Host-iPlanetDirectoryPro"   # on http: "iPlanetDirectoryPro"
 # same_site = "lax"                            # "strict", "none" (needs https)
-# For all hosts below a domain that public_url is in, such as "example.com"; not with a __Host- name.
+# The cookie is for all hosts below one of these, such as "example.com": the longest that the host of public_url is in; for
+# that host alone where it is in none of them. Not with a __Host- name.
 # cookie_domains = []
 # In a page of another site, a jar of its own (CHIPS); needs https.
 # partitioned = false
@@ -82,7 +83,8 @@ public_url = {public_url}
 # aes_keywrap_bits = 256
 # statelessCompressionType = "NONE"
 # Keys are generated. One's own come in with `countersign keys import`, or from a file with the secret in base64:
-# never as text in here. Once the file's key is in use (see `countersign doctor`), line and file may go.
+# never as text in here. A weak one is refused, as is a missing file. Once the file's key is in use (see `countersign
+# doctor`), the line may go, and then the file.
 #   statelessSigningHmacSecret = {{ file = "hmac.b64" }}
 #   statelessEncryptionAesKey = {{ file = "aes.b64" }}
 

@@ -63,28 +63,48 @@ fn a_cookie_for_a_domain() {
         assert_eq!(session.cookie_name, "__Secure-iPlanetDirectoryPro");
         assert_eq!((session.cookie.domain.as_deref(), session.cookie.partitioned), (Some(expected), true));
     }
-    assert!(load("cookie_domains = [\"login.example.com\"]").is_ok());
+    // Of several the longest that fits, and none where none does.
+    for (public_url, domains, expected) in [
+        ("https://login.example.com", "\"login.example.com\"", Some("login.example.com")),
+        ("https://login.example.com", "\"example.com\", \".login.example.com\"", Some("login.example.com")),
+        ("https://a.login.example.com:8443", "\"login.example.com\", \"example.com\"", Some("login.example.com")),
+        ("https://LOGIN.example.com", "\"example.org\", \"example.com\", \"b.example.com\"", Some("example.com")),
+        ("https://login.example.com", "\"example.org\", \"ample.com\", \"a.login.example.com\"", None),
+        ("https://192.0.2.10", "\"example.com\"", None),
+        ("https://[2001:db8::1]", "\"example.com\"", None),
+        ("http://localhost:8787", "\"example.com\", \"example.org\"", None),
+    ] {
+        let text = format!("[server]\npublic_url = \"{public_url}\"\n[session]\ncookie_domains = [{domains}]\n");
+        let session = super::tests::load(&text, &[]).unwrap().everywhere.session;
+        assert_eq!(session.cookie.domain.as_deref(), expected, "{public_url} {domains}");
+        let prefix = match (session.cookie.secure, expected) {
+            (true, None) => "__Host-",
+            (true, Some(_)) => "__Secure-",
+            (false, _) => "",
+        };
+        assert_eq!(session.cookie_name, format!("{prefix}iPlanetDirectoryPro"));
+    }
     for (more, expected) in [
         (
             "cookie_name = \"__Host-a\"\ncookie_domains = [\"example.com\"]",
             "browsers take no cookie with a __Host- name and a Domain",
         ),
         (
-            "cookie_domains = [\"other.com\"]",
-            "\"other.com\" is neither login.example.com nor above it: browsers would not take it",
+            "cookie_name = \"__Host-a\"\ncookie_domains = [\"other.com\"]",
+            "browsers take no cookie with a __Host- name and a Domain",
         ),
+        ("cookie_domains = [\"example.com\", \"com\"]", "has \"com\": a Domain is a host name such as example.com"),
         (
-            "cookie_domains = [\"ample.com\"]",
-            "\"ample.com\" is neither login.example.com nor above it: browsers would not take it",
+            "cookie_domains = [\"https://example.com\"]",
+            "has \"https://example.com\": a Domain is a host name such as example.com",
         ),
-        ("cookie_domains = [\"com\"]", "a Domain is a host name such as example.com"),
-        (
-            "cookie_domains = [\"example.com\", \"login.example.com\"]",
-            "can name one domain only: with two, browsers would send two cookies of one name",
-        ),
+        ("cookie_domains = [\"\"]", "has \"\": a Domain is a host name such as example.com"),
+        ("cookie_domains = [\"192.0.2.10\"]", "has \"192.0.2.10\": there is nothing below an address"),
     ] {
         assert_eq!(load(more).unwrap_err(), format!("setting session.cookie_domains {expected}"));
     }
+    let many = vec!["\"example.com\""; 65].join(",");
+    assert!(load(&format!("cookie_domains = [{many}]")).unwrap_err().ends_with("must be at most 64"));
 }
 
 #[test]

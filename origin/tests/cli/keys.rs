@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use crate::server::Server;
-use crate::{PUBLIC_URL, countersign, init, stderr, stdout};
+use crate::{PUBLIC_URL, add_user, countersign, init, stderr, stdout};
 
 #[test]
 fn the_bundle_is_json_and_warns_of_keys_that_mint() {
@@ -86,6 +86,44 @@ fn keys_are_listed_rotated_and_retired_by_hand() {
     assert_eq!((&line["topic"], &line["detail"]["purpose"]), (&"config".into(), &"edge-delivery".into()));
     let doctor = countersign(dir.path()).arg("doctor").output().unwrap();
     assert!(doctor.status.success(), "{}", stdout(&doctor));
+}
+
+/// Before a key goes, whoever asks is told how many live sessions hang on it: the key in use too.
+#[test]
+fn what_hangs_on_a_key_is_told_before_it_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    assert!(add_user(dir.path(), "demo", "Ch4ng31t\n").status.success());
+    let run = |arguments: &[&str]| {
+        let output = keys(dir.path(), arguments, "");
+        (output.status.code(), stdout(&output), stderr(&output))
+    };
+    let rotate = ["rotate", "--purpose", "session-signing", "--dry-run"];
+    let list = run(&["list"]).1;
+    let kid = list.lines().find(|line| line.contains("session-signing")).unwrap().split(' ').next().unwrap().to_owned();
+    assert!(run(&rotate).1.contains(&format!("{kid}  no live session hangs on {kid}")), "{}", run(&rotate).1);
+    let (_, _, said) = run(&["retire", &kid, "--force", "--dry-run"]);
+    assert_eq!(said, format!("countersign: no live session hangs on {kid}\n"));
+
+    let mut server = Server::start(dir.path());
+    server.log_in();
+    server.log_in();
+    server.stop(); // by then all is counted
+    let counted = format!("up to 2 live sessions hang on {kid}, the last of them for ");
+    for arguments in [&["retire", &kid][..], &["retire", &kid, "--dry-run"]] {
+        let (code, _, why) = run(arguments);
+        let key_in_use = format!("countersign: {kid} is the key in use, and {counted}");
+        assert_eq!((code, why.starts_with(&key_in_use)), (Some(1), true), "{why}");
+    }
+    for more in [&[][..], &["--now"]] {
+        let (code, said, _) = run(&[&rotate[..], more].concat());
+        assert_eq!((code, said.matches(&format!("{kid}  {counted}")).count()), (Some(0), 1), "{said}");
+    }
+    for how in ["--force", "--revoke"] {
+        let (code, said, warning) = run(&["retire", &kid, how, "--dry-run"]);
+        assert_eq!(warning, format!("countersign: up to 2 live sessions end with {kid}\n"));
+        assert_eq!((code, said.contains("Nothing was changed.")), (Some(0), true), "{said}");
+    }
 }
 
 /// The signing secret that AM generates for journeys, set to a value of one's own; and what is too weak to be one.

@@ -195,13 +195,25 @@ fn doctor_looks_at_key_files_and_at_what_edges_must_have() {
 
     let hs256 = "[realm.\"/alpha\".session]\nstatelessSigningType = \"HS256\"\n\
                  statelessSigningHmacSecret = { file = \"hmac.b64\" }\n";
-    let (code, report, _) = doctor(hs256);
-    assert_eq!(
-        (code, report.contains("warn  session-signing key of /alpha: cannot read")),
-        (Some(0), true),
-        "{report}"
-    );
     let secret = dir.path().join("hmac.b64");
+    for (content, why) in [
+        (None, "No such file"),
+        (
+            Some("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MA=="),
+            "at least 256 bits (RFC 7518 section 3.2); this one has 248",
+        ),
+        (Some("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), "all bytes of the key are the same"),
+        (Some("a secret"), "not a secret in base64"),
+    ] {
+        if let Some(content) = content {
+            std::fs::write(&secret, content).unwrap();
+        }
+        let (code, report, _) = doctor(hs256);
+        let line = report.lines().find(|line| line.contains("hmac.b64")).unwrap_or_default();
+        let named = line.starts_with("fail  setting realm.\"/alpha\".session.statelessSigningHmacSecret is refused: ");
+        assert_eq!((code, named, line.contains(why)), (Some(1), true, true), "{report}");
+        assert!(report.contains("ok    database opens"), "the rest is looked at: {report}");
+    }
     std::fs::write(&secret, "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n").unwrap();
     std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o644)).unwrap();
     let (code, report, _) = doctor(hs256);
@@ -209,4 +221,32 @@ fn doctor_looks_at_key_files_and_at_what_edges_must_have() {
     std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
     let (code, report, _) = doctor(hs256);
     assert_eq!((code, report.contains("its file's is not here yet")), (Some(0), true), "{report}");
+}
+
+#[test]
+fn doctor_says_which_cookie_domain_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(init(dir.path()).status.success());
+    let doctor = |public_url: &str, domains: &str| {
+        let mut doctor = countersign(dir.path());
+        doctor.env("COUNTERSIGN__SERVER__PUBLIC_URL", public_url).env("COUNTERSIGN__SESSION__COOKIE_DOMAINS", domains);
+        let output = doctor.arg("doctor").output().unwrap();
+        (output.status.code(), stdout(&output))
+    };
+    for (domains, line) in [
+        (r#"["example.com"]"#, "ok    cookie: for example.com and all below it\n"),
+        (
+            r#"["example.org", "example.com"]"#,
+            "ok    cookie: for example.com and all below it, by the host of public_url; not used here: example.org\n",
+        ),
+        (
+            r#"["example.org", "ample.com"]"#,
+            "warn  cookie: for login.example.com alone, which is in none of session.cookie_domains: example.org, ample.com\n",
+        ),
+    ] {
+        let (code, report) = doctor("https://login.example.com", domains);
+        assert_eq!((code, report.contains(line)), (Some(0), true), "{report}");
+    }
+    let (code, report) = doctor("https://login.example.com", r#"["example.com", "com"]"#);
+    assert_eq!((code, report.contains("has \"com\": a Domain is a host name")), (Some(1), true), "{report}");
 }

@@ -181,11 +181,14 @@ fn binding(bundle: &Bundle) -> Result<String> {
 }
 
 /// The same keys for the `jose` worker.
-pub(crate) fn jose_settings(alg: SigningAlg) -> Result<Vec<(&'static str, String)>> {
+pub(crate) fn jose_settings(format: impl Into<Format>) -> Result<Vec<(&'static str, String)>> {
+    let format = format.into();
     Ok(vec![
-        ("ALG", alg.name().to_owned()),
-        ("SIGNING_KEY", URL_SAFE_NO_PAD.encode(Format::from(alg).verifying_key_bytes()?)),
-        ("CONTENT_KEY", URL_SAFE_NO_PAD.encode(Format::from(alg).content_secret()?)),
+        ("ALG", format.signing.name().to_owned()),
+        ("KEY_ALG", format.key.name().to_owned()),
+        ("ENC", format.content.name().to_owned()),
+        ("SIGNING_KEY", URL_SAFE_NO_PAD.encode(format.verifying_key_bytes()?)),
+        ("CONTENT_KEY", URL_SAFE_NO_PAD.encode(format.content_secret()?)),
         ("COOKIE_NAME", COOKIE_NAME.to_owned()),
         ("REALM", REALM.to_owned()),
     ])

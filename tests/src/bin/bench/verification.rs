@@ -14,7 +14,7 @@ use crate::feed;
 use crate::load::{Connection, Load, cpu_of};
 use crate::report::{Goal, Quartiles, figure, rounded};
 use crate::tokens::{self, Mint};
-use crate::workers::{CHECK, COOKIE, Family, Workers, get};
+use crate::workers::{CHECK, COOKIE, Family, Pair, Workers, get};
 
 /// Bytes of the `Cookie` header, at least: the smallest session in both layers has more than the first.
 const SIZES: [usize; 4] = [500, COOKIE, 2000, 3500];
@@ -43,17 +43,20 @@ pub(crate) fn run(workers: &Workers) -> Result<()> {
         measure(workers, family, &mut Mint::new(family.alg)?, &typical, times, None, None)?;
     }
     say("in the worker: each pair of algorithms");
-    for (format, addr) in &workers.pairs {
+    for Pair { format, repeat, jose } in &workers.pairs {
         let mut mint = Mint::new(*format)?;
         let claims = mint.claims_for(COOKIE)?;
         let cookies: Vec<String> =
             (0..TURNS).map(|_| Ok(tokens::cookie(&mint.token(&claims)?))).collect::<Result<_>>()?;
         let bytes = cookies.first().map_or(0, String::len);
-        for (what, cookies, times) in [("cold", &cookies[..], 1_000), ("cached", &cookies[..1], 50_000)] {
-            let (time, detail) = per_verification(workers, *addr, cookies, times, bytes)?;
-            let name = format!("worker.pairs.{}.{what}", format.name());
-            figure(&name, time, "us per verification", None, detail);
-        }
+        let name = |what: &str| format!("worker.pairs.{}.{what}", format.name());
+        let (cold, detail) = per_verification(workers, *repeat, &cookies, 1_000, bytes)?;
+        figure(&name("cold"), cold, "us per verification", None, detail);
+        let (cached, detail) = per_verification(workers, *repeat, &cookies[..1], 50_000, bytes)?;
+        figure(&name("cached"), cached, "us per verification", None, detail);
+        let (jose, detail) = per_verification(workers, *jose, &cookies, 250, bytes)?;
+        figure(&name("jose"), jose, "us per verification", None, detail.clone());
+        figure(&name("cold_beside_jose"), cold / jose, "of jose's time", None, detail);
     }
     Ok(())
 }

@@ -27,12 +27,18 @@ pub(crate) struct Family {
     pub(crate) repeat: SocketAddr,
 }
 
+/// For each pair of algorithms: a loop like [`Family::repeat`], and `jose` beside it.
+pub(crate) struct Pair {
+    pub(crate) format: Format,
+    pub(crate) repeat: SocketAddr,
+    pub(crate) jose: SocketAddr,
+}
+
 pub(crate) struct Workers {
     pub(crate) empty: SocketAddr,
     pub(crate) forward: SocketAddr,
     pub(crate) families: [Family; 2],
-    /// A loop like [`Family::repeat`] for each pair of algorithms.
-    pub(crate) pairs: Vec<(Format, SocketAddr)>,
+    pub(crate) pairs: Vec<Pair>,
     workerd: Workerd,
     _ports: Vec<Port>,
 }
@@ -51,20 +57,23 @@ impl Workers {
         let forward = site.add("forward", source("forward.mjs"), BTreeMap::new(), upstream)?;
         let mut families = Vec::new();
         for alg in [SigningAlg::Hs256, SigningAlg::EdDsa] {
-            let text = tokens::jose_settings(alg)?.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
             let name = alg.name().to_lowercase();
-            let jose = vec![(ModuleKind::EsModule, jose.clone())];
             families.push(Family {
                 alg,
                 edge: site.edge(&format!("edge-{name}"), None, alg, CACHE)?,
-                jose: site.add(&format!("jose-{name}"), jose, BTreeMap::new(), text)?,
+                jose: site.jose(&format!("jose-{name}"), &jose, alg)?,
                 repeat: site.edge(&format!("loop-{name}"), Some("loop.mjs"), alg, 1)?,
             });
         }
         let Ok(families) = <[Family; 2]>::try_from(families) else { bail!("two algorithms make two families") };
         let mut pairs = Vec::new();
         for format in Format::all().into_iter().filter(|format| format.is_in_every_edge()) {
-            pairs.push((format, site.edge(&format!("pair-{}", format.name()), Some("loop.mjs"), format, 1)?));
+            let name = format.name();
+            pairs.push(Pair {
+                format,
+                repeat: site.edge(&format!("pair-{name}"), Some("loop.mjs"), format, 1)?,
+                jose: site.jose(&format!("jose-pair-{name}"), &jose, format)?,
+            });
         }
         // The helper wants an edge of its own; one of ours would do, but it is not worth a second way to start one.
         let port = Port::free()?;
@@ -166,6 +175,12 @@ impl Site<'_> {
         self.ports.push(port);
         self.services.push(Service { name: name.to_owned(), listen, modules, json, text });
         Ok(listen)
+    }
+
+    /// The worker around `jose`, with the keys of a format.
+    fn jose(&mut self, name: &str, module: &Path, format: impl Into<Format>) -> Result<SocketAddr> {
+        let text = tokens::jose_settings(format)?.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        self.add(name, vec![(ModuleKind::EsModule, module.to_owned())], BTreeMap::new(), text)
     }
 
     /// The edge's modules, with another main module around them when `main` names one.

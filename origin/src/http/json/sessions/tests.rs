@@ -190,6 +190,16 @@ async fn c12_c14_the_cookie_is_cleared_as_it_was_set() {
             "__Secure-iPlanetDirectoryPro",
             "Domain=example.com; Secure; HttpOnly; SameSite=None; Partitioned",
         ),
+        (
+            "cookie_domains = [\"example.org\", \"com.example\", \"example.com\"]\n",
+            "__Secure-iPlanetDirectoryPro",
+            "Domain=example.com; Secure; HttpOnly; SameSite=Lax",
+        ),
+        (
+            "cookie_domains = [\"example.org\", \"example.net\"]\n",
+            "__Host-iPlanetDirectoryPro",
+            "Secure; HttpOnly; SameSite=Lax",
+        ),
     ] {
         let origin = Origin::at("https://login.example.com", &format!("[session]\n{more}")).await;
         let headers = [("x-openam-username", "demo"), ("x-openam-password", PASSWORD)];
@@ -197,12 +207,26 @@ async fn c12_c14_the_cookie_is_cleared_as_it_was_set() {
         let token = login.json()["tokenId"].as_str().unwrap().to_owned();
         assert_eq!(login.header("set-cookie"), format!("{name}={token}; Path=/; {attributes}"));
         let cookie = format!("{name}={token}");
+        // What a request says of its host has no part in it.
+        for host in ["example.org", "login.example.net"] {
+            let told = [headers[0], headers[1], ("host", host), ("x-forwarded-host", host)];
+            let other = origin.post(&format!("{ALPHA}/authenticate"), &told, "{}").await;
+            assert!(other.header("set-cookie").ends_with(&format!("; Path=/; {attributes}")), "{host}");
+        }
+        // What an edge passes on of a renewal is the same cookie.
+        let renewed = match crate::sessions::renew(&origin.app, token.as_bytes(), crate::sessions::Renew::Now).await {
+            Ok(crate::sessions::Renewal::Issued(issued)) => issued.set_cookie,
+            _ => panic!("renewed"),
+        };
+        let renewed = renewed.to_str().unwrap();
+        assert!(renewed.starts_with(&format!("{name}=")) && renewed.ends_with(&format!("; Path=/; {attributes}")));
         for status in [200, 401] {
             let logout = act(&origin, "logout", &[("cookie", &cookie)], "").await;
             let cleared = format!("{name}=; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; {attributes}");
             assert_eq!((logout.status, logout.header("set-cookie")), (status, cleared.as_str()));
         }
         let domains = origin.get("/am/json/serverinfo/cookieDomains").await.json()["domains"].clone();
-        assert_eq!(domains, if more.is_empty() { json!([]) } else { json!(["example.com"]) });
+        let is_wide = attributes.starts_with("Domain=example.com");
+        assert_eq!(domains, if is_wide { json!(["example.com"]) } else { json!([]) });
     }
 }
