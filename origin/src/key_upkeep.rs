@@ -86,7 +86,8 @@ pub(crate) async fn once(app: &Arc<App>) -> Result<(), KeyringError> {
     trouble.map_or(Ok(()), |what| Err(KeyringError::File(what)))
 }
 
-/// The first of these that there is something of: what is due, what the files say, what the settings say, the schedule.
+/// The first of these that there is something of: what is due, what the files say, what the settings say, what an earlier
+/// version left, the schedule.
 fn plan(app: &App, keys: &[StoredKey], hanging: &Hanging, now: UnixSeconds) -> (Vec<Step>, Option<String>) {
     let settings = app.settings();
     let moment = (now, app.times());
@@ -97,6 +98,9 @@ fn plan(app: &App, keys: &[StoredKey], hanging: &Hanging, now: UnixSeconds) -> (
     }
     if steps.is_empty() {
         steps = key_plan::switched(keys, &settings, moment, &*app.entropy);
+    }
+    if steps.is_empty() {
+        steps = key_plan::apart(keys, moment, &*app.entropy);
     }
     if steps.is_empty() {
         steps = key_plan::scheduled(keys, &settings, moment, &*app.entropy);
