@@ -54,7 +54,7 @@ fn rotation_under_load_loses_no_session_and_lets_nothing_back_in() {
     let planned = keys(&world.stack, &["rotate"]);
     assert_eq!(planned.matches("standby, active in 4s").count(), 5, "{planned}");
     // The assertion key waits for what keeps the published keys.
-    assert!(planned.contains("new assertion-signing EdDSA key of /alpha, standby, active in 1m 10s"), "{planned}");
+    assert!(planned.contains("new assertion-signing EdDSA of /alpha key, standby, active in 1m 10s"), "{planned}");
     let new = kid(&world.stack, "session-signing", "EdDSA", "standby").unwrap();
     // K02: a second rotation does not push the first along.
     let mut again = world.stack.countersign();
