@@ -24,6 +24,10 @@ const MARGIN_SECONDS: u64 = 120;
 /// Until every origin publishes a new assertion key, and an answer from before has arrived where it is kept.
 const PUBLISHING_SECONDS: u64 = 10;
 
+/// The same where an assertion key of all realms is followed by one for each: until every origin is of a version that
+/// gives edges their realm's own, and applications look for it where it is published.
+const APART_SECONDS: u64 = 24 * 3600;
+
 /// Most keys of a place that only verify, when another one is asked for: each is in every edge. What the schedule makes is
 /// not held to it, since its keys go before so many have come.
 const MAX_OLD: usize = 32;
@@ -71,7 +75,7 @@ impl Times {
     fn overlap(self, purpose: Purpose) -> u64 {
         let lifetime = match purpose {
             _ if purpose.is_of_sessions() => self.session,
-            _ if purpose.is_of_realm() => self.journey,
+            _ if purpose.is_of_journeys() => self.journey,
             // The last edge hears of the new one, what it signed before expires, and caches may be behind.
             ASSERTION => self.propagation + ASSERTION_SECONDS + self.jwks,
             // Origins that have not yet noticed make entries under it. How long those live is in the log itself.
@@ -391,6 +395,27 @@ pub(crate) fn switched(
         }
     }
     steps
+}
+
+/// Gives every realm an assertion key of its own. One of all realms, as earlier versions made it, lets an edge of one
+/// speak for users of another; it is in use until each realm has its own in use, and then goes as any other.
+pub(crate) fn apart(keys: &[StoredKey], (now, times): (UnixSeconds, Times), entropy: &dyn Entropy) -> Vec<Step> {
+    let shared = at(keys, &(ASSERTION, None), KeyState::Active);
+    let lacking: Vec<Place> = keyring::without_assertion_key(keys).collect();
+    if lacking.is_empty() {
+        return shared.map(|key| step_down(key, ASSERTION, now, times)).into_iter().collect();
+    }
+    let (state, activates_at) = match shared {
+        Some(_) => (KeyState::Standby, Some(now.plus(times.publication(ASSERTION).max(APART_SECONDS)))),
+        // A program of before made a realm.
+        None => (KeyState::Active, None),
+    };
+    let unpublished = lacking.into_iter().filter(|place| at(keys, place, KeyState::Standby).is_none());
+    let add = |place: Place| {
+        let (kid, secret) = key_purpose::new_secret(ASSERTION, entropy)?;
+        Some(Step::Add { place, kid, state, activates_at, secret })
+    };
+    unpublished.filter_map(add).collect()
 }
 
 fn switch(

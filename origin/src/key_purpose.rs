@@ -78,6 +78,7 @@ const OF_SESSIONS: [&str; 4] = [SESSION_SIGNING, SESSION_CONTENT, SESSION_SIGNIN
 const OF_REALM_SIGNING: [&str; 3] = [JOURNEY_SIGNING, SESSION_SIGNING, SESSION_SIGNING_ALONE];
 const OF_REALM_CONTENT: [&str; 3] = [JOURNEY_CONTENT, SESSION_CONTENT, SESSION_CONTENT_ALONE];
 
+/// With which a realm's edges speak to its applications. Earlier versions had one for the whole installation.
 pub(crate) const ASSERTION: Purpose = signing("assertion-signing", SigningAlg::EdDsa);
 pub(crate) const FEED: Purpose = signing("feed-signing", SigningAlg::EdDsa);
 pub(crate) const DENYLIST: Purpose = signing("denylist", SigningAlg::Hs256);
@@ -86,7 +87,7 @@ pub(crate) const FEED_CREDENTIAL: Purpose = Purpose { name: "feed-credential", a
 /// From which each edge bundle's delivery key is derived.
 pub(crate) const EDGE_DELIVERY: Purpose = Purpose { name: "edge-delivery", algorithm: Algorithm::HmacSha256 };
 
-pub(crate) const OF_INSTALLATION: [Purpose; 5] = [ASSERTION, FEED, DENYLIST, FEED_CREDENTIAL, EDGE_DELIVERY];
+pub(crate) const OF_INSTALLATION: [Purpose; 4] = [FEED, DENYLIST, FEED_CREDENTIAL, EDGE_DELIVERY];
 
 /// Bits of an RSA key that is made here.
 const RSA_BITS: usize = 2048;
@@ -117,12 +118,13 @@ fn of_format(format: Format, signing_name: &'static str, content_name: &'static 
 pub(crate) fn of_realm(realm: &Realm) -> Vec<Purpose> {
     let mut purposes = of_journey(realm.journey.format);
     purposes.extend(of_session(realm.session.format));
+    purposes.push(ASSERTION);
     purposes
 }
 
 /// The purpose of a stored key, when it is one of ours.
 pub(crate) fn purpose_of(name: &str, algorithm: &str) -> Option<Purpose> {
-    if let Some(known) = OF_INSTALLATION.into_iter().find(|known| known.name == name) {
+    if let Some(known) = OF_INSTALLATION.into_iter().chain([ASSERTION]).find(|known| known.name == name) {
         return Some(known).filter(|known| known.algorithm.name() == algorithm);
     }
     if let Some(known) = OF_REALM_SIGNING.into_iter().find(|known| *known == name) {
@@ -134,11 +136,7 @@ pub(crate) fn purpose_of(name: &str, algorithm: &str) -> Option<Purpose> {
 }
 
 impl Purpose {
-    pub(crate) fn is_of_realm(self) -> bool {
-        self.is_of_sessions() || self.is_of_journeys()
-    }
-
-    /// Whether sessions hang on the key; else, when it is of a realm, journeys do.
+    /// Whether sessions hang on the key.
     pub(crate) fn is_of_sessions(self) -> bool {
         OF_SESSIONS.contains(&self.name)
     }
@@ -269,14 +267,13 @@ mod tests {
     fn all() -> impl Iterator<Item = Purpose> {
         let signing_keys = OF_REALM_SIGNING.into_iter().flat_map(|name| SigningAlg::ALL.map(|alg| signing(name, alg)));
         let content = |name| CONTENT.map(|(alg, enc, _)| Purpose { name, algorithm: Algorithm::Content(alg, enc) });
-        signing_keys.chain(OF_REALM_CONTENT.into_iter().flat_map(content)).chain(OF_INSTALLATION)
+        signing_keys.chain(OF_REALM_CONTENT.into_iter().flat_map(content)).chain(OF_INSTALLATION).chain([ASSERTION])
     }
 
     #[test]
     fn every_purpose_is_known_by_what_is_stored_of_it() {
         for purpose in all() {
             assert_eq!(purpose_of(purpose.name, purpose.algorithm.name()), Some(purpose));
-            assert_eq!(purpose.is_of_realm(), !OF_INSTALLATION.contains(&purpose));
         }
         for (name, algorithm) in
             [("session-signing", "none"), ("session-content", "EdDSA"), ("feed-signing", "HS256"), ("x", "HS256")]

@@ -87,8 +87,8 @@ pub(crate) async fn once(app: &Arc<App>) -> Result<(), KeyringError> {
     wrong.first().map_or(Ok(()), |(_, error)| Err(KeyringError::File(error.to_string())))
 }
 
-/// The first of these that there is something of: what is due, what the files say, what the settings say, the schedule.
-/// And which files do not hold their key.
+/// The first of these that there is something of: what is due, what the files say, what the settings say, what an earlier
+/// version left, the schedule. And which files do not hold their key.
 fn plan(
     app: &App,
     keys: &[StoredKey],
@@ -105,6 +105,9 @@ fn plan(
     if steps.is_empty() {
         let waiting: Vec<&Place> = wrong.iter().map(|(place, _)| place).collect();
         steps = key_plan::switched(keys, &settings, &waiting, moment, &*app.entropy);
+    }
+    if steps.is_empty() {
+        steps = key_plan::apart(keys, moment, &*app.entropy);
     }
     if steps.is_empty() {
         steps = key_plan::scheduled(keys, &settings, moment, &*app.entropy);

@@ -8,7 +8,7 @@ use countersign_store::{Change, StoredKey};
 
 use crate::SystemEntropy;
 use crate::key_plan::{self, Retirement, Step, Times};
-use crate::key_purpose::{ASSERTION, DENYLIST};
+use crate::key_purpose::{self, ASSERTION, DENYLIST};
 use crate::key_upkeep::once;
 use crate::keyring::{self, Place};
 use crate::testing::Origin;
@@ -199,10 +199,10 @@ async fn rotate_one(origin: &Origin, place: &Place, at_once: bool) -> Result<(),
 }
 
 /// The assertion key that an edge gets, and the keys that are published, oldest first.
-fn assertions(origin: &Origin) -> (String, Vec<String>) {
+fn assertions(origin: &Origin, realm: &str) -> (String, Vec<String>) {
     let ring = origin.app.keys();
-    let used = ring.host_delivery().unwrap()["assertion"]["kid"].as_str().unwrap().to_owned();
-    let jwks = ring.jwks();
+    let used = ring.host_delivery(realm).unwrap()["assertion"]["kid"].as_str().unwrap().to_owned();
+    let jwks = ring.jwks(realm);
     let published = jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned());
     (used, published.collect())
 }
@@ -214,11 +214,11 @@ async fn an_assertion_key_is_published_before_its_use_and_after() {
     use KeyState::{Active, Retired, Standby, VerifyOnly};
     let origin = Origin::new().await;
     origin.clock.advance(1);
-    let (old, _) = assertions(&origin);
+    let (old, _) = assertions(&origin, "/alpha");
     let digest = origin.app.keys().digest;
-    rotate_one(&origin, &(ASSERTION, None), false).await.unwrap();
+    rotate_one(&origin, &(ASSERTION, Some("/alpha".to_owned())), false).await.unwrap();
     once(&origin.app).await.unwrap();
-    let (used, published) = assertions(&origin);
+    let (used, published) = assertions(&origin, "/alpha");
     assert_eq!((&used, published.len()), (&old, 2));
     assert!(published.contains(&old));
     assert_eq!(origin.app.keys().digest, digest, "edges have nothing to fetch yet");
@@ -229,16 +229,96 @@ async fn an_assertion_key_is_published_before_its_use_and_after() {
     once(&origin.app).await.unwrap();
     assert_eq!(states(&origin, "assertion-signing", "EdDSA").await, [VerifyOnly, Active]);
     assert_ne!(origin.app.keys().digest, digest, "now they have");
-    let (used, published) = assertions(&origin);
+    let (used, published) = assertions(&origin, "/alpha");
     assert!(used != old && published.contains(&old) && published.contains(&used));
     // Two leases, the life of an assertion, a minute in caches, and the margin.
     origin.clock.advance(20 + 60 + 60 + 120 - 1);
     once(&origin.app).await.unwrap();
-    assert_eq!(assertions(&origin).1.len(), 2);
+    assert_eq!(assertions(&origin, "/alpha").1.len(), 2);
     origin.clock.advance(1);
     once(&origin.app).await.unwrap();
     assert_eq!(states(&origin, "assertion-signing", "EdDSA").await, [Retired, Active]);
-    assert_eq!(assertions(&origin), (used.clone(), vec![used]));
+    assert_eq!(assertions(&origin, "/alpha"), (used.clone(), vec![used]));
+}
+
+/// Makes the installation one of before: with one assertion key for all realms, of which there are two.
+async fn with_one_assertion_key(origin: &Origin) -> String {
+    let (store, at, settings) = (&origin.app.store, now(origin), origin.app.settings());
+    store.realms().create("/beta", at).await.unwrap();
+    keyring::generate(store, Some(("/beta", settings.realm("/beta"))), at, &SystemEntropy).await.unwrap();
+    for key in rows(origin).await.iter().filter(|key| key.purpose == ASSERTION.name) {
+        store.keys().set_state(&key.kid, KeyState::Retired).await.unwrap();
+    }
+    let (kid, secret) = key_purpose::new_secret(ASSERTION, &SystemEntropy).unwrap();
+    let (place, state) = ((ASSERTION, None), KeyState::Active);
+    apply(origin, &[Step::Add { place, kid: kid.clone(), state, activates_at: None, secret }]).await;
+    origin.app.keys_current().await.unwrap();
+    kid.to_string()
+}
+
+/// Edges go on with the key of all realms until they get their own, and applications find both; then it goes.
+#[tokio::test]
+async fn realms_of_before_get_assertion_keys_of_their_own() {
+    const DAY: u64 = 24 * 3600;
+    let origin = Origin::with("[session]\nmax_time_minutes = 2880\nmax_idle_minutes = 0\n").await;
+    origin.clock.advance(1);
+    let shared = with_one_assertion_key(&origin).await;
+    let token = origin.log_in().await;
+    let both = || ["/alpha", "/beta"].map(|realm| assertions(&origin, realm));
+    assert_eq!(both(), [(); 2].map(|()| (shared.clone(), vec![shared.clone()])));
+    // Nothing of it is for a start to do: an origin of this version takes the database up as it is.
+    let other = origin.second().await;
+    assert_eq!(assertions(&other, "/beta"), (shared.clone(), vec![shared.clone()]));
+    let digest = origin.app.keys().digest;
+    once(&origin.app).await.unwrap();
+    once(&origin.app).await.unwrap();
+    let [(alpha_uses, alpha), (beta_uses, beta)] = both();
+    assert_eq!((&alpha_uses, &beta_uses), (&shared, &shared));
+    assert_eq!((alpha.len(), beta.len()), (2, 2));
+    assert!(alpha.contains(&shared) && beta.contains(&shared));
+    let own = |published: &[String]| published.iter().find(|kid| **kid != shared).unwrap().clone();
+    let (of_alpha, of_beta) = (own(&alpha), own(&beta));
+    assert_ne!(of_alpha, of_beta);
+    assert_eq!(origin.app.keys().digest, digest, "edges have nothing to fetch yet");
+    assert_eq!(origin.app.keys().shared_assertion_key().unwrap().1, ["/alpha", "/beta"]);
+
+    origin.clock.advance(DAY - 1);
+    once(&origin.app).await.unwrap();
+    assert_eq!(both().map(|(used, _)| used), [shared.clone(), shared.clone()]);
+    origin.clock.advance(1);
+    once(&origin.app).await.unwrap();
+    assert_ne!(origin.app.keys().digest, digest, "now they have");
+    once(&origin.app).await.unwrap();
+    let [(alpha_uses, alpha), (beta_uses, beta)] = both();
+    assert_eq!((&alpha_uses, &beta_uses), (&of_alpha, &of_beta));
+    assert!(alpha.contains(&shared) && beta.contains(&shared), "what was signed with it is good for a while");
+    assert!(!alpha.contains(&of_beta) && !beta.contains(&of_alpha));
+    assert!(origin.app.keys().shared_assertion_key().is_none());
+    assert!(origin.is_valid(&token).await);
+
+    origin.clock.advance(20 + 60 + 60 + 120);
+    once(&origin.app).await.unwrap();
+    assert_eq!(both(), [(of_alpha.clone(), vec![of_alpha]), (of_beta.clone(), vec![of_beta.clone()])]);
+    assert!(origin.is_valid(&token).await);
+    // From then on each is rotated by itself.
+    rotate_one(&origin, &(ASSERTION, Some("/alpha".to_owned())), true).await.unwrap();
+    once(&origin.app).await.unwrap();
+    assert_eq!(assertions(&origin, "/beta"), (of_beta.clone(), vec![of_beta]));
+}
+
+/// A program of before, on the same database, knows nothing of realms' assertion keys.
+#[tokio::test]
+async fn a_realm_without_an_assertion_key_gets_one_at_once() {
+    let origin = Origin::new().await;
+    for key in rows(&origin).await.iter().filter(|key| key.purpose == ASSERTION.name) {
+        origin.app.store.keys().set_state(&key.kid, KeyState::Retired).await.unwrap();
+    }
+    once(&origin.app).await.unwrap();
+    let (used, published) = assertions(&origin, "/alpha");
+    assert_eq!(published, [used.clone()]);
+    origin.app.store.keys().set_state(&used.try_into().unwrap(), KeyState::Retired).await.unwrap();
+    let other = origin.second().await;
+    assert_eq!(assertions(&other, "/alpha").1.len(), 1);
 }
 
 /// What was ended stays ended: under the key of before, for as long as one of its entries stands in the log, and under

@@ -41,7 +41,7 @@ pub(crate) fn realms(rows: &[StoredKey]) -> Vec<String> {
 
 /// The purposes whose keys change when they are old, in use under these settings.
 pub(crate) fn rotatable(rows: &[StoredKey], settings: &Settings) -> Vec<Place> {
-    let mut places: Vec<Place> = vec![(FEED, None), (ASSERTION, None)];
+    let mut places: Vec<Place> = vec![(FEED, None)];
     for realm in realms(rows) {
         let purposes = key_purpose::of_realm(settings.realm(&realm));
         places.extend(purposes.into_iter().map(|purpose| (purpose, Some(realm.clone()))));
@@ -53,6 +53,12 @@ pub(crate) fn rotatable(rows: &[StoredKey], settings: &Settings) -> Vec<Place> {
 /// keys each session is looked up twice, and with another delivery key bundles are to be made anew.
 pub(crate) const BY_NAME: [Place; 3] = [(FEED_CREDENTIAL, None), (DENYLIST, None), (EDGE_DELIVERY, None)];
 
+/// Realms whose edges have no assertion key of their realm's own.
+pub(crate) fn without_assertion_key(rows: &[StoredKey]) -> impl Iterator<Item = Place> {
+    let lacks = move |realm: &String| !of(rows, Some(realm), ASSERTION).any(|key| key.state == KeyState::Active);
+    realms(rows).into_iter().filter(lacks).map(|realm| (ASSERTION, Some(realm)))
+}
+
 /// Makes and stores one active key of each of the purposes.
 pub(crate) async fn generate(
     store: &Store,
@@ -61,19 +67,28 @@ pub(crate) async fn generate(
     entropy: &dyn Entropy,
 ) -> Result<(), StoreError> {
     let purposes = realm.map_or(OF_INSTALLATION.to_vec(), |(_, settings)| key_purpose::of_realm(settings));
-    add(store, &purposes, realm.map(|(name, _)| name), None, now, entropy).await
+    let realm = realm.map(|(name, _)| name.to_owned());
+    let places: Vec<Place> = purposes.into_iter().map(|purpose| (purpose, realm.clone())).collect();
+    add(store, &places, None, now, entropy).await
 }
 
 /// Makes what an installation of an earlier version lacks.
 pub(crate) async fn complete(store: &Store, now: UnixSeconds, entropy: &dyn Entropy) -> Result<(), StoreError> {
     let KeyRows { generation, keys } = store.keys().rows().await?;
-    let missing: Vec<Purpose> =
-        OF_INSTALLATION.into_iter().filter(|purpose| of(&keys, None, *purpose).next().is_none()).collect();
+    let missing = OF_INSTALLATION.into_iter().filter(|purpose| of(&keys, None, *purpose).next().is_none());
+    let mut missing: Vec<Place> = missing.map(|purpose| (purpose, None)).collect();
     // An installation that has none at all is not an old one: it was never initialised.
-    if missing.is_empty() || missing.len() == OF_INSTALLATION.len() {
+    if missing.len() == OF_INSTALLATION.len() {
         return Ok(());
     }
-    match add(store, &missing, None, Some(generation), now, entropy).await {
+    // With one of all realms there is time, which the upkeep takes.
+    if active(&keys, None, ASSERTION).is_err() {
+        missing.extend(without_assertion_key(&keys));
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    match add(store, &missing, Some(generation), now, entropy).await {
         // Another process had the same thought.
         Err(StoreError::Outdated { .. }) => Ok(()),
         outcome => outcome,
@@ -82,17 +97,16 @@ pub(crate) async fn complete(store: &Store, now: UnixSeconds, entropy: &dyn Entr
 
 async fn add(
     store: &Store,
-    purposes: &[Purpose],
-    realm: Option<&str>,
+    places: &[Place],
     on: Option<u64>,
     now: UnixSeconds,
     entropy: &dyn Entropy,
 ) -> Result<(), StoreError> {
-    let made: Vec<_> = purposes.iter().filter_map(|purpose| Some((purpose, new_secret(*purpose, entropy)?))).collect();
+    let made: Vec<_> = places.iter().filter_map(|place| Some((place, new_secret(place.0, entropy)?))).collect();
     let changes: Vec<_> = made
         .iter()
-        .map(|(purpose, (kid, secret))| {
-            let (purpose, algorithm) = (purpose.name, purpose.algorithm.name());
+        .map(|((purpose, realm), (kid, secret))| {
+            let (purpose, algorithm, realm) = (purpose.name, purpose.algorithm.name(), realm.as_deref());
             let state = KeyState::Active;
             Change::Add(NewKey { kid, realm, purpose, algorithm, state, activates_at: None, secret })
         })
@@ -223,13 +237,13 @@ impl Keyring {
             let (auth_id, journey) = (auth_id?, journey?);
             let wanted = key_purpose::of_session(wanted.session.format);
             let session = pair(&stored, Some(&realm.name), &SESSION_SHAPES, &wanted, budgets)?;
+            assertion_key(&stored, &realm.name)?;
             realms.insert(realm.name, RealmKeys { auth_id, journey, session });
         }
         if realms.is_empty() {
             return Err(KeyringError::NoRealm);
         }
         let feed = pair(&stored, None, &[(Envelope::Sign, &[FEED.name])], &[FEED], budgets)?;
-        active(&stored, None, ASSERTION)?;
         active(&stored, None, EDGE_DELIVERY)?;
         let mut denylist = DenylistKey::new(&*secret(active(&stored, None, DENYLIST)?)?);
         if let Some(other) = denylist_beside(&stored) {
@@ -246,9 +260,11 @@ impl Keyring {
         Ok(Self { stored, generation, digest, realms, default_realm, feed, denylist, credentials })
     }
 
-    /// The published keys that verify assertions (RFC 7517, RFC 8037).
-    pub(crate) fn jwks(&self) -> Value {
-        let keys: Vec<Value> = of(&self.stored, None, ASSERTION)
+    /// The published keys that verify what the realm's edges assert (RFC 7517, RFC 8037): its own, and that of all
+    /// realms for as long as an edge may use it.
+    pub(crate) fn jwks(&self, realm: &str) -> Value {
+        let keys: Vec<Value> = of(&self.stored, Some(realm), ASSERTION)
+            .chain(of(&self.stored, None, ASSERTION))
             .filter(|key| key.state.verifies())
             .filter_map(|key| {
                 let x = encoding::encode(&signing_key(key).ok()?.public()?);
@@ -292,7 +308,7 @@ impl Keyring {
         let mut bundle = json!(self.verification(realm, settings)?);
         if let Some(members) = bundle.as_object_mut() {
             members.insert("feed_credential".into(), self.feed_credential()?.as_str().into());
-            members.insert("assertion".into(), self.assertion()?);
+            members.insert("assertion".into(), self.assertion(realm)?);
             members.insert("issuer".into(), settings.public_url.issuer().into());
             let cookie_name = settings.realm(realm).session.cookie_name.as_str();
             members.insert("cookie_name".into(), cookie_name.into());
@@ -305,17 +321,24 @@ impl Keyring {
         Ok(credential_text(active(&self.stored, None, FEED_CREDENTIAL)?))
     }
 
-    /// The key with which an edge signs what it tells the application, for WebCrypto.
-    fn assertion(&self) -> Result<Value, KeyringError> {
-        let key = active(&self.stored, None, ASSERTION)?;
+    /// The key with which an edge of the realm signs what it tells the application, for WebCrypto.
+    fn assertion(&self, realm: &str) -> Result<Value, KeyringError> {
+        let key = assertion_key(&self.stored, realm)?;
         let public = signing_key(key)?.public().ok_or(KeyringError::Material { kid: key.kid.clone() })?;
         let (x, d) = (encoding::encode(&public), encoding::encode(&key.secret));
         Ok(json!({"kid": key.kid, "jwk": {"kty": "OKP", "crv": "Ed25519", "x": x, "d": d}}))
     }
 
-    /// What an edge gets for its JavaScript alone, beside a delivery.
-    pub(crate) fn host_delivery(&self) -> Result<Value, KeyringError> {
-        Ok(json!({"keys": self.digest, "assertion": self.assertion()?}))
+    /// What an edge of the realm gets for its JavaScript alone, beside a delivery.
+    pub(crate) fn host_delivery(&self, realm: &str) -> Result<Value, KeyringError> {
+        Ok(json!({"keys": self.digest, "assertion": self.assertion(realm)?}))
+    }
+
+    /// The key with which edges of several realms sign, and the realms, until each has one of its own.
+    pub(crate) fn shared_assertion_key(&self) -> Option<(&Kid, Vec<String>)> {
+        let shared = active(&self.stored, None, ASSERTION).ok()?;
+        let realms = without_assertion_key(&self.stored).filter_map(|(_, realm)| realm);
+        Some((&shared.kid, realms.collect()))
     }
 
     /// Whether an edge of the realm holds a key with which session tokens can be made, now or as soon as the settings
@@ -462,6 +485,14 @@ fn active<'a>(stored: &'a [StoredKey], realm: Option<&str>, purpose: Purpose) ->
             let found = usize::from(first.is_some()) + more;
             Err(KeyringError::Active { purpose, realm: realm.map(str::to_owned), found })
         }
+    }
+}
+
+/// The realm's own; or that of all realms, while its own is only published.
+fn assertion_key<'a>(stored: &'a [StoredKey], realm: &str) -> Result<&'a StoredKey, KeyringError> {
+    match active(stored, Some(realm), ASSERTION) {
+        Err(missing @ KeyringError::Active { found: 0, .. }) => active(stored, None, ASSERTION).map_err(|_| missing),
+        own => own,
     }
 }
 

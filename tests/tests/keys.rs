@@ -3,7 +3,9 @@
 use std::process::Command;
 use std::time::Duration;
 
+use countersign_core::encoding;
 use countersign_tests::{World, cookie, eventually, send};
+use ed25519_dalek::{Signer as _, SigningKey};
 use xtask::edge_build::{self, BuildOptions};
 use xtask::stack::{DenylistProfile, Stack};
 
@@ -52,7 +54,7 @@ fn rotation_under_load_loses_no_session_and_lets_nothing_back_in() {
     let planned = keys(&world.stack, &["rotate"]);
     assert_eq!(planned.matches("standby, active in 4s").count(), 5, "{planned}");
     // The assertion key waits for what keeps the published keys.
-    assert!(planned.contains("new assertion-signing EdDSA key, standby, active in 1m 10s"), "{planned}");
+    assert!(planned.contains("new assertion-signing EdDSA of /alpha key, standby, active in 1m 10s"), "{planned}");
     let new = kid(&world.stack, "session-signing", "EdDSA", "standby").unwrap();
     // K02: a second rotation does not push the first along.
     let mut again = world.stack.countersign();
@@ -262,6 +264,55 @@ fn a_format_that_the_edge_was_built_without_ends_nothing_else() {
     eventually("the key of before is used again", Duration::from_secs(30), || rsa("verify-only").is_some());
     let after = world.log_in();
     assert_eq!((world.check(&after), world.check(&before), world.check(&during)), (204, 204, 503));
+}
+
+/// An application of one realm believes nothing that an edge of another realm can sign.
+#[test]
+fn an_edge_speaks_for_users_of_its_own_realm_alone() {
+    let world = World::new(DenylistProfile::Strict);
+    let own = world.stack.bundle().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = world.stack.countersign().args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&["realm", "add", "beta"]);
+    let other = run(&["edge", "bundle", "--realm", "beta"]);
+    let page = world.page(&world.log_in()).json();
+    assert_eq!(page["assertion"]["claims"]["realm"], "/alpha", "{page}");
+    let genuine = page["headers"]["x-countersign-assertion"].as_str().unwrap().to_owned();
+
+    // What the edge said, signed with the key of a bundle and shown to the application itself.
+    let signed_by = |bundle: &str| {
+        let bundle: serde_json::Value = serde_json::from_str(bundle).unwrap();
+        let (kid, seed) = (&bundle["assertion"]["kid"], bundle["assertion"]["jwk"]["d"].as_str().unwrap());
+        let key = SigningKey::from_bytes(&encoding::decode_array(seed.as_bytes()).unwrap());
+        let header = serde_json::json!({"alg": "EdDSA", "kid": kid, "typ": "assertion+jwt"}).to_string();
+        let input = format!("{}.{}", encoding::encode(header.as_bytes()), genuine.split('.').nth(1).unwrap());
+        let signature = key.sign(input.as_bytes()).to_bytes();
+        (kid.clone(), format!("{input}.{}", encoding::encode(&signature)))
+    };
+    let told = |assertion: &str| {
+        let url = format!("{}/?format=json", world.stack.app_url());
+        send("GET", &url, &[("x-countersign-assertion", assertion)], "").json()["assertion"].clone()
+    };
+    let ((own_kid, as_own), (other_kid, as_other)) = (signed_by(&own), signed_by(&other));
+    assert_eq!(told(&as_own)["verified"], true);
+    let refused = told(&as_other);
+    assert_eq!((&refused["verified"], &refused["error"]), (&false.into(), &"unknown_key".into()), "{refused}");
+
+    let published = |realm: &str| {
+        let path = format!("/am/realms/root/realms/{realm}/.well-known/jwks.json");
+        send("GET", &world.edge(&path), &[], "")
+    };
+    let kids = |realm: &str| {
+        let set = published(realm).json();
+        let kids: Vec<_> = set["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect();
+        kids
+    };
+    eventually("the origin knows the new realm", Duration::from_secs(5), || published("beta").status == 200);
+    assert_eq!((kids("alpha"), kids("beta")), (vec![own_kid], vec![other_kid]));
+    assert_eq!(published("gamma").status, 404);
 }
 
 /// A session in a format that is not the default: made, taken by the edge, ended.

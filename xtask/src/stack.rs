@@ -310,7 +310,8 @@ impl Stack {
     fn spawn_app(&self) -> Result<Managed> {
         let mut command = Command::new(&self.options.artifacts.demo_app);
         command.args(["--listen", &self.app_port.addr().to_string(), "--audience", &self.app_url()]);
-        command.args(["--jwks-url", &format!("{}/.well-known/jwks.json", self.origin_url())]);
+        let jwks_url = format!("{}/am/realms/root/realms/{REALM}/.well-known/jwks.json", self.origin_url());
+        command.args(["--jwks-url", &jwks_url]);
         Managed::spawn("the demo application", &mut command, &self.log("demo-app"))
     }
 

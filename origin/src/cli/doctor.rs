@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::edge::needs_all_formats;
 use super::{MASTER_KEY, Outcome, environment, open_store};
+use crate::http::jwks;
 use crate::key_files;
 use crate::keyring::{Keyring, Pair};
 use crate::passwords::{self, Passwords};
@@ -217,8 +218,18 @@ async fn store(report: &mut Report, settings: &Settings) {
                      server's log names those that still come; make new ones, then `countersign keys retire {old}`"
                 ));
             }
+            if let Some((kid, realms)) = keys.shared_assertion_key() {
+                report.warn(format_args!(
+                    "assertions: edges of {} sign with the same key, {kid}, so that one of one realm can speak for users of \
+                     another. The server gives each realm its own within a day; point applications to those below before \
+                     (`countersign keys rotate --purpose assertion-signing --now` does not wait)",
+                    realms.join(", ")
+                ));
+            }
             files(report, &store, settings).await;
             for realm in keys.realms.keys() {
+                let (public, path) = (settings.public_url.origin(), jwks::path_of(realm));
+                report.ok(format_args!("assertions of {realm}: verified with {public}{path}"));
                 match keys.beyond_plain_edges(realm, settings) {
                     Ok(beyond) if !beyond.is_empty() => {
                         report.warn(format_args!("edge bundle of {realm}: {}", needs_all_formats(&beyond)));

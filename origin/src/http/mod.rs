@@ -8,7 +8,7 @@ mod health;
 mod journey_end;
 mod journey_request;
 mod json;
-mod jwks;
+pub(crate) mod jwks;
 mod limits;
 mod log;
 mod metrics;
@@ -40,6 +40,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/health/ready", get(health::ready))
         .route("/.well-known/jwks.json", get(jwks::get))
         .route("/am/.well-known/jwks.json", get(jwks::get))
+        .route("/am/realms/{*path}", get(jwks::of_realm))
         .merge(feed::routes(&app))
         .merge(pages::routes())
         .fallback(pages::not_found)

@@ -235,7 +235,8 @@ public_url = {public_url}
 # rotate_after_days = 0
 # How often one key may encrypt; it is followed by another at three quarters. 2^32 is also the most.
 # max_seals = 4294967296
-# For how long applications may keep /.well-known/jwks.json; a new assertion key is used only after that.
+# For how long applications may keep their realm's jwks.json (`countersign doctor` says where each is); a new assertion key is
+# used only after that.
 # jwks_max_age_seconds = 60
 
 [validation]

@@ -190,6 +190,7 @@ fn doctor_looks_at_key_files_and_at_what_edges_must_have() {
     for told in [&report, &bundle] {
         assert!(told.contains("all-formats can use RSA-OAEP-256"), "{told}");
     }
+    assert!(report.contains("/am/realms/root/realms/alpha/.well-known/jwks.json"), "{report}");
     let (_, report, bundle) = doctor("");
     assert!(!report.contains("all-formats") && bundle.is_empty(), "{report}{bundle}");
 

@@ -52,7 +52,7 @@ pub(super) async fn get(
     let verification = keys.verification(realm, &app.settings()).map_err(Problem::internal)?;
     let feed_credential = Some(keys.feed_credential().map_err(Problem::internal)?.as_str().to_owned());
     let delivery = Delivery { keys: keys.digest, nonce, feed_credential, bundle: verification };
-    let host = keys.host_delivery().map_err(Problem::internal)?;
+    let host = keys.host_delivery(realm).map_err(Problem::internal)?;
     let host_key = keys.host_delivery_key(realm, bundle.clone()).map_err(no_key)?;
     let for_module = sealed(&app, &delivery, &keys.delivery_key(realm, bundle).map_err(no_key)?)?;
     let for_host = sealed(&app, &host, &host_key)?;
