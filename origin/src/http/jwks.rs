@@ -83,8 +83,8 @@ mod tests {
     async fn each_realm_has_its_own() {
         let origin = Origin::new().await;
         let (store, settings) = (&origin.app.store, origin.app.settings());
-        for (age, realm) in ["/beta", "/beta/gamma"].into_iter().enumerate() {
-            let now = UnixSeconds(NOW).plus(age as u64 + 1);
+        for (age, realm) in [(1, "/beta"), (2, "/beta/gamma")] {
+            let now = UnixSeconds(NOW).plus(age);
             store.realms().create(realm, now).await.unwrap();
             keyring::generate(store, Some((realm, settings.realm(realm))), now, &SystemEntropy).await.unwrap();
         }
