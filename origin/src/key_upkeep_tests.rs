@@ -315,7 +315,7 @@ async fn a_realm_without_an_assertion_key_gets_one_at_once() {
     }
     once(&origin.app).await.unwrap();
     let (used, published) = assertions(&origin, "/alpha");
-    assert_eq!(published, [used.clone()]);
+    assert_eq!(published, std::slice::from_ref(&used));
     origin.app.store.keys().set_state(&used.try_into().unwrap(), KeyState::Retired).await.unwrap();
     let other = origin.second().await;
     assert_eq!(assertions(&other, "/alpha").1.len(), 1);
