@@ -156,7 +156,7 @@ function put(text, place) {
 
 function decide(request, last) {
   const cookie = request.headers.get("cookie");
-  // One text is copied in half the time of two.
+  // One text is copied in half the time of two; a line break is in neither.
   const length = put(cookie === null ? request.url : request.url + "\n" + cookie, view().request);
   const answer = edge.decide(length, last);
   // REST clients have the session in a header named like the cookie. It is looked for where there is no cookie, and
