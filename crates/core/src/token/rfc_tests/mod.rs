@@ -102,6 +102,25 @@ fn rfc7515_a4_es512() {
 
 /// RSAES-PKCS1-v1_5 has no name here, so no key can be made for it and the header is as far as the example gets,
 /// whatever key is at hand: nothing is decrypted that padding could be told from (J23).
+/// Under the RFC's key, as PKCS#8.
+#[test]
+fn rfc7516_a1_rsa_oaep_a256gcm() {
+    let key = bytes(include_str!("../../../testdata/rfc7516-a1.pkcs8").trim());
+    let token = concat!(
+        "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ.OKOawDo13gRp2ojaHV7LFpZcgV7T6DVZKTyKOMTYUmKoTCVJR",
+        "gckCL9kiMT03JGeipsEdY3mx_etLbbWSrFr05kLzcSr4qKAq7YN7e9jwQRb23nfa6c9d-",
+        "StnImGyFDbSv04uVuxIp5Zms1gNxKKK2Da14B8S4rzVRltdYwam_lDp5XnZAYpQdb76FdIKLaVmqgfwX7XWRxv2322i-",
+        "vDxRfqNzo_tETKzpVLzfiwQyeyPGLBIO56YJ7eObdv0je81860ppamavo35UgoRdbYaBcoh9QcfylQr66oc6vFWXRcZ_ZT2L",
+        "awVCWTIy3brGPi6UklfCpIMfIjf7iGdXKHzg.48V1_ALb6US04U3b.5eym8TW_c8SuK0ltJ3rpYIzOeDQz7TALvtu6UG9oMo",
+        "4vpzs9tX_EFShS8iB7j6jiSdiwkIr3ajwQzaBtQD_A.XFBoMYUZodetZdvTiFvSkQ",
+    );
+    let content = vectors::open_sha1(token.as_bytes(), &key).unwrap();
+    assert_eq!(content, b"The true sign of intelligence is not knowledge but imagination.");
+    // With SHA-256 it is another algorithm, and the key no key for this token.
+    let key = ContentKey::new(kid(), KeyAlg::RsaOaep256, ContentAlg::A256Gcm, &key).unwrap();
+    assert_eq!(vectors::open(token.as_bytes(), &key), Err(TokenError::Algorithm));
+}
+
 #[test]
 fn j23_rfc7516_a2_rsa1_5_is_refused() {
     let token = concat!(
