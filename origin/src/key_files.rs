@@ -116,12 +116,17 @@ fn pkcs8(purpose: Purpose, der: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
     Ok(scalar)
 }
 
-/// The file's content, when it is not too long to be a key.
+/// The file's content, when it is not too long to be a key. A pipe is no file: whoever opens it waits for a writer.
 pub(crate) fn content(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    std::fs::File::open(path)
+    std::fs::metadata(path)
+        .and_then(|about| if about.is_file() { std::fs::File::open(path) } else { Err(not_a_file()) })
         .map_err(|error| error.to_string())
         .and_then(whole)
         .map_err(|what| format!("cannot read {}: {what}", path.display()))
+}
+
+fn not_a_file() -> std::io::Error {
+    std::io::Error::other("it is no regular file")
 }
 
 /// All that there is to read. Half of a secret would be another secret, so what is too long is refused.
@@ -234,6 +239,13 @@ mod tests {
 
     fn purpose(name: &str, algorithm: &str) -> Purpose {
         purpose_of(name, algorithm).unwrap()
+    }
+
+    /// Whoever opens a pipe waits; it is not opened.
+    #[test]
+    fn what_is_no_regular_file_is_not_read() {
+        let error = content(Path::new("/dev/null")).unwrap_err();
+        assert_eq!(error, "cannot read /dev/null: it is no regular file");
     }
 
     /// Made with `openssl genpkey`.

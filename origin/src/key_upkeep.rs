@@ -138,12 +138,23 @@ pub(crate) async fn prune(app: &App) {
 }
 
 pub(crate) async fn run(app: Arc<App>) {
+    if let Some((kid, realms)) = app.keys().shared_assertion_key().filter(|(_, realms)| realms.len() > 1) {
+        tracing::warn!(
+            %kid, realms = realms.join(", "),
+            "edges of these realms sign assertions with one key; within a day each has its own, and applications must \
+             verify with their realm's JWKS by then (`countersign doctor` has the addresses)"
+        );
+    }
     let (mut ticks, mut complaint) = (every(EVERY), Complaint::default());
     loop {
         ticks.tick().await;
         // What was loaded stays in use; edges get no lease on keys that cannot be read.
-        if let Some(error) = complaint.news(once(&app).await) {
-            tracing::error!(%error, "the key ring cannot be kept current");
+        match complaint.news(once(&app).await) {
+            None => {}
+            Some(error @ KeyringError::File(_)) => {
+                tracing::error!(%error, "a key file is not taken; the keys stay as they are")
+            }
+            Some(error) => tracing::error!(%error, "the key ring cannot be kept current"),
         }
     }
 }

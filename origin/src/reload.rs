@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::app::{App, AppError};
 use crate::background::{Complaint, every};
 use crate::key_files;
+use crate::keyring::KeyringError;
 use crate::settings::{Settings, SettingsError};
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -76,10 +77,11 @@ impl<L: Fn(&Path) -> Result<Settings, SettingsError>> Reload<L> {
     }
 
     async fn take(&mut self, app: &App) -> Result<(), AppError> {
-        self.retry = false;
         let settings = (self.load)(&self.path)?;
         self.retry = true;
-        key_files::check(&settings)?;
+        // Files may be on a disk that is away, and nobody else is to wait for it.
+        let checked = tokio::task::spawn_blocking(move || key_files::check(&settings).map(|()| settings)).await;
+        let settings = checked.map_err(|_| AppError::from(KeyringError::Planning))??;
         let (later, changed) = (app.settings().needing_a_start(&settings), app.settings().changed(&settings));
         app.take_settings(settings).await?;
         self.retry = false;

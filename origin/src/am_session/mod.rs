@@ -134,10 +134,11 @@ pub(crate) fn explain(settings: &AmSettings, text: &str, now: UnixSeconds) -> Am
         Err(fault) => return explanation.refused(fault.code(), fault.to_string(), fault.culprit()),
     };
     explanation.times = times(&claims, now);
-    let ended = claims.get("exp").and_then(Value::as_u64).is_some_and(|exp| exp < now.0);
+    let end = claims.get("exp").and_then(Value::as_u64);
     let state = claims.get("state").and_then(Value::as_str).filter(|state| !state.eq_ignore_ascii_case("valid"));
     explanation.refused = match state {
-        _ if ended => Some(("expired", "the session has reached its end".to_owned())),
+        _ if end.is_none() => Some(("claims", "it has no end in whole seconds (`exp`)".to_owned())),
+        _ if end.is_some_and(|end| end < now.0) => Some(("expired", "the session has reached its end".to_owned())),
         Some(state) => Some(("state", format!("its state is {state:?}"))),
         None => None,
     };

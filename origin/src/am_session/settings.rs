@@ -120,7 +120,11 @@ fn text<'a>(stateless: &'a Map<String, Value>, name: &str) -> Result<Option<&'a 
         Some(value) => value.as_str(),
     };
     match value {
-        Some(text) if text.contains("&{") => Err(format!("{name} is put in from elsewhere ({text})")),
+        // Such a place may have a value of its own, for when there is no other: that may be the secret.
+        Some(text) if text.contains("&{") => {
+            let place = text.split(['|', '}']).next().unwrap_or_default();
+            Err(format!("{name} is put in from elsewhere ({place}}})"))
+        }
         Some("") => Ok(None),
         Some(text) => Ok(Some(text)),
         None => Err(format!("{name} is no text")),
@@ -174,12 +178,16 @@ fn signing_keys(alg: SigningAlg, files: &[PathBuf], stateless: &Map<String, Valu
     }
     if alg.is_symmetric() {
         match text(stateless, SECRET) {
-            Ok(Some(secret)) => {
-                for (spelling, secret) in spellings(secret.as_bytes())? {
-                    names.push(format!("{SECRET}, {spelling}"));
-                    keys.push(secret);
+            Ok(Some(secret)) => match spellings(secret.as_bytes()) {
+                Ok(spellings) => {
+                    for (spelling, secret) in spellings {
+                        names.push(format!("{SECRET}, {spelling}"));
+                        keys.push(secret);
+                    }
                 }
-            }
+                Err(what) if keys.is_empty() => return Err(format!("{SECRET}: {what}")),
+                Err(_) => {}
+            },
             Ok(None) if keys.is_empty() => {
                 return Err(format!(
                     "the settings have no {SECRET} (AM shows it to nobody): --am-signing-key names a file that has it"
@@ -199,11 +207,9 @@ fn signing_keys(alg: SigningAlg, files: &[PathBuf], stateless: &Map<String, Valu
 
 /// The fork of AM takes the text itself for the secret, and others what it is base64 of. Which it was, the token says.
 fn spellings(bytes: &[u8]) -> Result<Vec<(&'static str, KeyBytes)>, String> {
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return Ok(vec![("its bytes", Zeroizing::new(bytes.to_vec()))]);
-    };
-    let text = text.trim();
-    if text.starts_with("-----BEGIN ") {
+    // What is public must not pass for a secret: anybody could have signed with it.
+    let text = std::str::from_utf8(bytes).map_err(|_| "no HMAC secret of AM: those are text".to_owned())?.trim();
+    if text.contains("-----BEGIN ") {
         return Err("a PEM is no HMAC secret".to_owned());
     }
     let mut found = vec![("the text itself", Zeroizing::new(text.as_bytes().to_vec()))];
@@ -231,10 +237,14 @@ fn encryption_keys(kind: Encryption, files: &[PathBuf], stateless: &Map<String, 
         return Ok((names, keys));
     }
     match text(stateless, AES_KEY) {
-        Ok(Some(key)) => {
-            names.push(AES_KEY.to_owned());
-            keys.push(aes(key.as_bytes()).map_err(|what| format!("{AES_KEY}: {what}"))?);
-        }
+        Ok(Some(key)) => match aes(key.as_bytes()) {
+            Ok(key) => {
+                names.push(AES_KEY.to_owned());
+                keys.push(key);
+            }
+            Err(what) if keys.is_empty() => return Err(format!("{AES_KEY}: {what}")),
+            Err(_) => {}
+        },
         Ok(None) if keys.is_empty() => {
             return Err(format!(
                 "the settings have no {AES_KEY} (AM shows it to nobody): --am-encryption-key names a file that has it"

@@ -57,6 +57,10 @@ fn the_end_of_a_session_is_ams() {
     assert_eq!((&never["holds"], &never["times"]["expires"]), (&json!(true), &json!("never")));
     let destroyed = at(json!({ "exp": NOW.0 + 1, "state": "destroyed" }));
     assert_eq!((&destroyed["holds"], &destroyed["refused"][0]), (&json!(false), &json!("state")));
+    for no_end in [json!({}), json!({ "exp": "1" }), json!({ "exp": -5 }), json!({ "exp": 1e9 })] {
+        let told = at(no_end);
+        assert_eq!((&told["holds"], &told["refused"][0]), (&json!(false), &json!("claims")));
+    }
     // What is no number is no time, and as it is among the claims.
     let odd = at(json!({ "exp": "soon", "lastActivityTime": -1 }));
     assert_eq!(
@@ -88,4 +92,27 @@ fn nothing_of_the_text_is_taken_on_trust() {
         assert_eq!((&told["holds"], &told["claims"]), (&json!(false), &Value::Null), "{text:.20}: {told}");
     }
     assert!(!is_of_am("x.y.z") && !is_of_am("") && is_of_am("a*b*") && is_of_am("iPlanetDirectoryPro=AQIC=@AAJT=#"));
+}
+
+#[test]
+fn nothing_public_is_a_secret_and_no_secret_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = |secret: &str, key: Option<&[u8]>| {
+        let (settings, file) = (dir.path().join("settings.json"), dir.path().join("key"));
+        let stateless = json!({
+            "statelessSigningType": "HS256", "statelessEncryptionType": "NONE", "statelessSigningHmacSecret": secret,
+        });
+        std::fs::write(&settings, stateless.to_string()).unwrap();
+        std::fs::write(&file, key.unwrap_or_default()).unwrap();
+        AmSettings::load(&settings, &key.map(|_| file).into_iter().collect::<Vec<_>>(), &[]).map(|_| ())
+    };
+    let place = load(&format!("&{{am.session.key|{TEXT}}}"), None).unwrap_err();
+    assert!(place.contains("put in from elsewhere (&{am.session.key})") && !place.contains(TEXT), "{place}");
+    let der = load(TEXT, Some(&[0x30, 0x82, 0xff, 0x00])).unwrap_err();
+    assert!(der.ends_with("no HMAC secret of AM: those are text"), "{der}");
+    let told = load(TEXT, Some(b"Certificate:\n-----BEGIN CERTIFICATE-----\n")).unwrap_err();
+    assert!(told.ends_with("a PEM is no HMAC secret"), "{told}");
+    // What is in the settings is no matter where a file has the key.
+    assert_eq!(load("-----BEGIN X", Some(TEXT.as_bytes())), Ok(()));
+    assert!(load("-----BEGIN X", None).unwrap_err().contains("a PEM is no HMAC secret"));
 }

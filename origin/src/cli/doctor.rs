@@ -96,27 +96,23 @@ fn cookie(report: &Report, settings: &Settings) {
     for session in settings.all_realms().map(|realm| &realm.session) {
         if !session.cookie_domains.is_empty() && !told.contains(&session.cookie_domains.as_slice()) {
             told.push(&session.cookie_domains);
-            cookie_domain(report, settings, session);
+            cookie_domain(report, session);
         }
     }
 }
 
 /// Which of the domains it is for; what browsers reach by another host is not for this origin to set.
-fn cookie_domain(report: &Report, settings: &Settings, session: &Session) {
-    let host = settings.public_url.url().host_str().unwrap_or_default();
-    let others = session.cookie_domains.iter().filter(|domain| session.cookie.domain.as_ref() != Some(*domain));
+fn cookie_domain(report: &Report, session: &Session) {
+    let Some(domain) = &session.cookie.domain else { return };
+    let others = session.cookie_domains.iter().filter(|other| *other != domain);
     let others: Vec<&str> = others.map(String::as_str).collect();
-    match &session.cookie.domain {
-        Some(domain) if others.is_empty() => report.ok(format_args!("cookie: for {domain} and all below it")),
-        Some(domain) => report.ok(format_args!(
-            "cookie: for {domain} and all below it, by the host of public_url; not used here: {}",
-            others.join(", ")
-        )),
-        None => report.warn(format_args!(
-            "cookie: for {host} alone, which is in none of session.cookie_domains: {}",
-            others.join(", ")
-        )),
+    if others.is_empty() {
+        return report.ok(format_args!("cookie: for {domain} and all below it"));
     }
+    report.ok(format_args!(
+        "cookie: for {domain} and all below it, by the host of public_url; not used here: {}",
+        others.join(", ")
+    ));
 }
 
 fn cookie_name(report: &Report, settings: &Settings, name: &str) {
@@ -218,7 +214,7 @@ async fn store(report: &mut Report, settings: &Settings) {
                      server's log names those that still come; make new ones, then `countersign keys retire {old}`"
                 ));
             }
-            if let Some((kid, realms)) = keys.shared_assertion_key() {
+            if let Some((kid, realms)) = keys.shared_assertion_key().filter(|(_, realms)| realms.len() > 1) {
                 report.warn(format_args!(
                     "assertions: edges of {} sign with the same key, {kid}, so that one of one realm can speak for users of \
                      another. The server gives each realm its own within a day; point applications to those below before \

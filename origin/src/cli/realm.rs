@@ -91,6 +91,12 @@ impl Realm {
                 keyring::generate(&store, Some((&name, settings.realm(&name))), now, &SystemEntropy).await?;
                 audited(&store, &name, "", serde_json::json!({"object": "realm", "operation": "add"})).await?;
                 println!("Added the realm {name}.");
+                if name == "/" && newest.is_some() {
+                    println!(
+                        "Addresses that name no realm lead to it now, /.well-known/jwks.json too: applications that verify \
+                         assertions there need the address of their own realm (`countersign doctor` has it)."
+                    );
+                }
             }
             Self::Delete { name, even_if_used, dry_run } => {
                 println!("{}", delete(&store, &settings, &realm_path(&name), even_if_used, dry_run).await?);

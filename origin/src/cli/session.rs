@@ -70,7 +70,7 @@ impl Session {
         };
         if let Some(of_am) = of_am {
             let explanation = am_session::explain(&of_am, &text, SystemClock.now().seconds());
-            println!("{}", serde_json::to_string_pretty(&explanation)?);
+            println!("{}", harmless(&serde_json::to_string_pretty(&explanation)?));
             // A session that AM keeps itself is explained whole, too.
             let is_told = explanation.claims.is_some() || explanation.refused.is_none();
             return Ok(if is_told { ExitCode::SUCCESS } else { ExitCode::FAILURE });
@@ -86,11 +86,28 @@ impl Session {
         let explanation = explain(&app, &text).await;
         app.store.close().await;
         let explanation = explanation?;
-        println!("{}", serde_json::to_string_pretty(&explanation)?);
+        println!("{}", harmless(&serde_json::to_string_pretty(&explanation)?));
         // Whether it holds is part of what is told; something else than a session is a failure.
         let is_none = explanation.layers.is_empty() && explanation.claims.is_none();
         Ok(if is_none { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
+}
+
+/// JSON without what steers a terminal or turns the order of its characters: anybody may have written the cookie. Such
+/// characters stand in strings only, where they can be escaped.
+fn harmless(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '\n' => shown.push('\n'),
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
+                shown.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            control if control.is_control() => shown.push_str(&format!("\\u{:04x}", u32::from(control))),
+            other => shown.push(other),
+        }
+    }
+    shown
 }
 
 fn read(from: impl std::io::Read) -> Result<Zeroizing<String>, Failure> {
@@ -103,4 +120,19 @@ fn read(from: impl std::io::Read) -> Result<Zeroizing<String>, Failure> {
         return Err(Failure("there is no token".into()));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_does_not_steer_the_terminal() {
+        let text = "a\u{9b}31m\u{7f}\u{202e}b\n\t\"ü€\u{feff}";
+        let json = serde_json::to_string_pretty(&serde_json::json!({ "k": text })).unwrap();
+        let shown = harmless(&json);
+        assert!(shown.contains(r#"a\u009b31m\u007f\u202eb\n\t\"ü€\ufeff"#), "{shown}");
+        assert!(shown.starts_with("{\n  \"k\""));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap()["k"], text);
+    }
 }

@@ -51,7 +51,7 @@ pub(super) fn check(session: &Session, public_url: &PublicUrl) -> Result<(String
     let attributes = Attributes {
         secure: https,
         same_site: Some(same_site),
-        domain: domain(&checked_domains(session)?, public_url.url()),
+        domain: domain(&checked_domains(session)?, public_url.url())?,
         partitioned: session.partitioned.unwrap_or(false),
     };
     let name = session.cookie_name.clone().unwrap_or_else(|| match (https, &attributes.domain) {
@@ -66,10 +66,7 @@ pub(super) fn check(session: &Session, public_url: &PublicUrl) -> Result<(String
     if HEADERS.iter().any(|header| name.eq_ignore_ascii_case(header)) || is_reserved_header(&name) {
         return Err(("session.cookie_name", format!("cannot be {name}: a session may come in a header of that name")));
     }
-    // Whatever the host: such a name says that there is no Domain.
-    let named = domains(session).into_iter().next();
-    let with_domain = attributes.domain.clone().or(named.filter(|_| session.cookie_name.is_some()));
-    cookie::clear(&name, &Attributes { domain: with_domain, ..attributes.clone() }).map_err(|error| {
+    cookie::clear(&name, &attributes).map_err(|error| {
         let key = match error {
             SetCookieError::HostOnly => "session.cookie_domains",
             SetCookieError::Partitioned => "session.partitioned",
@@ -102,14 +99,20 @@ pub(super) fn domains(session: &Session) -> Vec<String> {
     named.map(|domain| domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase()).collect()
 }
 
-/// The longest of the domains that `public_url` is in; `None` for a host-only cookie. One, because with two a browser
+/// The longest of the domains that `public_url` is in; `None`, a host-only cookie, where none is named. One, because with two a browser
 /// would send two cookies of one name, which nobody can tell apart. And by `public_url`, since that is how browsers
 /// reach this origin: what a request says of its host is believed about nothing else either.
-fn domain(domains: &[String], public_url: &Url) -> Option<String> {
-    let Some(Host::Domain(host)) = public_url.host() else { return None };
-    let matching = domains.iter().filter(|domain| {
-        // RFC 6265 section 5.1.3.
-        host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    });
-    matching.max_by_key(|domain| domain.len()).cloned()
+fn domain(domains: &[String], public_url: &Url) -> Result<Option<String>, (&'static str, String)> {
+    let host = match public_url.host() {
+        Some(Host::Domain(host)) => host,
+        _ => "",
+    };
+    // RFC 6265 section 5.1.3.
+    let is_below = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let matching = domains.iter().filter(|domain| is_below(domain)).max_by_key(|domain| domain.len());
+    if matching.is_none() && !domains.is_empty() {
+        let what = format!("must name a domain that public_url ({public_url}) is in");
+        return Err(("session.cookie_domains", what));
+    }
+    Ok(matching.cloned())
 }

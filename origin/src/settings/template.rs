@@ -52,8 +52,8 @@ public_url = {public_url}
 # auth_level = 0
 # cookie_name = "__Host-iPlanetDirectoryPro"   # on http: "iPlanetDirectoryPro"
 # same_site = "lax"                            # "strict", "none" (needs https)
-# The cookie is for all hosts below one of these, such as "example.com": the longest that the host of public_url is in; for
-# that host alone where it is in none of them. Not with a __Host- name.
+# The cookie is for all hosts below one of these, such as "example.com": the longest that the host of public_url is in. Not
+# with a __Host- name.
 # cookie_domains = []
 # In a page of another site, a jar of its own (CHIPS); needs https.
 # partitioned = false

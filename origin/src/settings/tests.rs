@@ -63,34 +63,32 @@ fn a_cookie_for_a_domain() {
         assert_eq!(session.cookie_name, "__Secure-iPlanetDirectoryPro");
         assert_eq!((session.cookie.domain.as_deref(), session.cookie.partitioned), (Some(expected), true));
     }
-    // Of several the longest that fits, and none where none does.
+    // Of several the longest that fits.
     for (public_url, domains, expected) in [
-        ("https://login.example.com", "\"login.example.com\"", Some("login.example.com")),
-        ("https://login.example.com", "\"example.com\", \".login.example.com\"", Some("login.example.com")),
-        ("https://a.login.example.com:8443", "\"login.example.com\", \"example.com\"", Some("login.example.com")),
-        ("https://LOGIN.example.com", "\"example.org\", \"example.com\", \"b.example.com\"", Some("example.com")),
-        ("https://login.example.com", "\"example.org\", \"ample.com\", \"a.login.example.com\"", None),
-        ("https://192.0.2.10", "\"example.com\"", None),
-        ("https://[2001:db8::1]", "\"example.com\"", None),
-        ("http://localhost:8787", "\"example.com\", \"example.org\"", None),
+        ("https://login.example.com", "\"login.example.com\"", "login.example.com"),
+        ("https://login.example.com", "\"example.com\", \".login.example.com\"", "login.example.com"),
+        ("https://a.login.example.com:8443", "\"login.example.com\", \"example.com\"", "login.example.com"),
+        ("https://LOGIN.example.com", "\"example.org\", \"example.com\", \"b.example.com\"", "example.com"),
     ] {
         let text = format!("[server]\npublic_url = \"{public_url}\"\n[session]\ncookie_domains = [{domains}]\n");
         let session = super::tests::load(&text, &[]).unwrap().everywhere.session;
-        assert_eq!(session.cookie.domain.as_deref(), expected, "{public_url} {domains}");
-        let prefix = match (session.cookie.secure, expected) {
-            (true, None) => "__Host-",
-            (true, Some(_)) => "__Secure-",
-            (false, _) => "",
-        };
-        assert_eq!(session.cookie_name, format!("{prefix}iPlanetDirectoryPro"));
+        assert_eq!(session.cookie.domain.as_deref(), Some(expected), "{public_url} {domains}");
+        assert_eq!(session.cookie_name, "__Secure-iPlanetDirectoryPro");
+    }
+    for (public_url, domains) in [
+        ("https://login.example.com", "\"example.org\", \"ample.com\", \"a.login.example.com\""),
+        ("https://192.0.2.10", "\"example.com\""),
+        ("https://[2001:db8::1]", "\"example.com\""),
+        ("http://localhost:8787", "\"example.com\", \"example.org\""),
+    ] {
+        let text = format!("[server]\npublic_url = \"{public_url}\"\n[session]\ncookie_domains = [{domains}]\n");
+        let error = super::tests::load(&text, &[]).unwrap_err();
+        let expected = format!("must name a domain that public_url ({public_url}/) is in");
+        assert_eq!(error, format!("setting session.cookie_domains {expected}"));
     }
     for (more, expected) in [
         (
             "cookie_name = \"__Host-a\"\ncookie_domains = [\"example.com\"]",
-            "browsers take no cookie with a __Host- name and a Domain",
-        ),
-        (
-            "cookie_name = \"__Host-a\"\ncookie_domains = [\"other.com\"]",
             "browsers take no cookie with a __Host- name and a Domain",
         ),
         ("cookie_domains = [\"example.com\", \"com\"]", "has \"com\": a Domain is a host name such as example.com"),

@@ -195,11 +195,6 @@ async fn c12_c14_the_cookie_is_cleared_as_it_was_set() {
             "__Secure-iPlanetDirectoryPro",
             "Domain=example.com; Secure; HttpOnly; SameSite=Lax",
         ),
-        (
-            "cookie_domains = [\"example.org\", \"example.net\"]\n",
-            "__Host-iPlanetDirectoryPro",
-            "Secure; HttpOnly; SameSite=Lax",
-        ),
     ] {
         let origin = Origin::at("https://login.example.com", &format!("[session]\n{more}")).await;
         let headers = [("x-openam-username", "demo"), ("x-openam-password", PASSWORD)];
