@@ -49,7 +49,7 @@ async function check(cookie, env) {
   });
   const { payload } = await jwtVerify(opened.plaintext, signing, { algorithms: [env.ALG], typ: "session+jwt" });
   const now = Date.now() / 1000;
-  return payload.exp > now && payload.fexp > now && payload.realm === env.REALM && !ended.has(payload.sid);
+  return payload.exp > now && (payload.fexp ?? payload.exp) > now && payload.realm === env.REALM && !ended.has(payload.sid);
 }
 
 // Like loop.mjs: as often as it is asked, over the `Cookie` headers that the body lists.
