@@ -138,7 +138,7 @@ pub(crate) async fn prune(app: &App) {
 }
 
 pub(crate) async fn run(app: Arc<App>) {
-    if let Some((kid, realms)) = app.keys().shared_assertion_key().filter(|(_, realms)| realms.len() > 1) {
+    if let Some((kid, realms)) = app.keys().shared_assertion_key() {
         tracing::warn!(
             %kid, realms = realms.join(", "),
             "edges of these realms sign assertions with one key; within a day each has its own, and applications must \

@@ -1,6 +1,7 @@
 //! The ring of one generation of keys: which of them mint, which verify, what edges get. What keys are for is in
 //! `key_purpose`; how they come and go in `key_plan` and `key_upkeep`.
 
+mod error;
 mod formats;
 
 use std::collections::BTreeMap;
@@ -13,12 +14,12 @@ use countersign_core::keys::{
 };
 use countersign_core::time::UnixSeconds;
 use countersign_core::token::Envelope;
-use countersign_core::token::mint::MintError;
 use countersign_store::{Change, KeyRows, NewKey, Store, StoreError, StoredKey};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+pub(crate) use self::error::KeyringError;
 use self::formats::{Format, JOURNEY_SHAPES, SESSION_SHAPES, Shape, algorithm, beyond_plain, formats, in_use};
 use crate::ambient::Entropy;
 use crate::key_purpose::{
@@ -112,60 +113,6 @@ async fn add(
         })
         .collect();
     store.keys().change(&changes, on, "installation", now).await.map(drop)
-}
-
-/// Why the keys cannot be used. The operator's fault (a database that was edited or half initialised) or the store's.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum KeyringError {
-    Store(StoreError),
-    /// Not exactly one active key of a purpose.
-    Active {
-        purpose: Purpose,
-        realm: Option<String>,
-        found: usize,
-    },
-    /// A key's material does not fit its algorithm.
-    Material {
-        kid: Kid,
-    },
-    NoRealm,
-    /// A file that the settings name does not hold a key.
-    File(String),
-    /// The upkeep's own fault: it panicked while it made a plan.
-    Planning,
-    /// The settings name an envelope or algorithm that is read but not minted.
-    Minting(MintError),
-    /// A bundle whose delivery key was retired.
-    Withdrawn {
-        bundle: Kid,
-    },
-}
-
-impl std::fmt::Display for KeyringError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Store(error) => error.fmt(f),
-            Self::Active { purpose, realm, found } => {
-                write!(f, "there are {found} active {} {} keys", purpose.name, purpose.algorithm.name())?;
-                if let Some(realm) = realm {
-                    write!(f, " of realm {realm}")?;
-                }
-                f.write_str("; there must be one")
-            }
-            Self::Material { kid } => write!(f, "the key {kid} does not fit its algorithm"),
-            Self::Minting(error) => error.fmt(f),
-            Self::File(what) => f.write_str(what),
-            Self::Planning => f.write_str("no plan for the keys could be made"),
-            Self::NoRealm => f.write_str("the database has no realm"),
-            Self::Withdrawn { bundle } => write!(f, "the edge bundle {bundle} was withdrawn"),
-        }
-    }
-}
-
-impl From<StoreError> for KeyringError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
 }
 
 /// A key set's two sides.
@@ -334,11 +281,12 @@ impl Keyring {
         Ok(json!({"keys": self.digest, "assertion": self.assertion(realm)?}))
     }
 
-    /// The key with which edges of several realms sign, and the realms, until each has one of its own.
+    /// The key with which edges of several realms sign, and the realms, until each has one of its own; `None` also where it is of one realm.
     pub(crate) fn shared_assertion_key(&self) -> Option<(&Kid, Vec<String>)> {
         let shared = active(&self.stored, None, ASSERTION).ok()?;
         let realms = without_assertion_key(&self.stored).filter_map(|(_, realm)| realm);
-        Some((&shared.kid, realms.collect()))
+        let realms: Vec<String> = realms.collect();
+        (realms.len() > 1).then_some((&shared.kid, realms))
     }
 
     /// Whether an edge of the realm holds a key with which session tokens can be made, now or as soon as the settings

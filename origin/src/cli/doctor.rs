@@ -214,7 +214,7 @@ async fn store(report: &mut Report, settings: &Settings) {
                      server's log names those that still come; make new ones, then `countersign keys retire {old}`"
                 ));
             }
-            if let Some((kid, realms)) = keys.shared_assertion_key().filter(|(_, realms)| realms.len() > 1) {
+            if let Some((kid, realms)) = keys.shared_assertion_key() {
                 report.warn(format_args!(
                     "assertions: edges of {} sign with the same key, {kid}, so that one of one realm can speak for users of \
                      another. The server gives each realm its own within a day; point applications to those below before \

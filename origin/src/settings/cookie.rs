@@ -99,9 +99,9 @@ pub(super) fn domains(session: &Session) -> Vec<String> {
     named.map(|domain| domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase()).collect()
 }
 
-/// The longest of the domains that `public_url` is in; `None`, a host-only cookie, where none is named. One, because with two a browser
-/// would send two cookies of one name, which nobody can tell apart. And by `public_url`, since that is how browsers
-/// reach this origin: what a request says of its host is believed about nothing else either.
+/// The longest of the domains that `public_url` is in; `None`, a host-only cookie, where none is named. One, because
+/// with two a browser would send two cookies of one name, which nobody can tell apart. And by `public_url`, since that
+/// is how browsers reach this origin: what a request says of its host is believed about nothing else either.
 fn domain(domains: &[String], public_url: &Url) -> Result<Option<String>, (&'static str, String)> {
     let host = match public_url.host() {
         Some(Host::Domain(host)) => host,

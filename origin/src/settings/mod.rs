@@ -112,7 +112,7 @@ pub(crate) struct Session {
     pub(crate) auth_level: u32,
     pub(crate) cookie_name: String,
     pub(crate) cookie: Attributes,
-    /// Those for which the cookie may be set. Which of them it is, or none, is in the attributes.
+    /// Those for which the cookie may be set. Which of them it is, is in the attributes.
     pub(crate) cookie_domains: Vec<String>,
     /// Properties that are left out, in this order, of a session whose cookie would be too long.
     pub(crate) droppable: Vec<String>,

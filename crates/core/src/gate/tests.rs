@@ -1,3 +1,5 @@
+//! The decision, case by case. Above 600 lines because the cases share one view of the denylist and one maker of tokens.
+
 use std::cell::Cell;
 
 use super::*;

@@ -1,4 +1,5 @@
-//! The tokens are made here by the crates of each algorithm, after AM's manner and not by our own minting.
+//! The tokens are made here by the crates of each algorithm, after AM's manner and not by our own minting. Above 600
+//! lines because every test uses that one maker, which stands at the top.
 
 use aes_gcm::aead::AeadInOut as _;
 use aes_gcm::{Aes128Gcm, Aes256Gcm, AesGcm, KeyInit as _};
